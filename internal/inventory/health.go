@@ -1,0 +1,62 @@
+package inventory
+
+import "time"
+
+// Reason classifies why a fact could not be learnt. The list is closed, so
+// that every reason can be served at zero before its first occurrence.
+type Reason string
+
+// The reasons.
+const (
+	ReasonThrottled   Reason = "throttled"   // AWS asked for fewer calls
+	ReasonDenied      Reason = "denied"      // the credentials lack a permission
+	ReasonCredentials Reason = "credentials" // no credentials, or AWS does not accept them
+	ReasonTimeout     Reason = "timeout"     // no answer in time
+	ReasonNetwork     Reason = "network"     // no connection, or it broke
+	ReasonServer      Reason = "server"      // AWS answered with an error of its own
+	ReasonMalformed   Reason = "malformed"   // the answer could not be understood
+	ReasonReport      Reason = "report"      // AWS had no credential report ready
+	ReasonOther       Reason = "other"       // anything else
+)
+
+// Reasons lists every reason.
+func Reasons() []Reason {
+	return []Reason{
+		ReasonThrottled, ReasonDenied, ReasonCredentials, ReasonTimeout, ReasonNetwork,
+		ReasonServer, ReasonMalformed, ReasonReport, ReasonOther,
+	}
+}
+
+// State tells how the reading of an account goes.
+type State string
+
+// The states of an account.
+const (
+	StatePending State = "pending" // no refresh has ended yet
+	StateUp      State = "up"      // the last refresh got every fact it asked for
+	StateDown    State = "down"    // it did not
+)
+
+// States lists every state.
+func States() []State { return []State{StatePending, StateUp, StateDown} }
+
+// Problem is one thing that is wrong, in words for a person.
+type Problem struct {
+	Reason Reason
+	Text   string // one sentence: what failed and what to do about it
+}
+
+// Health tells how the reading of an account goes.
+type Health struct {
+	State     State
+	Refreshes uint64            // refreshes begun
+	Errors    map[Reason]uint64 // failures to learn a fact, since the start
+	Duration  time.Duration     // of the last finished refresh
+	Problems  []Problem         // what is wrong now
+}
+
+// Calls counts the requests sent to one operation of AWS, retries included.
+type Calls struct {
+	Service, Operation          string
+	Requests, Errors, Throttles uint64
+}

@@ -1,0 +1,188 @@
+// Package inventory holds what is known about the access keys of one AWS
+// account: plain data, handed from the readers of AWS to the policy and the
+// metrics. It knows neither the AWS SDK nor Prometheus.
+package inventory
+
+import (
+	"iter"
+	"time"
+)
+
+// Group names a set of facts that are learnt together and age together.
+type Group string
+
+// The fact groups.
+const (
+	GroupUsers   Group = "users"   // which users exist
+	GroupKeys    Group = "keys"    // their access keys: id, status, creation
+	GroupKeyUse  Group = "key_use" // when each key was last used, and where
+	GroupConsole Group = "console" // who has a password
+	GroupMFA     Group = "mfa"     // which console users have an MFA device
+	GroupRoot    Group = "root"    // the root user's credentials
+)
+
+// Groups lists every fact group, in the order in which they are shown.
+func Groups() []Group {
+	return []Group{GroupUsers, GroupKeys, GroupKeyUse, GroupConsole, GroupMFA, GroupRoot}
+}
+
+// Fact is a value together with the moment at which AWS stated it. The zero
+// Fact is unknown, which is neither false, nor zero, nor never.
+type Fact[T any] struct {
+	value    T
+	observed time.Time
+}
+
+// Observe returns a known fact. The observation time must not be zero: it is
+// AWS's own clock where AWS told it (a report's generation, an answer's date).
+func Observe[T any](value T, observed time.Time) Fact[T] {
+	return Fact[T]{value: value, observed: observed}
+}
+
+// Get returns the value and whether it is known.
+func (f Fact[T]) Get() (T, bool) { return f.value, f.Known() }
+
+// Known tells whether AWS has stated the fact.
+func (f Fact[T]) Known() bool { return !f.observed.IsZero() }
+
+// Observed returns when AWS stated the fact; zero if it is unknown.
+func (f Fact[T]) Observed() time.Time { return f.observed }
+
+// Newer returns whichever fact AWS stated last; f wins a tie. An unknown fact
+// never replaces a known one.
+func (f Fact[T]) Newer(other Fact[T]) Fact[T] {
+	if other.observed.After(f.observed) {
+		return other
+	}
+	return f
+}
+
+// Account identifies an AWS account.
+type Account struct {
+	ID        string // 12 digits; empty until AWS has told it
+	Name      string // empty if unknown
+	Partition string // aws, aws-cn, aws-us-gov, …; empty until AWS has told it
+	OUPath    string // the path of organizational units; empty outside an organization
+}
+
+// Status is the status of an access key.
+type Status string
+
+// The statuses of access keys. Only active keys open doors; only they are judged.
+const (
+	Active   Status = "active"
+	Inactive Status = "inactive"
+	Expired  Status = "expired"
+)
+
+// Statuses lists every status of an access key.
+func Statuses() []Status { return []Status{Active, Inactive, Expired} }
+
+// Use is the last use on record of a key or password. A zero At means that no
+// use is on record, which is a known value, unlike an unknown Fact[Use].
+type Use struct {
+	At      time.Time
+	Region  string // empty where AWS gives none
+	Service string // empty where AWS gives none
+}
+
+// Never tells whether no use is on record.
+func (u Use) Never() bool { return u.At.IsZero() }
+
+// AccessKey is one access key of a user or of root.
+type AccessKey struct {
+	// ID is the access key id, or "created-<creation time>" where the source
+	// of the facts gives no ids. It is unique within its user.
+	ID      string
+	Status  Status
+	Created time.Time // whole seconds, UTC
+	LastUse Fact[Use]
+}
+
+// User is one IAM user; the root user is none of them.
+type User struct {
+	ID      string // AWS's unique UserId; empty where the source gives none
+	Name    string
+	ARN     string
+	Path    string
+	Created time.Time // whole seconds, UTC
+
+	// Keys holds all access keys of the user, ordered by creation, then id.
+	Keys Fact[[]AccessKey]
+	// Console tells whether the user has a password.
+	Console Fact[bool]
+	// PasswordCreated is when the present password came to be; only a live
+	// answer tells, so it is often unknown for a user with console access.
+	PasswordCreated Fact[time.Time]
+	// PasswordUse is the last sign-in with a password. It outlives a deleted
+	// password, so it says nothing about console access.
+	PasswordUse Fact[Use]
+	// MFA tells whether the user has an MFA device.
+	MFA Fact[bool]
+}
+
+// ActiveKeys yields the active keys of the user; none while keys are unknown.
+func (u *User) ActiveKeys() iter.Seq[*AccessKey] {
+	return func(yield func(*AccessKey) bool) {
+		keys, _ := u.Keys.Get()
+		for i := range keys {
+			if keys[i].Status == Active && !yield(&keys[i]) {
+				return
+			}
+		}
+	}
+}
+
+// CountKeys returns how many keys have the status, and whether that is known.
+func (u *User) CountKeys(status Status) (int, bool) {
+	keys, known := u.Keys.Get()
+	n := 0
+	for i := range keys {
+		if keys[i].Status == status {
+			n++
+		}
+	}
+	return n, known
+}
+
+// Root is what is known of the account's root user.
+type Root struct {
+	Created time.Time // zero if unknown
+	// KeyPresent tells whether root has any access key, active or not.
+	KeyPresent Fact[bool]
+	// Keys holds root's access keys with their status. It can be unknown while
+	// KeyPresent is known: GetAccountSummary tells presence only.
+	Keys        Fact[[]AccessKey]
+	Console     Fact[bool]
+	MFA         Fact[bool]
+	PasswordUse Fact[Use]
+}
+
+// Freshness tells how old the facts of one group are.
+type Freshness struct {
+	Observed time.Time // the oldest observation in the group
+	Stale    time.Time // when the group counts as stale, unless observed anew
+}
+
+// Report tells how the account's credential report is doing.
+type Report struct {
+	Wanted    bool      // the source in force uses credential reports
+	Usable    bool      // a recent report is in use; else its facts are asked live, or freeze
+	Generated time.Time // when AWS made the newest report read; zero before the first
+}
+
+// Snapshot is the newest good facts about one account. It is immutable once
+// published: readers share it, writers build another.
+type Snapshot struct {
+	Account Account
+	// Users holds every user once, ordered by name. Names are unique.
+	Users []User
+	Root  Root
+	// Freshness holds the groups of which something is known.
+	Freshness map[Group]Freshness
+	// Complete holds the groups that were once known for every user, so that
+	// counts over them mean what they say.
+	Complete map[Group]bool
+	Report   Report
+	Health   Health
+}
