@@ -1,0 +1,81 @@
+package policy
+
+import (
+	"time"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+)
+
+// fact is a three-valued truth, with the moment as of which it holds.
+type fact = inventory.Fact[bool]
+
+// both is a and b: one that is false decides, even while the other is unknown.
+func both(a, b fact) fact {
+	isA, knownA := a.Get()
+	isB, knownB := b.Get()
+	switch {
+	case knownA && !isA:
+		return a
+	case knownB && !isB:
+		return b
+	case knownA && knownB:
+		return inventory.Observe(true, earlier(a.Observed(), b.Observed()))
+	}
+	return fact{}
+}
+
+func not(a fact) fact {
+	if is, known := a.Get(); known {
+		return inventory.Observe(!is, a.Observed())
+	}
+	return a
+}
+
+// HasActiveKey tells whether the user has an active key.
+func HasActiveKey(user *inventory.User) inventory.Fact[bool] {
+	n, known := user.CountKeys(inventory.Active)
+	if !known {
+		return fact{}
+	}
+	return inventory.Observe(n > 0, user.Keys.Observed())
+}
+
+// ConsoleWithActiveKeys tells whether the user has console access as well as an
+// active key. Either of them known to be missing is enough to tell that not.
+func ConsoleWithActiveKeys(user *inventory.User) inventory.Fact[bool] {
+	return both(user.Console, HasActiveKey(user))
+}
+
+// NeverUsed tells whether no use of the key is on record.
+func NeverUsed(key *inventory.AccessKey) inventory.Fact[bool] {
+	use, known := key.LastUse.Get()
+	if !known {
+		return fact{}
+	}
+	return inventory.Observe(use.Never(), key.LastUse.Observed())
+}
+
+// RootKeys returns root's access keys, and whether they are known. A later word
+// on whether there are any overrules an older listing that says otherwise.
+func RootKeys(root *inventory.Root) ([]inventory.AccessKey, bool) {
+	keys, known := root.Keys.Get()
+	present, told := root.KeyPresent.Get()
+	if told && present != (len(keys) > 0) && root.KeyPresent.Observed().After(root.Keys.Observed()) {
+		return nil, !present
+	}
+	return keys, known
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,52 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+)
+
+// KeyIDs says how access key ids are shown: in metrics, in logs, on pages.
+type KeyIDs string
+
+// The ways of showing access key ids.
+const (
+	FullKeyIDs   KeyIDs = "full"
+	SuffixKeyIDs KeyIDs = "suffix" // the last 4 characters, or more until unique in the user
+)
+
+const suffixLength = 4
+
+// ParseKeyIDs returns the way of that name.
+func ParseKeyIDs(name string) (KeyIDs, error) {
+	switch k := KeyIDs(name); k {
+	case FullKeyIDs, SuffixKeyIDs:
+		return k, nil
+	}
+	return "", fmt.Errorf("parse display of access key ids %q: expected %q or %q", name, FullKeyIDs, SuffixKeyIDs)
+}
+
+// Show returns the id of one of a user's keys as it is to be shown, unique
+// among them. Ids that this exporter made up, from the time of creation, give
+// nothing away and stay whole.
+func (k KeyIDs) Show(id string, keys []inventory.AccessKey) string {
+	if k != SuffixKeyIDs || strings.HasPrefix(id, "created-") {
+		return id
+	}
+	for n := suffixLength; n < len(id); n++ {
+		if suffix := id[len(id)-n:]; !endsAnother(id, suffix, keys) {
+			return suffix
+		}
+	}
+	return id
+}
+
+func endsAnother(id, suffix string, keys []inventory.AccessKey) bool {
+	for i := range keys {
+		if keys[i].ID != id && strings.HasSuffix(keys[i].ID, suffix) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,88 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+)
+
+const day = 24 * time.Hour
+
+// Limits are the thresholds of the rules.
+type Limits struct {
+	MaxKeyAge       time.Duration // how old an active key may become
+	RotationWarning time.Duration // how long before that its rotation is due
+	MaxKeyIdle      time.Duration // how long an active key may go unused
+	RotationOverlap time.Duration // how long a user may have two or more active keys
+	SetupWindow     time.Duration // how long after the user a key counts as created together with it
+}
+
+// DefaultLimits returns the limits of the CIS AWS Foundations Benchmark, and
+// this exporter's own choice where the benchmark gives no number.
+func DefaultLimits() Limits {
+	return Limits{
+		MaxKeyAge:       90 * day,
+		RotationWarning: 14 * day,
+		MaxKeyIdle:      45 * day,
+		RotationOverlap: 7 * day,
+		SetupWindow:     15 * time.Minute,
+	}
+}
+
+// Validate returns every limit that makes no sense, by the name of its flag.
+func (l Limits) Validate() error {
+	var errs []error
+	expect := func(ok bool, flag string, value time.Duration, want string) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("--policy.%s is %s: expected %s", flag, value, want))
+		}
+	}
+	expect(l.MaxKeyAge > 0, "max-key-age", l.MaxKeyAge, "more than 0")
+	expect(l.RotationWarning >= 0, "rotation-warning", l.RotationWarning, "0 or more")
+	expect(l.MaxKeyAge <= 0 || l.RotationWarning < l.MaxKeyAge, "rotation-warning", l.RotationWarning,
+		fmt.Sprintf("less than --policy.max-key-age (%s)", l.MaxKeyAge))
+	expect(l.MaxKeyIdle > 0, "max-key-idle", l.MaxKeyIdle, "more than 0")
+	expect(l.RotationOverlap >= 0, "rotation-overlap", l.RotationOverlap, "0 or more")
+	expect(l.SetupWindow >= 0, "setup-window", l.SetupWindow, "0 or more")
+	return errors.Join(errs...)
+}
+
+// RotationDeadline returns when the key becomes too old.
+func (l Limits) RotationDeadline(key *inventory.AccessKey) time.Time {
+	return key.Created.Add(l.MaxKeyAge)
+}
+
+// UnusedDeadline returns when the key becomes unused for too long, unless it is
+// used before, and whether its use is known. A key that was never used counts
+// from its creation.
+func (l Limits) UnusedDeadline(key *inventory.AccessKey) (time.Time, bool) {
+	use, known := key.LastUse.Get()
+	if !known {
+		return time.Time{}, false
+	}
+	from := key.Created
+	if !use.Never() {
+		from = use.At
+	}
+	return from.Add(l.MaxKeyIdle), true
+}
+
+// OverlapDeadline returns when the user's newest active key should have
+// replaced the others, and whether there are two or more.
+func (l Limits) OverlapDeadline(user *inventory.User) (time.Time, bool) {
+	n := 0
+	var newest time.Time
+	for key := range user.ActiveKeys() {
+		n++
+		newest = later(newest, key.Created)
+	}
+	return newest.Add(l.RotationOverlap), n >= 2
+}
+
+// CreatedAtSetup tells whether the key came to be together with its user,
+// whoever that user is.
+func (l Limits) CreatedAtSetup(user *inventory.User, key *inventory.AccessKey) bool {
+	return !key.Created.After(user.Created.Add(l.SetupWindow))
+}
