@@ -3,6 +3,7 @@ package policy
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
@@ -27,12 +28,25 @@ type Judgement struct {
 	// Findings holds every breach, ordered by rule (as Rules), user and key.
 	Findings []Finding
 
-	counts   map[Rule]map[Verdict]int
+	counts   map[Rule]tally
 	inBreach map[string]bool
 }
 
+// tally counts the verdicts of one rule.
+type tally struct{ compliant, breach, unknown int }
+
 // Count returns how many subjects of the rule got the verdict.
-func (j *Judgement) Count(rule Rule, verdict Verdict) int { return j.counts[rule][verdict] }
+func (j *Judgement) Count(rule Rule, verdict Verdict) int {
+	switch counts := j.counts[rule]; verdict {
+	case Compliant:
+		return counts.compliant
+	case Breach:
+		return counts.breach
+	case Unknown:
+		return counts.unknown
+	}
+	return 0
+}
 
 // InBreach tells whether there is a finding about the user of that name.
 func (j *Judgement) InBreach(userName string) bool { return j.inBreach[userName] }
@@ -42,58 +56,86 @@ func Judge(snapshot *inventory.Snapshot, limits Limits) *Judgement {
 	j := &Judgement{
 		Snapshot: snapshot,
 		Limits:   limits,
-		counts:   map[Rule]map[Verdict]int{},
+		counts:   map[Rule]tally{},
 		inBreach: map[string]bool{},
 	}
-	for _, rule := range Rules() {
-		j.counts[rule] = map[Verdict]int{}
-		j.judge(rule)
+	var benches []*bench
+	for _, r := range rules() {
+		benches = append(benches, &bench{rule: r, limits: &limits})
+	}
+	for i := range snapshot.Users {
+		for _, b := range benches {
+			b.judgeUser(&snapshot.Users[i])
+		}
+	}
+	for _, b := range benches {
+		b.judgeRoot(&snapshot.Root)
+		j.take(b)
 	}
 	return j
 }
 
-func (j *Judgement) judge(rule Rule) {
-	first := len(j.Findings)
-	if rule.Subject() == SubjectAccount {
-		j.add(Finding{Rule: rule, UserName: RootUserName}, judgeRoot(&j.Snapshot.Root))
-	} else {
-		for i := range j.Snapshot.Users {
-			j.judgeUser(rule, &j.Snapshot.Users[i])
-		}
-	}
-	slices.SortFunc(j.Findings[first:], func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(a.UserName, b.UserName), cmp.Compare(a.KeyID, b.KeyID))
+// take adds what one bench has found.
+func (j *Judgement) take(b *bench) {
+	slices.SortFunc(b.findings, func(x, y Finding) int {
+		return cmp.Or(strings.Compare(x.UserName, y.UserName), strings.Compare(x.KeyID, y.KeyID))
 	})
+	for i := range b.findings {
+		j.inBreach[b.findings[i].UserName] = true
+	}
+	j.Findings = append(j.Findings, b.findings...)
+	j.counts[b.rule.name] = b.tally
 }
 
-func (j *Judgement) judgeUser(rule Rule, user *inventory.User) {
-	finding := Finding{Rule: rule, UserName: user.Name}
+// bench judges every subject of one rule.
+type bench struct {
+	rule     rule
+	limits   *Limits
+	tally    tally
+	findings []Finding
+}
+
+func (b *bench) judgeRoot(root *inventory.Root) {
+	if b.rule.root != nil {
+		b.add(RootUserName, "", b.rule.root(root))
+	}
+}
+
+func (b *bench) judgeUser(user *inventory.User) {
 	switch {
-	case rule.Subject() == SubjectUser:
-		j.add(finding, j.Limits.user(rule, user))
+	case b.rule.user != nil:
+		b.add(user.Name, "", b.rule.user(b.limits, user))
+	case b.rule.key == nil:
 	case !user.Keys.Known():
-		j.add(finding, unlistedKeys(rule, user))
+		b.add(user.Name, "", b.unlistedKeys(user))
 	default:
 		for key := range user.ActiveKeys() {
-			finding.KeyID = key.ID
-			j.add(finding, j.Limits.key(rule, user, key))
+			b.add(user.Name, key.ID, b.rule.key(b.limits, user, key))
 		}
 	}
+}
+
+// unlistedKeys judges, as one subject, the keys of a user whose keys are
+// unknown: no console access is enough to clear them under a rule that only
+// console users can break.
+func (b *bench) unlistedKeys(user *inventory.User) outcome {
+	if b.rule.consoleOnly {
+		return outcome{breach: both(user.Console, fact{})}
+	}
+	return outcome{}
 }
 
 // add counts the outcome, and keeps the finding if it is a breach.
-func (j *Judgement) add(finding Finding, o outcome) {
+func (b *bench) add(userName, keyID string, o outcome) {
 	breach, known := o.breach.Get()
 	switch {
 	case !known:
-		j.counts[finding.Rule][Unknown]++
+		b.tally.unknown++
 	case !breach:
-		j.counts[finding.Rule][Compliant]++
+		b.tally.compliant++
 	default:
-		j.counts[finding.Rule][Breach]++
-		j.inBreach[finding.UserName] = true
-		finding.Since = o.since
-		j.Findings = append(j.Findings, finding)
+		b.tally.breach++
+		b.findings = append(b.findings, Finding{b.rule.name, userName, keyID, o.since})
 	}
 }
 
@@ -110,24 +152,7 @@ func passed(deadline, observed time.Time) outcome {
 	return outcome{breach: inventory.Observe(asOf.After(deadline), observed), since: deadline}
 }
 
-// user judges a user under a rule about users.
-func (l Limits) user(rule Rule, user *inventory.User) outcome {
-	switch rule {
-	case MultipleActiveKeys:
-		return l.multipleActiveKeys(user)
-	case ConsoleUserWithActiveKeys:
-		return outcome{ConsoleWithActiveKeys(user), withPassword(user, oldestActive(user))}
-	case ConsoleUserWithoutMFA:
-		since := user.Created
-		if created, known := user.PasswordCreated.Get(); known {
-			since = created
-		}
-		return outcome{both(user.Console, not(user.MFA)), since}
-	}
-	return outcome{}
-}
-
-func (l Limits) multipleActiveKeys(user *inventory.User) outcome {
+func multipleActiveKeys(l *Limits, user *inventory.User) outcome {
 	if !user.Keys.Known() {
 		return outcome{}
 	}
@@ -138,81 +163,81 @@ func (l Limits) multipleActiveKeys(user *inventory.User) outcome {
 	return passed(deadline, user.Keys.Observed())
 }
 
-// key judges an active key of the user under a rule about keys.
-func (l Limits) key(rule Rule, user *inventory.User, key *inventory.AccessKey) outcome {
-	observed := user.Keys.Observed()
-	switch rule {
-	case KeyCreatedAtUserSetup:
-		atSetup := inventory.Observe(l.CreatedAtSetup(user, key), observed)
-		return outcome{both(user.Console, atSetup), withPassword(user, key.Created)}
-	case ConsoleKeyNeverUsed:
-		return outcome{both(user.Console, NeverUsed(key)), withPassword(user, key.Created)}
-	case KeyRotation:
-		return passed(l.RotationDeadline(key), observed)
-	case KeyRotationDue:
-		return l.rotationDue(key, observed)
-	case KeyUnused:
-		return l.unused(key, observed)
-	}
-	return outcome{}
+func consoleUserWithActiveKeys(_ *Limits, user *inventory.User) outcome {
+	return outcome{ConsoleWithActiveKeys(user), withPassword(user, oldestActive(user))}
 }
 
-// rotationDue ends where KeyRotation begins, so that a key is in breach of one
-// of them at a time.
-func (l Limits) rotationDue(key *inventory.AccessKey, observed time.Time) outcome {
-	due := passed(l.RotationDeadline(key).Add(-l.RotationWarning), observed)
-	due.breach = both(due.breach, not(passed(l.RotationDeadline(key), observed).breach))
+func consoleUserWithoutMFA(_ *Limits, user *inventory.User) outcome {
+	since := user.Created
+	if created, known := user.PasswordCreated.Get(); known {
+		since = created
+	}
+	return outcome{both(user.Console, not(user.MFA)), since}
+}
+
+func keyCreatedAtUserSetup(l *Limits, user *inventory.User, key *inventory.AccessKey) outcome {
+	atSetup := inventory.Observe(l.CreatedAtSetup(user, key), user.Keys.Observed())
+	return outcome{both(user.Console, atSetup), withPassword(user, key.Created)}
+}
+
+func consoleKeyNeverUsed(_ *Limits, user *inventory.User, key *inventory.AccessKey) outcome {
+	return outcome{both(user.Console, NeverUsed(key)), withPassword(user, key.Created)}
+}
+
+func keyRotation(l *Limits, user *inventory.User, key *inventory.AccessKey) outcome {
+	return passed(l.RotationDeadline(key), user.Keys.Observed())
+}
+
+// keyRotationDue ends where keyRotation begins, so that a key is in breach of
+// one of them at a time.
+func keyRotationDue(l *Limits, user *inventory.User, key *inventory.AccessKey) outcome {
+	deadline := l.RotationDeadline(key)
+	due := passed(deadline.Add(-l.RotationWarning), user.Keys.Observed())
+	due.breach = both(due.breach, not(passed(deadline, user.Keys.Observed()).breach))
 	return due
 }
 
-func (l Limits) unused(key *inventory.AccessKey, observed time.Time) outcome {
+func keyUnused(l *Limits, user *inventory.User, key *inventory.AccessKey) outcome {
 	if deadline, known := l.UnusedDeadline(key); known {
-		return passed(deadline, earlier(observed, key.LastUse.Observed()))
+		return passed(deadline, earlier(user.Keys.Observed(), key.LastUse.Observed()))
 	}
 	// A key too young to be unused for too long is in the clear, used or not.
-	o := passed(key.Created.Add(l.MaxKeyIdle), observed)
+	o := passed(key.Created.Add(l.MaxKeyIdle), user.Keys.Observed())
 	if late, _ := o.breach.Get(); late {
 		return outcome{}
 	}
 	return o
 }
 
-// unlistedKeys judges, as one subject, the keys of a user whose keys are
-// unknown: no console access is enough to clear them under the rules about
-// keys of console users.
-func unlistedKeys(rule Rule, user *inventory.User) outcome {
-	if rule == KeyCreatedAtUserSetup || rule == ConsoleKeyNeverUsed {
-		return outcome{breach: both(user.Console, fact{})}
-	}
-	return outcome{}
-}
-
-func judgeRoot(root *inventory.Root) outcome {
-	keys, known := RootKeys(root)
+func rootAccessKey(root *inventory.Root) outcome {
+	fact := RootKeys(root)
+	keys, known := fact.Get()
 	if !known {
 		return outcome{}
 	}
-	observed := root.Keys.Observed()
-	if !root.Keys.Known() {
-		observed = root.KeyPresent.Observed()
+	o := outcome{breach: inventory.Observe(false, fact.Observed())}
+	for _, key := range keys {
+		if key.Status != inventory.Active {
+			continue
+		}
+		since := rootKeySince(root, key, fact.Observed())
+		if found, _ := o.breach.Get(); !found || since.Before(o.since) {
+			o = outcome{inventory.Observe(true, fact.Observed()), since}
+		}
 	}
-	active := slices.DeleteFunc(slices.Clone(keys), func(k inventory.AccessKey) bool {
-		return k.Status != inventory.Active
-	})
-	if len(active) == 0 {
-		return outcome{breach: inventory.Observe(false, observed)}
-	}
-	return outcome{inventory.Observe(true, observed), rootKeySince(root, active)}
+	return o
 }
 
-// rootKeySince returns when the oldest of the keys came to be, or root itself
-// where that is not on record.
-func rootKeySince(root *inventory.Root, keys []inventory.AccessKey) time.Time {
-	oldest := slices.MinFunc(keys, func(a, b inventory.AccessKey) int { return a.Created.Compare(b.Created) })
-	if oldest.Created.IsZero() {
+// rootKeySince returns when the key came to be, or else root itself, or else
+// when the key was seen: the earliest moment on record.
+func rootKeySince(root *inventory.Root, key inventory.AccessKey, observed time.Time) time.Time {
+	switch {
+	case !key.Created.IsZero():
+		return key.Created
+	case !root.Created.IsZero():
 		return root.Created
 	}
-	return oldest.Created
+	return observed
 }
 
 // oldestActive returns when the oldest active key came to be; zero without one.

@@ -4,6 +4,8 @@
 // neither raise a finding nor resolve one.
 package policy
 
+import "github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+
 // Rule names a rule.
 type Rule string
 
@@ -20,14 +22,6 @@ const (
 	ConsoleUserWithoutMFA     Rule = "console_user_without_mfa"
 )
 
-// Rules lists every rule, in the order in which they are shown.
-func Rules() []Rule {
-	return []Rule{
-		MultipleActiveKeys, ConsoleUserWithActiveKeys, KeyCreatedAtUserSetup, ConsoleKeyNeverUsed,
-		KeyRotation, KeyRotationDue, KeyUnused, RootAccessKey, ConsoleUserWithoutMFA,
-	}
-}
-
 // Subject is the kind of thing that a rule judges.
 type Subject string
 
@@ -40,41 +34,83 @@ const (
 	SubjectAccount Subject = "account"
 )
 
-// Subject returns the kind of thing that the rule judges.
-func (r Rule) Subject() Subject {
-	switch r {
-	case KeyCreatedAtUserSetup, ConsoleKeyNeverUsed, KeyRotation, KeyRotationDue, KeyUnused:
-		return SubjectKey
-	case RootAccessKey:
-		return SubjectAccount
-	default:
-		return SubjectUser
+// rule is how a rule judges. It has the one judge that its subject asks for.
+type rule struct {
+	name        Rule
+	subject     Subject
+	description string
+	// consoleOnly marks the rules about keys that only console users can break.
+	consoleOnly bool
+
+	user func(*Limits, *inventory.User) outcome
+	key  func(*Limits, *inventory.User, *inventory.AccessKey) outcome
+	root func(*inventory.Root) outcome
+}
+
+// rules returns every rule, in the order in which they are shown.
+func rules() []rule {
+	return []rule{
+		{
+			name: MultipleActiveKeys, subject: SubjectUser, user: multipleActiveKeys,
+			description: "The user has two or more active access keys, for longer than a rotation may take.",
+		},
+		{
+			name: ConsoleUserWithActiveKeys, subject: SubjectUser, user: consoleUserWithActiveKeys,
+			description: "The user has console access and an active access key.",
+		},
+		{
+			name: KeyCreatedAtUserSetup, subject: SubjectKey, key: keyCreatedAtUserSetup, consoleOnly: true,
+			description: "The user has console access and an active access key that was created together with the user.",
+		},
+		{
+			name: ConsoleKeyNeverUsed, subject: SubjectKey, key: consoleKeyNeverUsed, consoleOnly: true,
+			description: "The user has console access and an active access key that was never used.",
+		},
+		{
+			name: KeyRotation, subject: SubjectKey, key: keyRotation,
+			description: "The access key is active and older than the policy allows.",
+		},
+		{
+			name: KeyRotationDue, subject: SubjectKey, key: keyRotationDue,
+			description: "The access key is active and will soon be older than the policy allows.",
+		},
+		{
+			name: KeyUnused, subject: SubjectKey, key: keyUnused,
+			description: "The access key is active and has not been used for longer than the policy allows.",
+		},
+		{
+			name: RootAccessKey, subject: SubjectAccount, root: rootAccessKey,
+			description: "The root user has an active access key.",
+		},
+		{
+			name: ConsoleUserWithoutMFA, subject: SubjectUser, user: consoleUserWithoutMFA,
+			description: "The user has console access and no MFA device.",
+		},
 	}
 }
 
-// Description says in one line what a breach of the rule is.
-func (r Rule) Description() string {
-	switch r {
-	case MultipleActiveKeys:
-		return "The user has two or more active access keys, for longer than a rotation may take."
-	case ConsoleUserWithActiveKeys:
-		return "The user has console access and an active access key."
-	case KeyCreatedAtUserSetup:
-		return "The user has console access and an active access key that was created together with the user."
-	case ConsoleKeyNeverUsed:
-		return "The user has console access and an active access key that was never used."
-	case KeyRotation:
-		return "The access key is active and older than the policy allows."
-	case KeyRotationDue:
-		return "The access key is active and will soon be older than the policy allows."
-	case KeyUnused:
-		return "The access key is active and has not been used for longer than the policy allows."
-	case RootAccessKey:
-		return "The root user has an active access key."
-	case ConsoleUserWithoutMFA:
-		return "The user has console access and no MFA device."
+// Rules lists every rule, in the order in which they are shown.
+func Rules() []Rule {
+	var names []Rule
+	for _, r := range rules() {
+		names = append(names, r.name)
 	}
-	return ""
+	return names
+}
+
+// Subject returns the kind of thing that the rule judges.
+func (r Rule) Subject() Subject { return r.find().subject }
+
+// Description says in one sentence what a breach of the rule is.
+func (r Rule) Description() string { return r.find().description }
+
+func (r Rule) find() rule {
+	for _, known := range rules() {
+		if known.name == r {
+			return known
+		}
+	}
+	return rule{}
 }
 
 // Verdict is the outcome of judging one subject under one rule.

@@ -1,0 +1,177 @@
+package policy_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+)
+
+func TestLimitsValidate(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*policy.Limits)
+		want   string
+	}{
+		{"defaults", func(*policy.Limits) {}, ""},
+		{"strict", func(l *policy.Limits) { l.RotationWarning, l.RotationOverlap, l.SetupWindow = 0, 0, 0 }, ""},
+		{"no key age", func(l *policy.Limits) { l.MaxKeyAge = 0 }, "--policy.max-key-age is 0s: expected more than 0"},
+		{"negative key age", func(l *policy.Limits) { l.MaxKeyAge = -time.Hour }, "--policy.max-key-age is -1h0m0s: expected more than 0"},
+		{"no idle time", func(l *policy.Limits) { l.MaxKeyIdle = 0 }, "--policy.max-key-idle is 0s: expected more than 0"},
+		{"negative warning", func(l *policy.Limits) { l.RotationWarning = -1 }, "--policy.rotation-warning is -1ns: expected 0 or more"},
+		{"warning as long as the age", func(l *policy.Limits) { l.RotationWarning = l.MaxKeyAge },
+			"--policy.rotation-warning is 2160h0m0s: expected less than --policy.max-key-age (2160h0m0s)"},
+		{"negative overlap", func(l *policy.Limits) { l.RotationOverlap = -1 }, "--policy.rotation-overlap is -1ns: expected 0 or more"},
+		{"negative window", func(l *policy.Limits) { l.SetupWindow = -1 }, "--policy.setup-window is -1ns: expected 0 or more"},
+		{"two at once", func(l *policy.Limits) { l.MaxKeyAge, l.MaxKeyIdle = 0, 0 },
+			"--policy.max-key-age is 0s: expected more than 0\n--policy.max-key-idle is 0s: expected more than 0"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			l := policy.DefaultLimits()
+			tt.change(&l)
+			got := ""
+			if err := l.Validate(); err != nil {
+				got = err.Error()
+			}
+			if got != tt.want {
+				t.Errorf("Validate() = %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestDeadlines(t *testing.T) {
+	l := policy.DefaultLimits()
+	key := active("a", born)
+	if got := l.RotationDeadline(&key); !got.Equal(at(90 * day)) {
+		t.Errorf("RotationDeadline = %s, want %s", got, at(90*day))
+	}
+	type deadline struct {
+		At    time.Time
+		Known bool
+	}
+	unused := func(k inventory.AccessKey) deadline {
+		d, known := l.UnusedDeadline(&k)
+		return deadline{d, known}
+	}
+	overlap := func(u inventory.User) deadline {
+		d, several := l.OverlapDeadline(&u)
+		if !several {
+			d = time.Time{}
+		}
+		return deadline{d, several}
+	}
+	late := at(1000 * day)
+	tests := []struct {
+		name      string
+		got, want deadline
+	}{
+		{"unused, use unknown", unused(key), deadline{}},
+		{"unused, never used", unused(neverUsed(key, late)), deadline{at(45 * day), true}},
+		{"unused, used", unused(usedAt(key, at(day), late)), deadline{at(46 * day), true}},
+		{"overlap, keys unknown", overlap(inventory.User{}), deadline{}},
+		{"overlap, one active", overlap(inventory.User{Keys: keys(late, key, status(active("b", born), inventory.Inactive))}), deadline{}},
+		{"overlap, two active", overlap(inventory.User{Keys: keys(late, key, active("b", at(day)))}), deadline{at(8 * day), true}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, tt.got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestRulesAreDescribed(t *testing.T) {
+	subjects := map[policy.Rule]policy.Subject{}
+	for _, r := range policy.Rules() {
+		subjects[r] = r.Subject()
+		if d := r.Description(); !strings.HasSuffix(d, ".") || strings.Contains(d, "\n") {
+			t.Errorf("Description of %s is %q, want one sentence on one line", r, d)
+		}
+	}
+	want := map[policy.Rule]policy.Subject{
+		policy.MultipleActiveKeys:        policy.SubjectUser,
+		policy.ConsoleUserWithActiveKeys: policy.SubjectUser,
+		policy.KeyCreatedAtUserSetup:     policy.SubjectKey,
+		policy.ConsoleKeyNeverUsed:       policy.SubjectKey,
+		policy.KeyRotation:               policy.SubjectKey,
+		policy.KeyRotationDue:            policy.SubjectKey,
+		policy.KeyUnused:                 policy.SubjectKey,
+		policy.RootAccessKey:             policy.SubjectAccount,
+		policy.ConsoleUserWithoutMFA:     policy.SubjectUser,
+	}
+	if diff := cmp.Diff(want, subjects); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestShowKeyIDs(t *testing.T) {
+	show := func(display policy.KeyIDs, ids ...string) []string {
+		var ks []inventory.AccessKey
+		for _, id := range ids {
+			ks = append(ks, active(id, born))
+		}
+		var shown []string
+		for _, id := range ids {
+			shown = append(shown, display.Show(id, ks))
+		}
+		return shown
+	}
+	tests := []struct {
+		name    string
+		display policy.KeyIDs
+		ids     []string
+		want    []string
+	}{
+		{"full", policy.FullKeyIDs, []string{"AKIAABCDEF0123456789"}, []string{"AKIAABCDEF0123456789"}},
+		{"suffix", policy.SuffixKeyIDs, []string{"AKIAABCDEF0123456789", "AKIAABCDEF0000001234"}, []string{"6789", "1234"}},
+		{"same end", policy.SuffixKeyIDs, []string{"AKIAXX6789", "AKIAXY6789", "AKIAZZ0000"}, []string{"X6789", "Y6789", "0000"}},
+		{"one the end of another", policy.SuffixKeyIDs, []string{"XAKIA6789", "AKIA6789"}, []string{"XAKIA6789", "AKIA6789"}},
+		{"short", policy.SuffixKeyIDs, []string{"abc", ""}, []string{"abc", ""}},
+		{"made up", policy.SuffixKeyIDs, []string{"created-2026-01-02T15:04:05Z-a"}, []string{"created-2026-01-02T15:04:05Z-a"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, show(tt.display, tt.ids...)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func FuzzShowKeyIDs(f *testing.F) {
+	f.Add("AKIAXX6789", "AKIAXY6789", "AKIAZZ0000")
+	f.Add("", "a", "aa")
+	f.Fuzz(func(t *testing.T, a, b, c string) {
+		if a == b || b == c || a == c {
+			return
+		}
+		ks := []inventory.AccessKey{active(a, born), active(b, born), active(c, born)}
+		var shown []string
+		for _, k := range ks {
+			shown = append(shown, policy.SuffixKeyIDs.Show(k.ID, ks))
+		}
+		slices.Sort(shown)
+		if len(slices.Compact(shown)) != len(ks) {
+			t.Errorf("ids %q are shown as %q, want them distinct", []string{a, b, c}, shown)
+		}
+	})
+}
+
+func TestParseKeyIDs(t *testing.T) {
+	for _, want := range []policy.KeyIDs{policy.FullKeyIDs, policy.SuffixKeyIDs} {
+		if got, err := policy.ParseKeyIDs(string(want)); err != nil || got != want {
+			t.Errorf("ParseKeyIDs(%q) = %q, %v", want, got, err)
+		}
+	}
+	if got, err := policy.ParseKeyIDs("short"); err == nil {
+		t.Errorf("ParseKeyIDs(short) = %q, want an error", got)
+	}
+}
