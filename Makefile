@@ -1,0 +1,80 @@
+# `make help` lists the targets. Building and testing need Go and make alone;
+# what else lint and e2e need is built or installed into .tools/ when missing.
+
+SHELL       := /bin/bash -o pipefail
+export GOTOOLCHAIN := local
+export GOFLAGS     := -buildvcs=false
+
+FUZZTIME ?= 10s
+BIN      := .tools/bin
+VENV     := .tools/venv
+
+VERSION   := $(or $(shell cat VERSION 2>/dev/null),$(shell git describe --tags 2>/dev/null),unknown)
+version   := github.com/prometheus/common/version
+LDFLAGS   := -s -w \
+	-X $(version).Version=$(VERSION) \
+	-X $(version).Revision=$(or $(shell git rev-parse --short HEAD 2>/dev/null),unknown) \
+	-X $(version).Branch=$(or $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null),unknown) \
+	-X $(version).BuildDate=$(or $(shell git log -1 --format=%cI 2>/dev/null),unknown)
+
+.PHONY: help build test fuzz bench lint fmt e2e demo docs clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## Build the static binary ./aws_iam_exporter
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o aws_iam_exporter .
+
+test: ## Run the tests with the race detector
+	go test -race ./...
+
+fuzz: ## Run each fuzz target for FUZZTIME (10s)
+	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:func / /' | sort | \
+	while read -r file name; do \
+		echo "# $$name in $$(dirname $$file)"; \
+		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$(dirname $$file)" || exit 1; \
+	done
+
+bench: ## Run the benchmarks
+	go test -run '^$$' -bench . -benchmem ./...
+
+lint: $(BIN)/golangci-lint ## Check format, vet, module files and linters
+	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'run gofmt -w on these files'; exit 1; }
+	go vet ./...
+	go vet -tags e2e ./test/...
+	@for mod in $$(git ls-files '*go.mod'); do \
+		echo "go -C $$(dirname $$mod) mod tidy -diff"; \
+		go -C "$$(dirname $$mod)" mod tidy -diff || exit 1; \
+	done
+	$(BIN)/golangci-lint run
+
+fmt: $(BIN)/golangci-lint ## Format the Go code
+	$(BIN)/golangci-lint fmt
+
+e2e: build $(BIN)/prometheus $(VENV)/.installed ## Run the binary against simulated AWS and a real Prometheus
+	go test -tags e2e -count=1 -v ./test/e2e/
+
+demo: build ## Serve a simulated account
+	@echo 'Open http://localhost:10190/ or, in another terminal, run:'
+	@echo '  curl -s http://localhost:10190/metrics | grep ^aws_iam_finding'
+	./aws_iam_exporter --demo
+
+docs: ## Rewrite generated documentation and golden files
+	go test . ./collector -update
+
+clean: ## Remove what was built
+	rm -rf aws_iam_exporter .tools
+
+# Tools are built once from modules of their own, and again when their version changes.
+$(BIN)/golangci-lint: tools/lint/go.mod
+	go -C tools/lint build -o ../../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+# Without service discovery Prometheus builds in two minutes instead of nine.
+$(BIN)/prometheus $(BIN)/promtool &: tools/prometheus/go.mod
+	go -C tools/prometheus build -tags remove_all_sd -o ../../$(BIN)/ \
+		github.com/prometheus/prometheus/cmd/prometheus github.com/prometheus/prometheus/cmd/promtool
+
+$(VENV)/.installed: test/e2e/requirements.txt
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
