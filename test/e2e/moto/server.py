@@ -1,0 +1,207 @@
+#!/usr/bin/env python3
+"""Serves moto's IAM and STS on 127.0.0.1, filled with users of known ages.
+
+moto stamps whatever is created through its API with the present time, so the
+users are put straight into its backend, with creation dates of up to seven
+years ago. Where moto's answers differ from those of AWS in ways that matter to
+a reader of access keys, they are mended here (see mend).
+"""
+
+import argparse
+import itertools
+from datetime import UTC, datetime, timedelta
+
+from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT
+from moto.core.responses import ActionResult
+from moto.iam.models import AccessKeyLastUsed, IAMBackend, MFADevice, User, iam_backends
+from moto.iam.responses import IamResponse
+from moto.server import main as serve
+
+ROOT = "<root_account>"
+
+# No age lies within an hour of a limit, so the verdicts hold for the whole run.
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+EDGE = 2 * HOUR
+AGES = [
+    HOUR,
+    *(d * DAY + side for d in (7, 30, 45, 76, 90, 180, 365, 730, 1825) for side in (-EDGE, EDGE)),
+    *(d * DAY for d in (60, 1000, 2500)),
+]
+# How long after its user a key was made; the setup window is 15 minutes, inclusive.
+SETUP = [0 * HOUR, timedelta(minutes=15), timedelta(minutes=15, seconds=1), 40 * DAY]
+USES = [None, HOUR, 45 * DAY - EDGE, 45 * DAY + EDGE, 700 * DAY]
+PLACES = [("s3", "N/A"), ("iam", "us-east-1"), ("ec2", "eu-west-1")]
+KEYS = [
+    [],
+    ["Active"],
+    ["Inactive"],
+    ["Active", "Active"],
+    ["Active", "Inactive"],
+    ["Inactive", "Inactive"],
+]
+
+
+def seed(backend: IAMBackend, now: datetime) -> None:
+    """Adds every combination of password, keys, path and MFA at every age."""
+    combinations = itertools.product(AGES, (False, True), KEYS, ("/", "/team/sub/"), (False, True))
+    for n, (age, password, statuses, path, mfa) in enumerate(combinations):
+        user = add_user(backend, f"user-{n:04d}", path, now - age - SETUP[n // 5 % 4])
+        if password:
+            set_password(user, n, now)
+        elif n % 9 == 0:
+            user.password_last_used = user.create_date  # outlives a deleted password
+        for slot, status in enumerate(statuses):
+            # Every seventh pair shares its second of creation; else the second
+            # key is made later, and comes first in every third list.
+            later = timedelta() if n % 7 == 0 else slot * (age / 3)
+            add_key(backend, user, status, now - age + later, USES[(n + slot) % 5], n + slot, now)
+        if n % 3 == 0:
+            user.access_keys.reverse()
+        if mfa:
+            serial = f"arn:aws:iam::{ACCOUNT}:mfa/{user.name}"
+            user.mfa_devices[serial] = MFADevice(serial, "123456", "654321")
+    # Names that are prefixes of each other, in another order than created.
+    for name in ("bobby", "bob.b@example.com", "Bob-B", "bob"):
+        user = add_user(backend, name, "/", now - 100 * DAY)
+        add_key(backend, user, "Active", user.create_date, None, 0, now)
+
+
+def add_user(backend: IAMBackend, name: str, path: str, created: datetime) -> User:
+    user = backend.create_user("us-east-1", name, path)
+    user.create_date = created
+    user.password_created = None
+    return user
+
+
+def set_password(user: User, n: int, now: datetime) -> None:
+    user.password = "never-used"
+    user.password_created = user.create_date + (now - user.create_date) / (1 + n % 3)
+    user.password_created = user.password_created.replace(microsecond=0)
+    if n % 4:
+        user.password_last_used = user.password_created
+
+
+def add_key(
+    backend: IAMBackend,
+    user: User,
+    status: str,
+    created: datetime,
+    used_ago: timedelta | None,
+    n: int,
+    now: datetime,
+) -> None:
+    key = backend.create_access_key(user.name, status=status)
+    key.create_date = created.replace(microsecond=0)
+    if used_ago is not None:
+        service, region = PLACES[n % 3]
+        used = max(now - used_ago, key.create_date)
+        key.last_used = AccessKeyLastUsed(used, service, region)
+
+
+def mend(backend: IAMBackend, now: datetime) -> None:
+    """Makes moto answer like AWS where the difference matters.
+
+    moto's report is always from 2015, has no row for root and no region nor
+    service of a key's last use; its ListUsers knows no pages; its passwords
+    are as old as their users; and its root user cannot have keys.
+    """
+    generated = now
+    root_created = now - 3000 * DAY
+    backend.account_summary._account_access_keys_present = 1
+
+    def generate(self: IamResponse) -> ActionResult:
+        nonlocal generated
+        state = "COMPLETE" if backend.report_generated() else "STARTED"
+        generated = datetime.now(UTC).replace(microsecond=0)
+        backend.generate_report()
+        return ActionResult({"State": state})
+
+    def get_report(self: IamResponse) -> ActionResult:
+        header, *rows = backend.get_credential_report().splitlines()
+        root = root_row(header.split(","), root_created, now)
+        rows = sorted((mend_row(row, backend) for row in rows), key=str.lower)
+        content = "\n".join([header, root, *rows])
+        return ActionResult(
+            {"Content": content, "ReportFormat": "text/csv", "GeneratedTime": generated}
+        )
+
+    def list_users(self: IamResponse) -> ActionResult:
+        users = sorted(backend.users.values(), key=lambda u: u.name.lower())
+        start = int(self._get_param("Marker") or 0)
+        end = start + int(self._get_param("MaxItems") or 100)
+        page = {"Users": users[start:end], "IsTruncated": end < len(users)}
+        if page["IsTruncated"]:
+            page["Marker"] = str(end)
+        return ActionResult(page)
+
+    def get_login_profile(self: IamResponse) -> ActionResult:
+        user = backend.get_login_profile(self._get_param("UserName"))
+        profile = {
+            "UserName": user.name,
+            "CreateDate": user.password_created or user.create_date,
+            "PasswordResetRequired": False,
+        }
+        return ActionResult({"LoginProfile": profile})
+
+    IamResponse.generate_credential_report = generate
+    IamResponse.get_credential_report = get_report
+    IamResponse.list_users = list_users
+    IamResponse.get_login_profile = get_login_profile
+
+
+def mend_row(row: str, backend: IAMBackend) -> str:
+    fields = row.split(",")
+    user = backend.users[fields[0]]
+    fields[4] = "N/A" if fields[4] == "not_supported" else fields[4]
+    fields[6] = "N/A"
+    for slot in range(2):
+        key = user.access_keys[slot] if slot < len(user.access_keys) else None
+        place = 11 + 5 * slot
+        used = key.last_used if key else None
+        fields[place] = used.region if used else "N/A"
+        fields[place + 1] = used.service if used else "N/A"
+    return ",".join(fields)
+
+
+def root_row(columns: list[str], created: datetime, now: datetime) -> str:
+    """A root user with a password, without MFA, with an active and an inactive key."""
+    known = {
+        "user": ROOT,
+        "arn": f"arn:aws:iam::{ACCOUNT}:root",
+        "user_creation_time": stamp(created),
+        "password_enabled": "true",
+        "password_last_used": stamp(now - 3 * DAY),
+        "password_last_changed": stamp(created),
+        "mfa_active": "false",
+        "access_key_1_active": "true",
+        "access_key_1_last_rotated": stamp(created + 10 * DAY),
+        "access_key_1_last_used_date": stamp(now - 5 * DAY),
+        "access_key_1_last_used_region": "us-east-1",
+        "access_key_1_last_used_service": "iam",
+        "access_key_2_active": "false",
+        "access_key_2_last_rotated": stamp(created + DAY),
+        "cert_1_active": "false",
+        "cert_2_active": "false",
+    }
+    return ",".join(known.get(column, "N/A") for column in columns)
+
+
+def stamp(t: datetime) -> str:
+    return t.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", required=True)
+    parser.add_argument("--empty", action="store_true", help="plain moto: no users, nothing mended")
+    args = parser.parse_args()
+    if not args.empty:
+        now = datetime.now(UTC).replace(microsecond=0)
+        backend = iam_backends[ACCOUNT]["aws"]
+        seed(backend, now)
+        mend(backend, now)
+    serve(["--host", "127.0.0.1", "--port", args.port])
+
+
+if __name__ == "__main__":
+    main()
