@@ -1,0 +1,277 @@
+package awsapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"regexp"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+)
+
+// Error is a call to AWS that failed, in words that are safe to log: AWS's
+// messages are left out, because the one about a wrong signature repeats the
+// request's headers, the session token among them. Only the message of a
+// denied call is kept, since it names the missing permission.
+type Error struct {
+	Action string // the operation as IAM policies spell it, iam:ListUsers
+	Target string // the user or account the call was about
+	Reason inventory.Reason
+	Code   string // AWS's error code, if it gave one
+	detail string
+	err    error
+}
+
+// Wrap returns err, which came from calling the operation about the target, as
+// an Error, or nil if err is nil.
+func Wrap(action, target string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &Error{
+		Action: action, Target: target, Reason: classify(err), Code: Code(err),
+		detail: detail(err), err: err,
+	}
+}
+
+// Error says what failed, about whom, why, and what to do.
+func (e *Error) Error() string {
+	return fmt.Sprintf("call %s for %s: %s; %s", e.Action, e.Target, e.detail, cure(e.Reason, e.Action))
+}
+
+// Unwrap returns the SDK's error. Its text is not fit for logs.
+func (e *Error) Unwrap() error { return e.err }
+
+// ReasonOf returns the class of an error that Wrap made, or of any error.
+func ReasonOf(err error) inventory.Reason {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Reason
+	}
+	return classify(err)
+}
+
+// Code returns AWS's code for the error, or "".
+func Code(err error) string {
+	var api smithy.APIError
+	if !errors.As(err, &api) || api.ErrorCode() == "UnknownError" { // the SDK's word for none
+		return ""
+	}
+	return api.ErrorCode()
+}
+
+// IsNoSuchEntity tells whether AWS answered that the thing asked for does not
+// exist. For GetLoginProfile that means no password, or no user.
+func IsNoSuchEntity(err error) bool { return Code(err) == "NoSuchEntity" }
+
+// ErrReportNotReady says that AWS did not finish a credential report in time.
+var ErrReportNotReady = errors.New("AWS is still making the credential report")
+
+// IsReportPending tells whether AWS answered that there is no finished
+// credential report to hand out.
+func IsReportPending(err error) bool {
+	switch Code(err) {
+	case "ReportInProgress", "ReportNotPresent", "ReportExpired":
+		return true
+	}
+	return false
+}
+
+// isAnswer tells whether the error is one that the exporter takes for an
+// answer: nothing went wrong with the request.
+func isAnswer(err error) bool {
+	return IsNoSuchEntity(err) || IsReportPending(err)
+}
+
+// reasonsByCode classes the codes that AWS gives; throttling codes are the
+// SDK's own list. IAM speaks AWS Query, the other services JSON with
+// …Exception names, so both spellings are listed.
+var reasonsByCode = map[string]inventory.Reason{
+	"AccessDenied":                        inventory.ReasonDenied,
+	"AccessDeniedException":               inventory.ReasonDenied,
+	"UnauthorizedOperation":               inventory.ReasonDenied,
+	"AuthFailure":                         inventory.ReasonCredentials,
+	"ExpiredToken":                        inventory.ReasonCredentials,
+	"ExpiredTokenException":               inventory.ReasonCredentials,
+	"IncompleteSignature":                 inventory.ReasonCredentials,
+	"InvalidAccessKeyId":                  inventory.ReasonCredentials,
+	"InvalidClientTokenId":                inventory.ReasonCredentials,
+	"InvalidSignatureException":           inventory.ReasonCredentials,
+	"MissingAuthenticationToken":          inventory.ReasonCredentials,
+	"MissingAuthenticationTokenException": inventory.ReasonCredentials,
+	"RequestExpired":                      inventory.ReasonCredentials,
+	"SignatureDoesNotMatch":               inventory.ReasonCredentials,
+	"UnrecognizedClientException":         inventory.ReasonCredentials,
+	"LimitExceeded":                       inventory.ReasonReport,
+	"ReportExpired":                       inventory.ReasonReport,
+	"ReportInProgress":                    inventory.ReasonReport,
+	"ReportNotPresent":                    inventory.ReasonReport,
+	"InternalFailure":                     inventory.ReasonServer,
+	"InternalError":                       inventory.ReasonServer,
+	"ServiceFailure":                      inventory.ReasonServer,
+	"ServiceUnavailable":                  inventory.ReasonServer,
+}
+
+func classify(err error) inventory.Reason {
+	var (
+		named     *Malformed
+		creds     *credentialsError
+		response  *awshttp.ResponseError
+		sending   *smithyhttp.RequestSendError
+		parsing   *smithy.DeserializationError
+		network   net.Error
+		isNetwork = errors.As(err, &network)
+	)
+	if errors.As(err, &creds) {
+		return inventory.ReasonCredentials
+	}
+	code := Code(err)
+	if reason, ok := classifyCode(code); ok {
+		return reason
+	}
+	switch {
+	case errors.Is(err, ErrReportNotReady):
+		return inventory.ReasonReport
+	case errors.As(err, &named):
+		return inventory.ReasonMalformed
+	case isNetwork && network.Timeout(), errors.Is(err, context.DeadlineExceeded):
+		return inventory.ReasonTimeout
+	case errors.As(err, &response) && response.HTTPStatusCode() >= 500:
+		return inventory.ReasonServer
+	case errors.As(err, &sending), isNetwork, errors.Is(err, io.ErrUnexpectedEOF):
+		return inventory.ReasonNetwork
+	case code == "" && (errors.As(err, &parsing) || response != nil):
+		return inventory.ReasonMalformed
+	}
+	return inventory.ReasonOther
+}
+
+func classifyCode(code string) (inventory.Reason, bool) {
+	if _, ok := retry.DefaultThrottleErrorCodes[code]; ok {
+		return inventory.ReasonThrottled, true
+	}
+	reason, ok := reasonsByCode[code]
+	return reason, ok
+}
+
+// Malformed is an answer of AWS that cannot be right.
+type Malformed struct {
+	What string // what is wrong with it, and what was expected
+	Err  error  // the cause, if any; may be nil
+}
+
+// Error says what is wrong with the answer.
+func (m *Malformed) Error() string {
+	if m.Err != nil {
+		return m.What + ": " + m.Err.Error()
+	}
+	return m.What
+}
+
+// Unwrap returns the cause.
+func (m *Malformed) Unwrap() error { return m.Err }
+
+// detail describes the failure without quoting what AWS sent.
+func detail(err error) string {
+	var api smithy.APIError
+	if code := Code(err); code != "" && errors.As(err, &api) {
+		if reason, _ := classifyCode(code); reason == inventory.ReasonDenied {
+			return code + ": " + scrub(api.ErrorMessage())
+		}
+		return "AWS answered " + code + status(err)
+	}
+	var malformed *Malformed
+	if errors.As(err, &malformed) {
+		return malformed.Error()
+	}
+	switch classify(err) {
+	case inventory.ReasonTimeout:
+		var t *timeoutError
+		if errors.As(err, &t) {
+			return t.Error()
+		}
+		return "no answer in time"
+	case inventory.ReasonMalformed:
+		return "the answer is not what IAM sends" + status(err)
+	case inventory.ReasonServer:
+		return "AWS answered with an error" + status(err)
+	}
+	return scrub(innermost(err).Error())
+}
+
+func status(err error) string {
+	var response *awshttp.ResponseError
+	if !errors.As(err, &response) || response.HTTPStatusCode() == 0 {
+		return ""
+	}
+	s := fmt.Sprintf(" (HTTP %d", response.HTTPStatusCode())
+	if response.RequestID != "" {
+		s += ", request " + response.RequestID
+	}
+	return s + ")"
+}
+
+// innermost strips the SDK's layers, which repeat the operation's name.
+func innermost(err error) error {
+	var creds *credentialsError
+	if errors.As(err, &creds) {
+		return creds.err
+	}
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		if _, isOp := err.(*net.OpError); isOp { //nolint:errorlint // the layer itself is wanted: it names the address
+			return err
+		}
+		err = inner
+	}
+}
+
+// keyID matches access key ids of users and of sessions.
+var keyID = regexp.MustCompile(`\b(A[KS]IA)[A-Z0-9]{8,}([A-Z0-9]{4})\b`)
+
+const longestDetail = 400
+
+// scrub makes a message fit for logs: one line, not too long, no whole key id.
+func scrub(message string) string {
+	message = strings.Join(strings.Fields(message), " ")
+	message = keyID.ReplaceAllString(message, "$1…$2")
+	if len(message) > longestDetail {
+		message = strings.ToValidUTF8(message[:longestDetail], "") + "…"
+	}
+	return message
+}
+
+// cure says what a person can do about a failure of the class.
+func cure(reason inventory.Reason, action string) string {
+	switch reason {
+	case inventory.ReasonThrottled:
+		return "the call is repeated more slowly; lower --iam.account-rate if this persists"
+	case inventory.ReasonDenied:
+		return "allow " + action + " (`aws_iam_exporter iam-policy` prints the policy)"
+	case inventory.ReasonCredentials:
+		return "give the exporter valid credentials of this account, and check the machine's clock"
+	case inventory.ReasonTimeout:
+		return "check the network to AWS, or raise --iam.timeout"
+	case inventory.ReasonNetwork:
+		return "check DNS, proxy and network to AWS"
+	case inventory.ReasonMalformed:
+		return "check that nothing between here and AWS changes answers"
+	case inventory.ReasonReport:
+		return "AWS makes a report at most every four hours; the exporter asks again"
+	case inventory.ReasonServer:
+		return "the exporter asks again; see AWS's health dashboard if this persists"
+	default:
+		return "the exporter asks again"
+	}
+}

@@ -1,0 +1,120 @@
+// Package awsapi is the gate to AWS: the table of the operations that may be
+// called, the guard that enforces it, the pacing of requests, and the classes
+// of what can go wrong.
+package awsapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Source names where the facts about users and keys come from.
+type Source string
+
+// The sources.
+const (
+	SourceAuto   Source = "auto"   // keys live, the rest from the credential report where it can be
+	SourceReport Source = "report" // the credential report alone
+	SourceLive   Source = "live"   // live calls alone
+)
+
+// Sources lists every source, the default first.
+func Sources() []Source { return []Source{SourceAuto, SourceReport, SourceLive} }
+
+// The ids of the services called, as the AWS SDK spells them.
+const (
+	ServiceIAM = "IAM"
+	ServiceSTS = "STS"
+)
+
+// Operation is one operation of AWS that the exporter may call.
+type Operation struct {
+	Service string // the SDK's id of the service
+	Name    string
+	// OnUsers tells that a policy statement for the operation can be narrowed
+	// to user ARNs; the others know no resource but "*".
+	OnUsers bool
+	// Free tells that AWS lets every caller use the operation, so that no
+	// policy needs to allow it.
+	Free bool
+	// Sources lists the values of --iam.source that need the operation.
+	Sources []Source
+	// Why says in a few words what the operation is called for.
+	Why string
+}
+
+// Action returns the operation's name in IAM policies.
+func (o Operation) Action() string { return strings.ToLower(o.Service) + ":" + o.Name }
+
+// Operations returns the table of every operation that may be called. All of
+// them read; the guard refuses whatever is not listed. Which actions know user
+// resources: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
+func Operations() []Operation {
+	all := Sources()
+	live := []Source{SourceAuto, SourceLive}
+	report := []Source{SourceAuto, SourceReport}
+	return []Operation{
+		{Service: ServiceSTS, Name: "GetCallerIdentity", Free: true, Sources: all, Why: "the account's id and partition"},
+		{Service: ServiceIAM, Name: "ListUsers", Sources: live, Why: "which users exist"},
+		{Service: ServiceIAM, Name: "ListAccessKeys", OnUsers: true, Sources: live, Why: "a user's keys: id, status, creation"},
+		{Service: ServiceIAM, Name: "GenerateCredentialReport", Sources: report, Why: "have AWS make a report, at most every four hours"},
+		{Service: ServiceIAM, Name: "GetCredentialReport", Sources: report, Why: "passwords, MFA, key use, root"},
+		{Service: ServiceIAM, Name: "GetAccessKeyLastUsed", OnUsers: true, Sources: live, Why: "key use that no report tells"},
+		{Service: ServiceIAM, Name: "GetLoginProfile", OnUsers: true, Sources: live, Why: "passwords that no report tells"},
+		{Service: ServiceIAM, Name: "ListMFADevices", OnUsers: true, Sources: live, Why: "MFA devices that no report tells"},
+		{Service: ServiceIAM, Name: "GetAccountSummary", Sources: live, Why: "root, where no report tells"},
+	}
+}
+
+// OperationsFor returns the operations that the source needs.
+func OperationsFor(source Source) []Operation {
+	return slices.DeleteFunc(Operations(), func(o Operation) bool {
+		return !slices.Contains(o.Sources, source)
+	})
+}
+
+type policyDocument struct {
+	Version   string
+	Statement []policyStatement
+}
+
+type policyStatement struct {
+	Sid      string
+	Effect   string
+	Action   []string
+	Resource string
+}
+
+// Policy returns the least IAM policy, as JSON, under which the source works.
+// The partition and the account id narrow the user resources; "*" as account
+// leaves the account open.
+func Policy(source Source, partition, accountID string) ([]byte, error) {
+	account := policyStatement{Sid: "ReadAccount", Effect: "Allow", Resource: "*"}
+	users := policyStatement{
+		Sid: "ReadUsers", Effect: "Allow",
+		Resource: fmt.Sprintf("arn:%s:iam::%s:user/*", partition, accountID),
+	}
+	for _, o := range OperationsFor(source) {
+		switch {
+		case o.Free:
+		case o.OnUsers:
+			users.Action = append(users.Action, o.Action())
+		default:
+			account.Action = append(account.Action, o.Action())
+		}
+	}
+	doc := policyDocument{Version: "2012-10-17"}
+	for _, s := range []policyStatement{account, users} {
+		if len(s.Action) > 0 {
+			slices.Sort(s.Action)
+			doc.Statement = append(doc.Statement, s)
+		}
+	}
+	out, err := json.MarshalIndent(doc, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("encode IAM policy: %w", err)
+	}
+	return append(out, '\n'), nil
+}

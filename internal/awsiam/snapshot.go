@@ -1,0 +1,175 @@
+package awsiam
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+)
+
+// Snapshot returns what is known now. The value is never written to again.
+func (r *Reader) Snapshot() *inventory.Snapshot {
+	s := &inventory.Snapshot{
+		Account: r.account,
+		Users:   make([]inventory.User, len(r.ordered)),
+		Root:    r.root,
+		Report:  inventory.Report{Wanted: r.o.Source != awsapi.SourceLive, Usable: r.reportUsable()},
+		Health:  r.health,
+	}
+	for i, rec := range r.ordered {
+		s.Users[i] = rec.user
+	}
+	if r.report != nil {
+		s.Report.Generated = r.report.generated
+	}
+	r.addFreshness(s)
+	s.Health.Errors = maps.Clone(r.health.Errors)
+	s.Health.Problems = r.problems()
+	return s
+}
+
+// EndRefresh closes a refresh that began at the time, sweep included.
+func (r *Reader) EndRefresh(began time.Time) { r.health.Duration = time.Since(began) }
+
+// Settle takes over whether everything asked for so far was learnt.
+func (r *Reader) Settle() {
+	r.health.State = inventory.StateUp
+	if len(r.failed) > 0 || slices.ContainsFunc(r.ordered, func(rec *record) bool { return len(rec.failed) > 0 }) {
+		r.health.State = inventory.StateDown
+	}
+}
+
+// addFreshness computes the age of each group of facts, and notes which groups
+// are complete: once known of everybody, a group stays so, and a new user
+// about whom nothing is known yet shows as unknown.
+func (r *Reader) addFreshness(s *inventory.Snapshot) {
+	ages := map[inventory.Group]*age{}
+	for _, group := range inventory.Groups() {
+		ages[group] = &age{}
+	}
+	if !r.listed.IsZero() {
+		ages[inventory.GroupUsers].add(true, r.listed)
+	}
+	for i := range s.Users {
+		addUser(ages, &s.Users[i])
+	}
+	for _, observed := range []time.Time{s.Root.KeyPresent.Observed(), s.Root.Console.Observed()} {
+		ages[inventory.GroupRoot].add(!observed.IsZero(), observed)
+	}
+	// A group with nobody in it is as old as the group that says so.
+	ages[inventory.GroupConsole].orElse(ages[inventory.GroupUsers])
+	ages[inventory.GroupKeys].orElse(ages[inventory.GroupUsers])
+	ages[inventory.GroupMFA].orElse(ages[inventory.GroupConsole])
+	ages[inventory.GroupKeyUse].orElse(ages[inventory.GroupKeys])
+
+	s.Freshness = map[inventory.Group]inventory.Freshness{}
+	for group, a := range ages {
+		if a.oldest.IsZero() {
+			continue
+		}
+		s.Freshness[group] = inventory.Freshness{Observed: a.oldest, Stale: a.oldest.Add(r.lifetime(group))}
+		if !a.unknown {
+			r.complete[group] = true
+		}
+	}
+	s.Complete = maps.Clone(r.complete)
+}
+
+func addUser(ages map[inventory.Group]*age, user *inventory.User) {
+	ages[inventory.GroupConsole].add(user.Console.Known(), user.Console.Observed())
+	if console, known := user.Console.Get(); console || !known {
+		ages[inventory.GroupMFA].add(user.MFA.Known() && known, user.MFA.Observed())
+	}
+	keys, known := user.Keys.Get()
+	ages[inventory.GroupKeys].add(known, user.Keys.Observed())
+	if !known {
+		ages[inventory.GroupKeyUse].unknown = true
+	}
+	for i := range keys {
+		ages[inventory.GroupKeyUse].add(keys[i].LastUse.Known(), keys[i].LastUse.Observed())
+	}
+}
+
+// age gathers the observations of one group.
+type age struct {
+	oldest  time.Time // of the known facts; zero if there is none
+	unknown bool      // a fact is missing
+}
+
+func (a *age) add(known bool, observed time.Time) {
+	switch {
+	case !known:
+		a.unknown = true
+	case a.oldest.IsZero() || observed.Before(a.oldest):
+		a.oldest = observed
+	}
+}
+
+func (a *age) orElse(b *age) {
+	if a.oldest.IsZero() && !a.unknown {
+		*a = *b
+	}
+}
+
+// lifetime is how long an observation in the group counts as fresh: as long as
+// the next one can take to arrive when all is well, with room for a mishap.
+func (r *Reader) lifetime(group inventory.Group) time.Duration {
+	const missed = 3 // refreshes
+	var (
+		refresh = missed * r.o.RefreshInterval
+		sweep   = 2*max(r.o.KeysInterval, r.cycle.length) + refresh
+		report  = r.o.ReportLife + r.reportSlack() + r.o.RefreshInterval
+	)
+	switch {
+	case r.o.Source == awsapi.SourceReport:
+		return report
+	case group == inventory.GroupUsers:
+		return refresh
+	case group == inventory.GroupKeys:
+		return sweep
+	case r.o.Source == awsapi.SourceAuto:
+		return max(report, sweep) // some of it live, most of it from the report
+	case group == inventory.GroupRoot:
+		return refresh
+	}
+	return sweep
+}
+
+// problems puts what is wrong into sentences: the failures of the refresh, and
+// those of the sweep, one for each call and class of failure.
+func (r *Reader) problems() []inventory.Problem {
+	var problems []inventory.Problem
+	for _, step := range slices.Sorted(maps.Keys(r.failed)) {
+		err := r.failed[step]
+		problems = append(problems, inventory.Problem{Reason: awsapi.ReasonOf(err), Text: err.Error()})
+	}
+	type kind struct {
+		action string
+		reason inventory.Reason
+	}
+	first, count := map[kind]error{}, map[kind]int{}
+	for _, rec := range r.ordered {
+		for action, err := range rec.failed {
+			k := kind{action, awsapi.ReasonOf(err)}
+			if count[k]++; count[k] == 1 {
+				first[k] = err
+			}
+		}
+	}
+	kinds := slices.SortedFunc(maps.Keys(first), func(a, b kind) int {
+		return cmp.Or(strings.Compare(a.action, b.action), strings.Compare(string(a.reason), string(b.reason)))
+	})
+	for _, k := range kinds {
+		text := first[k].Error()
+		if others := count[k] - 1; others > 0 {
+			text += fmt.Sprintf(" (and the same for %d more users)", others)
+		}
+		problems = append(problems, inventory.Problem{Reason: k.reason, Text: text})
+	}
+	return problems
+}

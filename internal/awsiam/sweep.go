@@ -1,0 +1,402 @@
+package awsiam
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+)
+
+const (
+	// readers is how many users are read at the same time, so that the rate,
+	// not the distance to AWS, sets the pace.
+	readers = 4
+	// publishInterval is how often a sweep shows what it has learnt so far.
+	publishInterval = 10 * time.Second
+	// giveUpAfter is how many times in a row a call may fail before the sweep
+	// no longer makes it: what fails for ten users in a row fails for all, and
+	// each failure is an event in the customer's CloudTrail.
+	giveUpAfter = 10
+)
+
+// Sweep reads the users that are due, one by one, until none is left or the
+// time until has come. Users in breach come early. It calls publish now and
+// then while it learns something.
+func (r *Reader) Sweep(ctx context.Context, until time.Time, inBreach func(name string) bool, publish func()) {
+	if r.o.Source == awsapi.SourceReport || r.listed.IsZero() {
+		return
+	}
+	if r.cycle.started.IsZero() {
+		r.cycle.started = time.Now()
+	}
+	queue := r.due(until, inBreach)
+	limits := &breaker{failures: map[string]int{}, last: map[string]error{}}
+	published := time.Now()
+	for len(queue) > 0 && ctx.Err() == nil && time.Now().Before(until) && !limits.open("iam:ListAccessKeys") {
+		batch := queue[:min(readers, len(queue))]
+		queue = append(queue[len(batch):], r.readAll(ctx, batch, limits)...)
+		if time.Since(published) >= publishInterval {
+			publish()
+			published = time.Now()
+		}
+	}
+	r.cycle.note(r.ordered)
+}
+
+// readAll reads the users at the same time and returns those that AWS was too
+// busy for, to be read again later.
+func (r *Reader) readAll(ctx context.Context, batch []*record, limits *breaker) (again []*record) {
+	results := make([]*reading, len(batch))
+	var group errgroup.Group
+	for i, rec := range batch {
+		results[i] = r.newReading(rec, limits)
+		group.Go(func() error { results[i].read(ctx); return nil })
+	}
+	_ = group.Wait() // readings keep their failures
+	for i, rec := range batch {
+		if ctx.Err() != nil {
+			return nil
+		}
+		if r.apply(rec, results[i]) {
+			again = append(again, rec)
+		}
+	}
+	return again
+}
+
+// due returns the users to be read before until, the most urgent first.
+func (r *Reader) due(until time.Time, inBreach func(name string) bool) []*record {
+	var due []*record
+	var probe *record // of those that were denied, the one to try again
+	for _, rec := range r.ordered {
+		switch {
+		case r.isDue(rec, until):
+			due = append(due, rec)
+		case len(rec.failed) > 0 && (probe == nil || rec.attempted.Before(probe.attempted)):
+			probe = rec
+		}
+	}
+	if probe != nil {
+		due = append(due, probe)
+	}
+	rank := make(map[*record]int, len(due))
+	for _, rec := range due {
+		rank[rec] = r.rank(rec, inBreach)
+	}
+	slices.SortStableFunc(due, func(a, b *record) int {
+		return cmp.Or(rank[a]-rank[b], a.attempted.Compare(b.attempted), strings.Compare(a.user.Name, b.user.Name))
+	})
+	return due
+}
+
+func (r *Reader) isDue(rec *record, until time.Time) bool {
+	switch {
+	case rec.attempted.IsZero(), rec.rowChanged, rec.retry, rec.attempted.Before(r.liveSince):
+		return true
+	case transient(rec.failed), len(rec.failed) == 0 && r.lacks(&rec.user):
+		return true
+	}
+	return !rec.attempted.Add(r.o.KeysInterval).After(until)
+}
+
+// lacks tells whether a fact about the user is to be had but unknown: one that
+// the report left out, or a live answer about a password beside active keys.
+func (r *Reader) lacks(user *inventory.User) bool {
+	if r.report == nil && !r.asksLive() {
+		return false // a report is expected to tell
+	}
+	keys, known := user.Keys.Get()
+	if !known || !user.Console.Known() {
+		return true
+	}
+	console, _ := user.Console.Get()
+	active, _ := user.CountKeys(inventory.Active)
+	if console && (!user.MFA.Known() || active > 0 && !user.PasswordCreated.Known()) {
+		return true
+	}
+	return slices.ContainsFunc(keys, func(k inventory.AccessKey) bool { return !k.LastUse.Known() })
+}
+
+// transient tells whether asking again soon can help. A denied call is denied
+// again until somebody changes a policy.
+func transient(failed map[string]error) bool {
+	for _, err := range failed {
+		if awsapi.ReasonOf(err) != inventory.ReasonDenied {
+			return true
+		}
+	}
+	return false
+}
+
+// rank orders the users that are due: first those about whom something is new
+// or wrong; then, while most is unknown, those who hold active keys.
+func (r *Reader) rank(rec *record, inBreach func(name string) bool) int {
+	activeSlot, password := false, false
+	if rec.row != nil {
+		password, _ = rec.row.Password.Get()
+		for _, slot := range rec.row.Slots {
+			activeSlot = activeSlot || slot.Active
+		}
+	}
+	active, known := rec.user.CountKeys(inventory.Active)
+	unread := rec.attempted.IsZero() || rec.attempted.Before(r.liveSince)
+	switch {
+	case r.report != nil && rec.row == nil && !r.asksLive(), rec.rowChanged, inBreach(rec.user.Name), !known && activeSlot && password:
+		return 0
+	case unread && (active > 0 || activeSlot):
+		return 1
+	}
+	return 2
+}
+
+// reading asks AWS about one user. It holds copies, so that several can run at
+// once, and keeps each fact apart, so that one failure costs one fact.
+type reading struct {
+	calls  calls
+	limits *breaker
+
+	user       inventory.User // as known before
+	hasRow     bool
+	reportMFA  inventory.Fact[bool]
+	reported   func(keys []inventory.AccessKey, key *inventory.AccessKey) bool // the report tells the key's use
+	generated  time.Time
+	asksLive   bool
+	waitReport bool // no report yet, but one is expected: ask only for keys
+
+	keys     inventory.Fact[[]inventory.AccessKey]
+	password password
+	mfa      inventory.Fact[bool]
+	failed   map[string]error
+	gone     bool // AWS knows no such user
+}
+
+func (r *Reader) newReading(rec *record, limits *breaker) *reading {
+	g := &reading{
+		calls: r.calls, limits: limits, user: rec.user, hasRow: rec.row != nil,
+		asksLive: r.asksLive(), waitReport: r.report == nil && !r.asksLive(), failed: map[string]error{},
+	}
+	row := rec.row
+	if row != nil {
+		g.generated = r.report.generated
+		g.reportMFA = row.MFA.ObservedAt(g.generated)
+	}
+	g.reported = func(keys []inventory.AccessKey, key *inventory.AccessKey) bool {
+		slot := slotOf(key, keys, row)
+		if slot == nil {
+			return false
+		}
+		_, tells := slot.LastUse.Get()
+		return tells
+	}
+	return g
+}
+
+func (g *reading) read(ctx context.Context) {
+	g.readKeys(ctx)
+	if g.gone || g.waitReport {
+		return
+	}
+	g.readUse(ctx)
+	if g.needsPassword() {
+		g.do("iam:GetLoginProfile", func() (err error) {
+			g.password, err = g.calls.password(ctx, g.user.Name)
+			return err
+		})
+	}
+	if g.needsMFA() {
+		g.do("iam:ListMFADevices", func() (err error) {
+			g.mfa, err = g.calls.mfa(ctx, g.user.Name)
+			return err
+		})
+	}
+}
+
+// do makes a call unless it has failed too often, and keeps its failure.
+func (g *reading) do(action string, call func() error) {
+	if g.limits.open(action) {
+		g.failed[action] = g.limits.reason(action)
+		return
+	}
+	err := call()
+	if awsapi.IsNoSuchEntity(err) {
+		g.gone = g.gone || action == "iam:ListAccessKeys"
+		err = nil // the user or key went meanwhile; the next listing tells
+	}
+	g.limits.note(action, err)
+	if err != nil {
+		g.failed[action] = err
+	}
+}
+
+func (g *reading) readKeys(ctx context.Context) {
+	g.do("iam:ListAccessKeys", func() (err error) {
+		g.keys, err = g.calls.listKeys(ctx, g.user.Name)
+		return err
+	})
+	if listed, known := g.keys.Get(); known {
+		earlier, _ := g.user.Keys.Get()
+		carryUse(listed, earlier)
+	}
+}
+
+func (g *reading) readUse(ctx context.Context) {
+	keys, _ := g.keys.Get()
+	for i := range keys {
+		key := &keys[i]
+		if !g.asksLive && g.reported(keys, key) {
+			continue
+		}
+		g.do("iam:GetAccessKeyLastUsed", func() error {
+			use, err := g.calls.keyUse(ctx, g.user.Name, key.ID)
+			key.LastUse = laterUse(key.LastUse, use)
+			return err
+		})
+	}
+}
+
+// needsPassword tells whether the report's word on console access is missing,
+// or too old to rely on: a key or a sign-in came after it, or the user stands
+// accused, so that neither the sin nor its repair waits for the next report.
+func (g *reading) needsPassword() bool {
+	if g.asksLive || !g.hasRow {
+		return true
+	}
+	console, _ := g.user.Console.Get()
+	signIn, _ := g.user.PasswordUse.Get()
+	if !console && signIn.At.After(g.generated) {
+		return true
+	}
+	keys, _ := g.keys.Get()
+	for i := range keys {
+		if keys[i].Status == inventory.Active && (console || keys[i].Created.After(g.generated) || !g.reported(keys, &keys[i])) {
+			return true
+		}
+	}
+	return false
+}
+
+// needsMFA tells whether a user with console access has to be asked for an MFA
+// device: no report says, or it says there is none although the user has
+// changed since.
+func (g *reading) needsMFA() bool {
+	console, _ := g.user.Console.Newer(g.password.console).Get()
+	if !console {
+		return false
+	}
+	reported, _ := g.reportMFA.Get()
+	return g.asksLive || !g.hasRow || g.password.console.Known() && !reported
+}
+
+// apply takes over what the reading has learnt. It returns true if AWS was too
+// busy to answer everything, in which case the user is to be read again.
+func (r *Reader) apply(rec *record, g *reading) (again bool) {
+	if g.gone {
+		rec.attempted = time.Now()
+		return false
+	}
+	if keys, known := g.keys.Get(); known {
+		if rec.row != nil {
+			keys = withUse(keys, rec.row, r.report.generated)
+		}
+		rec.user.Keys = inventory.Observe(keys, g.keys.Observed())
+		rec.rowChanged = false
+	}
+	rec.user.Console = rec.user.Console.Newer(g.password.console)
+	if g.password.console.Known() {
+		rec.user.PasswordCreated = g.password.created
+	}
+	rec.user.MFA = rec.user.MFA.Newer(g.mfa)
+	for action, err := range g.failed {
+		if awsapi.ReasonOf(err) == inventory.ReasonThrottled {
+			delete(g.failed, action) // put back, not failed
+			again = true
+			continue
+		}
+		if !errors.Is(err, errGivenUp) {
+			r.health.Errors[awsapi.ReasonOf(err)]++
+		}
+	}
+	if again {
+		return true
+	}
+	r.noteRecovery(rec.failed, g.failed)
+	rec.failed, rec.attempted, rec.retry = g.failed, time.Now(), false
+	return false
+}
+
+// noteRecovery has users read again to whom the same was denied that now works.
+func (r *Reader) noteRecovery(before, now map[string]error) {
+	for action := range before {
+		if now[action] != nil {
+			continue
+		}
+		for _, rec := range r.ordered {
+			rec.retry = rec.retry || rec.failed[action] != nil
+		}
+	}
+}
+
+// errGivenUp marks calls that were not made because they failed for others.
+var errGivenUp = errors.New("not asked, because it failed for other users")
+
+// breaker counts, for one sweep, how often in a row each call has failed.
+type breaker struct {
+	mu       sync.Mutex
+	failures map[string]int
+	last     map[string]error
+}
+
+func (b *breaker) note(action string, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case err == nil:
+		b.failures[action] = 0
+	case awsapi.ReasonOf(err) != inventory.ReasonThrottled:
+		b.failures[action]++
+		b.last[action] = err
+	}
+}
+
+func (b *breaker) open(action string) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.failures[action] >= giveUpAfter
+}
+
+func (b *breaker) reason(action string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return &givenUp{b.last[action]}
+}
+
+// givenUp carries the error that other users met, and its class.
+type givenUp struct{ err error }
+
+func (e *givenUp) Error() string   { return e.err.Error() }
+func (e *givenUp) Unwrap() []error { return []error{e.err, errGivenUp} }
+
+// cycle measures how long the sweep takes to come by everybody.
+type cycle struct {
+	started time.Time
+	length  time.Duration // of the last full cycle; 0 before the first
+}
+
+// note ends the cycle if everybody was read since it began.
+func (c *cycle) note(all []*record) {
+	now := time.Now()
+	for _, rec := range all {
+		if rec.attempted.Before(c.started) {
+			return
+		}
+	}
+	c.length, c.started = now.Sub(c.started), now
+}

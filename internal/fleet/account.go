@@ -1,0 +1,103 @@
+// Package fleet keeps the snapshots of accounts fresh.
+package fleet
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsiam"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+)
+
+// readyAfter is when the exporter counts as ready even if AWS has not answered
+// yet: its metrics tell what is wrong, and nobody sees them if it never gets
+// traffic.
+const readyAfter = 2 * time.Minute
+
+// Account keeps one account's snapshot fresh and judged.
+type Account struct {
+	reader   *awsiam.Reader
+	interval time.Duration
+	limits   policy.Limits
+	logger   *slog.Logger
+
+	current atomic.Pointer[policy.Judgement]
+	tried   atomic.Bool // the first refresh has asked its few calls
+	started time.Time
+	failing bool // the last refresh was incomplete; for the log
+}
+
+// NewAccount returns an account that is refreshed at the interval once Run
+// runs, and judged by the limits.
+func NewAccount(reader *awsiam.Reader, interval time.Duration, limits policy.Limits, logger *slog.Logger) *Account {
+	a := &Account{reader: reader, interval: interval, limits: limits, logger: logger, started: time.Now()}
+	a.publish()
+	return a
+}
+
+// Judgement returns the newest facts and verdicts. It never waits.
+func (a *Account) Judgement() *policy.Judgement { return a.current.Load() }
+
+// Ready tells whether the account was asked about at least once, with success
+// or without, or that this takes too long to wait for.
+func (a *Account) Ready() bool { return a.tried.Load() || time.Since(a.started) >= readyAfter }
+
+// Run refreshes the account until the context ends.
+func (a *Account) Run(ctx context.Context) {
+	for ctx.Err() == nil {
+		next := time.Now().Add(a.interval)
+		a.refresh(ctx, next)
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Until(next)):
+		}
+	}
+}
+
+// refresh asks the few calls, then sweeps over the users until the next
+// refresh is due at the latest. Nothing is published once the context has
+// ended, because the calls it cut short are no news about AWS.
+func (a *Account) refresh(ctx context.Context, next time.Time) {
+	began := time.Now()
+	a.reader.Refresh(ctx)
+	if ctx.Err() != nil {
+		return
+	}
+	a.reader.Settle()
+	a.publish()
+	a.tried.Store(true)
+	a.reader.Sweep(ctx, next, func(name string) bool { return a.Judgement().InBreach(name) }, func() {
+		a.reader.Settle()
+		a.publish()
+	})
+	if ctx.Err() != nil {
+		return
+	}
+	a.reader.Settle()
+	a.reader.EndRefresh(began)
+	a.publish()
+	a.log(time.Since(began))
+}
+
+func (a *Account) publish() {
+	a.current.Store(policy.Judge(a.reader.Snapshot(), a.limits))
+}
+
+// log tells what is wrong after each refresh, and when all is well again.
+func (a *Account) log(took time.Duration) {
+	j := a.Judgement()
+	logger := a.logger.With("account_id", j.Snapshot.Account.ID)
+	problems := j.Snapshot.Health.Problems
+	for _, p := range problems {
+		logger.Warn("Refresh incomplete, keeping the last facts", "reason", p.Reason, "problem", p.Text)
+	}
+	switch {
+	case len(problems) == 0 && (a.failing || j.Snapshot.Health.Refreshes == 1):
+		logger.Info("Refresh complete", "users", len(j.Snapshot.Users), "findings", len(j.Findings), "took", took)
+	default:
+		logger.Debug("Refreshed", "users", len(j.Snapshot.Users), "findings", len(j.Findings), "took", took)
+	}
+	a.failing = len(problems) > 0
+}
