@@ -1,0 +1,161 @@
+// Package collector turns judged snapshots into Prometheus metrics. It calls
+// nobody: a scrape costs AWS nothing and cannot fail because of it.
+package collector
+
+import (
+	"slices"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+)
+
+// Options configure a Collector. The functions are required, are called once
+// per scrape, and must be safe for concurrent use.
+type Options struct {
+	// Judgements returns the newest judgement of each account.
+	Judgements func() []*policy.Judgement
+	// API returns the requests sent to AWS so far, each operation once.
+	API func() []inventory.Calls
+	// Now is the clock behind the ages of keys, and behind nothing else.
+	Now func() time.Time
+
+	AccessKeyIDs policy.KeyIDs // how access_key_id shows the keys; full if empty
+	KeyAge       bool          // serve aws_iam_access_key_age_seconds
+}
+
+// Collector is a prometheus.Collector of everything known about the accounts.
+type Collector struct {
+	options Options
+	metrics []metric
+}
+
+// New returns a collector; nothing is read before the first scrape.
+func New(options Options) *Collector {
+	c := &Collector{options: options}
+	for _, m := range table() {
+		if m.name == keyAge && !options.KeyAge {
+			continue
+		}
+		m.desc = prometheus.NewDesc(m.name, m.fullHelp(), m.fullLabels(), nil)
+		c.metrics = append(c.metrics, m)
+	}
+	return c
+}
+
+// Describe implements prometheus.Collector.
+func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
+	for i := range c.metrics {
+		ch <- c.metrics[i].desc
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *Collector) Collect(ch chan<- prometheus.Metric) {
+	w := &writer{metrics: c.metrics, out: ch, labels: make([]string, 0, 16)}
+	s := subject{
+		judgements: c.options.Judgements(),
+		options:    &c.options,
+		now:        c.options.Now(),
+	}
+	w.write(perExporter, &s)
+	for _, s.Judgement = range distinct(s.judgements) {
+		writeAccount(w, s)
+	}
+}
+
+func writeAccount(w *writer, s subject) {
+	id := s.Snapshot.Account.ID
+	w.write(perAccount, &s, id)
+	for i := range s.Snapshot.Users {
+		s.user = &s.Snapshot.Users[i]
+		w.write(perUser, &s, id, s.user.Name)
+		keys, _ := s.user.Keys.Get()
+		for k := range keys {
+			s.key = &keys[k]
+			w.write(perKey, &s, id, s.user.Name, s.options.AccessKeyIDs.Show(s.key.ID, keys))
+		}
+	}
+}
+
+// distinct returns the first judgement of each account id. Accounts share the
+// empty id until AWS has told theirs, and two series may not share their labels.
+func distinct(judgements []*policy.Judgement) []*policy.Judgement {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(slices.Clone(judgements), func(j *policy.Judgement) bool {
+		id := j.Snapshot.Account.ID
+		defer func() { seen[id] = true }()
+		return seen[id]
+	})
+}
+
+// subject is what a metric is about: the exporter, an account, a user or a key.
+// What lies outside the metric's scope is nil.
+type subject struct {
+	*policy.Judgement
+	judgements []*policy.Judgement
+	options    *Options
+	now        time.Time
+	user       *inventory.User
+	key        *inventory.AccessKey
+}
+
+// writer sends the series of one scope after another.
+type writer struct {
+	metrics []metric
+	out     chan<- prometheus.Metric
+	labels  []string // reused for every series
+}
+
+func (w *writer) write(scope scope, s *subject, scopeLabels ...string) {
+	w.labels = append(w.labels[:0], scopeLabels...)
+	clean(w.labels)
+	for i := range w.metrics {
+		m := &w.metrics[i]
+		if m.scope != scope {
+			continue
+		}
+		m.series(s, func(value float64, labels ...string) {
+			all := append(w.labels, labels...)
+			clean(all[len(w.labels):])
+			w.out <- prometheus.MustNewConstMetric(m.desc, m.kind, value, all...)
+		})
+	}
+}
+
+// clean makes label values valid UTF-8, which a scrape would fail without.
+// Quoting keeps different values different.
+func clean(labels []string) {
+	for i, label := range labels {
+		if !utf8.ValidString(label) {
+			quoted := strconv.Quote(label)
+			labels[i] = quoted[1 : len(quoted)-1]
+		}
+	}
+}
+
+// Metric describes a metric that the exporter serves.
+type Metric struct {
+	Name   string
+	Type   string // gauge or counter
+	Help   string
+	Labels []string
+}
+
+// Metrics describes every metric that can be served, in the order of the
+// documentation, for documentation and for tests of whatever queries them.
+func Metrics() []Metric {
+	var all []Metric
+	for _, m := range append(table(), buildInfo()) {
+		kind := "gauge"
+		if m.kind == prometheus.CounterValue {
+			kind = "counter"
+		}
+		all = append(all, Metric{Name: m.name, Type: kind, Help: m.fullHelp(), Labels: m.fullLabels()})
+	}
+	return all
+}

@@ -1,0 +1,351 @@
+package collector_test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/prometheus/common/expfmt"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/collector"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files and docs/metrics.md")
+
+const day = 24 * time.Hour
+
+// now is the time of the scrapes; facts were observed a while before.
+var (
+	now      = time.Date(2026, 11, 20, 12, 34, 56, 0, time.UTC)
+	live     = now.Add(-5 * time.Minute)
+	reported = now.Add(-3 * time.Hour)
+)
+
+func ago(d time.Duration) time.Time { return now.Truncate(time.Hour).Add(-d) }
+
+func key(id string, status inventory.Status, created time.Time) inventory.AccessKey {
+	return inventory.AccessKey{ID: id, Status: status, Created: created}
+}
+
+func used(k inventory.AccessKey, use inventory.Use) inventory.AccessKey {
+	k.LastUse = inventory.Observe(use, reported)
+	return k
+}
+
+func user(name string, created time.Time) inventory.User {
+	return inventory.User{
+		ID: "AIDA" + strings.ToUpper(name), Name: name, Path: "/",
+		ARN: "arn:aws:iam::111122223333:user/" + name, Created: created,
+	}
+}
+
+// full is a user of whom everything is known.
+func full(name string, created time.Time, console, mfa bool, keys ...inventory.AccessKey) inventory.User {
+	u := user(name, created)
+	u.Keys = inventory.Observe(keys, live)
+	u.Console = inventory.Observe(console, reported)
+	u.MFA = inventory.Observe(mfa, reported)
+	return u
+}
+
+func account(id string, users ...inventory.User) *inventory.Snapshot {
+	return &inventory.Snapshot{
+		Account: inventory.Account{ID: id, Name: "production", Partition: "aws", OUPath: "o-1/r-1/ou-1/"},
+		Users:   users,
+		Health:  inventory.Health{State: inventory.StateUp, Refreshes: 7, Duration: 1500 * time.Millisecond},
+	}
+}
+
+// settled says that every group has been known for every user.
+func settled(s *inventory.Snapshot) *inventory.Snapshot {
+	s.Freshness = map[inventory.Group]inventory.Freshness{}
+	s.Complete = map[inventory.Group]bool{}
+	for _, g := range inventory.Groups() {
+		s.Freshness[g] = inventory.Freshness{Observed: reported, Stale: reported.Add(9 * time.Hour)}
+		s.Complete[g] = true
+	}
+	return s
+}
+
+func everything() *inventory.Snapshot {
+	s3 := inventory.Use{At: ago(day), Service: "s3"}
+	ec2 := inventory.Use{At: ago(60 * day), Service: "ec2", Region: "eu-central-1"}
+	alice := full("alice", ago(400*day), true, true)
+	alice.PasswordUse = inventory.Observe(inventory.Use{At: ago(2 * day)}, live)
+	bob := full("bob", ago(100*day), true, false,
+		used(key("AKIABOB0000000000001", inventory.Active, ago(100*day)), inventory.Use{}))
+	bob.PasswordCreated = inventory.Observe(ago(99*day), live)
+	bob.PasswordUse = inventory.Observe(inventory.Use{}, live)
+	deploy := full("deploy", ago(2000*day), false, false,
+		used(key("AKIADEPLOY0000000001", inventory.Active, ago(1999*day)), ec2),
+		used(key("AKIADEPLOY0000000002", inventory.Active, ago(80*day)), s3),
+		used(key("AKIADEPLOY0000000003", inventory.Expired, ago(40*day)), s3))
+	deploy.PasswordUse = inventory.Observe(inventory.Use{At: ago(1000 * day)}, live)
+	retired := full("retired", ago(500*day), false, false,
+		used(key("AKIARETIRED000000001", inventory.Inactive, ago(450*day)), inventory.Use{}))
+
+	s := settled(account("111122223333", alice, bob, deploy, retired))
+	s.Root = inventory.Root{
+		Created:    ago(3000 * day),
+		KeyPresent: inventory.Observe(true, reported),
+		Keys: inventory.Observe([]inventory.AccessKey{
+			used(key("created-root", inventory.Active, ago(2900*day)), inventory.Use{At: ago(700 * day)}),
+			used(key("created-root-2", inventory.Inactive, ago(2800*day)), s3),
+		}, reported),
+		Console:     inventory.Observe(true, reported),
+		MFA:         inventory.Observe(true, reported),
+		PasswordUse: inventory.Observe(inventory.Use{At: ago(300 * day)}, reported),
+	}
+	s.Report = inventory.Report{Wanted: true, Usable: true, Generated: reported}
+	s.Health.Errors = map[inventory.Reason]uint64{inventory.ReasonThrottled: 3}
+	return s
+}
+
+// fromReport is an account known by its credential report alone.
+func fromReport() *inventory.Snapshot {
+	s := settled(account("111122223333", full("bob", ago(100*day), true, true,
+		used(key("created-2026-08-12T12:00:00Z-a", inventory.Active, ago(100*day)), inventory.Use{At: ago(day), Service: "iam"}),
+		used(key("created-2026-08-12T12:00:00Z-b", inventory.Active, ago(100*day)), inventory.Use{}))))
+	s.Report = inventory.Report{Wanted: true, Generated: reported}
+	return s
+}
+
+func pending() *inventory.Snapshot {
+	return &inventory.Snapshot{Health: inventory.Health{State: inventory.StatePending, Refreshes: 1}}
+}
+
+// partly is an account whose keys may not be read, and of whose root only the
+// presence of a key is known.
+func partly() *inventory.Snapshot {
+	carol := user("carol", ago(10*day))
+	carol.Console = inventory.Observe(true, reported)
+	dave := user("dave", ago(10*day))
+	dave.Console = inventory.Observe(false, reported)
+	eve := full("eve", ago(10*day), true, true, key("AKIAEVE0000000000001", inventory.Active, ago(9*day)))
+	s := account("444455556666", carol, dave, eve)
+	s.Freshness = map[inventory.Group]inventory.Freshness{
+		inventory.GroupUsers:   {Observed: live, Stale: live.Add(time.Hour)},
+		inventory.GroupConsole: {Observed: reported},
+	}
+	s.Complete = map[inventory.Group]bool{inventory.GroupUsers: true, inventory.GroupConsole: true}
+	s.Root.KeyPresent = inventory.Observe(true, live)
+	s.Health.State = inventory.StateDown
+	s.Health.Errors = map[inventory.Reason]uint64{inventory.ReasonDenied: 12}
+	return s
+}
+
+// odd holds what AWS would not send, and an exposition could not carry.
+func odd() *inventory.Snapshot {
+	return settled(account("111122223333",
+		full("a\xfe", ago(day), false, false, key("AKIA\xff", inventory.Active, ago(day))),
+		full("a\xff", ago(day), false, false, key("AKIA\xff", inventory.Status("new"), now.Add(time.Hour)))))
+}
+
+// collide is a user whose keys end alike.
+func collide() *inventory.Snapshot {
+	return settled(account("111122223333", full("bob", ago(100*day), false, false,
+		key("AKIAXXXXXXXXXXXA1234", inventory.Active, ago(100*day)),
+		key("AKIAXXXXXXXXXXXB1234", inventory.Active, ago(100*day)),
+		key("AKIAXXXXXXXXXXXX5678", inventory.Inactive, ago(100*day)),
+		key("created-2026-08-12T12:00:00Z", inventory.Active, ago(100*day)))))
+}
+
+func build(ids policy.KeyIDs, age bool, snapshots ...*inventory.Snapshot) *collector.Collector {
+	var judgements []*policy.Judgement
+	for _, s := range snapshots {
+		judgements = append(judgements, policy.Judge(s, policy.DefaultLimits()))
+	}
+	return collector.New(collector.Options{
+		Judgements: func() []*policy.Judgement { return judgements },
+		API: func() []inventory.Calls {
+			return []inventory.Calls{
+				{Service: "iam", Operation: "ListUsers", Requests: 9, Errors: 2, Throttles: 1},
+				{Service: "sts", Operation: "GetCallerIdentity", Requests: 1},
+			}
+		},
+		Now:          func() time.Time { return now },
+		AccessKeyIDs: ids,
+		KeyAge:       age,
+	})
+}
+
+func TestExposition(t *testing.T) {
+	unnamed := pending()
+	unnamed.Health.State = inventory.StateDown
+	tests := []struct {
+		name      string
+		collector *collector.Collector
+	}{
+		{"everything", build(policy.FullKeyIDs, true, everything())},
+		{"pending", build(policy.FullKeyIDs, true, pending())},
+		{"partly", build(policy.FullKeyIDs, true, partly())},
+		{"report", build(policy.SuffixKeyIDs, true, fromReport())},
+		{"suffix", build(policy.SuffixKeyIDs, true, collide())},
+		{"no-age", build("", false, collide())},
+		{"two-accounts", build(policy.FullKeyIDs, true, everything(), partly())},
+		{"two-unnamed", build(policy.FullKeyIDs, true, pending(), unnamed)},
+		{"odd", build(policy.SuffixKeyIDs, true, odd())},
+		{"none", build(policy.FullKeyIDs, true)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			registry := prometheus.NewPedanticRegistry()
+			registry.MustRegister(tt.collector)
+			path := filepath.Join("testdata", tt.name+".prom")
+			if *update {
+				write(t, path, encode(t, registry))
+			}
+			golden, err := os.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer golden.Close()
+			if err := testutil.GatherAndCompare(registry, golden); err != nil {
+				t.Error(err)
+			}
+			problems, err := testutil.CollectAndLint(tt.collector)
+			if err != nil || len(problems) > 0 {
+				t.Errorf("CollectAndLint = %v, %v", problems, err)
+			}
+		})
+	}
+}
+
+// TestEveryMetricIsServed holds the goldens to the table: a metric that no case
+// serves is not tested, and one that no row describes is not documented.
+func TestEveryMetricIsServed(t *testing.T) {
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(build(policy.FullKeyIDs, true, everything()))
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var served, described []string
+	for _, f := range families {
+		var labels []string
+		for _, l := range f.GetMetric()[0].GetLabel() {
+			labels = append(labels, l.GetName())
+		}
+		served = append(served, fmt.Sprint(f.GetName(), strings.ToLower(f.GetType().String()), f.GetHelp(), labels))
+	}
+	for _, m := range collector.Metrics() {
+		if m.Name != "aws_iam_exporter_build_info" {
+			labels := slices.Sorted(slices.Values(m.Labels))
+			described = append(described, fmt.Sprint(m.Name, m.Type, m.Help, labels))
+		}
+	}
+	slices.Sort(described)
+	slices.Sort(served)
+	if diff := cmp.Diff(described, served); diff != "" {
+		t.Errorf("-described +served:\n%s", diff)
+	}
+}
+
+func TestAgeBands(t *testing.T) {
+	tests := []struct {
+		age  time.Duration
+		want string
+	}{
+		{-time.Hour, "0-30d"},
+		{0, "0-30d"},
+		{30 * day, "0-30d"},
+		{30*day + time.Second, "30-45d"},
+		{45 * day, "30-45d"},
+		{45*day + time.Second, "45-90d"},
+		{90 * day, "45-90d"},
+		{90*day + time.Second, "90-180d"},
+		{180 * day, "90-180d"},
+		{180*day + time.Second, "180-365d"},
+		{365 * day, "180-365d"},
+		{365*day + time.Second, "1-2y"},
+		{730 * day, "1-2y"},
+		{730*day + time.Second, "2-5y"},
+		{1825 * day, "2-5y"},
+		{1825*day + time.Second, "5y+"},
+		{20000 * day, "5y+"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.age.String(), func(t *testing.T) {
+			s := settled(account("111122223333", full("bob", ago(0), false, false, key("a", inventory.Active, now.Add(-tt.age)))))
+			registry := prometheus.NewPedanticRegistry()
+			registry.MustRegister(build(policy.FullKeyIDs, false, s))
+			want := fmt.Sprintf(`aws_iam_account_access_keys{account_id="111122223333",age_band=%q,status="active"} 1`, tt.want)
+			if got := string(encode(t, registry)); !strings.Contains(got, want+"\n") {
+				t.Errorf("want %s", want)
+			}
+		})
+	}
+}
+
+func encode(tb testing.TB, g prometheus.Gatherer) []byte {
+	tb.Helper()
+	var b bytes.Buffer
+	encodeTo(tb, &b, g)
+	return b.Bytes()
+}
+
+func encodeTo(tb testing.TB, w io.Writer, g prometheus.Gatherer) {
+	tb.Helper()
+	families, err := g.Gather()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	encoder := expfmt.NewEncoder(w, expfmt.NewFormat(expfmt.TypeTextPlain))
+	for _, family := range families {
+		if err := encoder.Encode(family); err != nil {
+			tb.Fatal(err)
+		}
+	}
+}
+
+func write(t *testing.T, path string, content []byte) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func BenchmarkScrape(b *testing.B) {
+	for _, n := range []int{5_000, 100_000} {
+		b.Run(fmt.Sprintf("users=%d", n), func(b *testing.B) {
+			registry := prometheus.NewRegistry()
+			registry.MustRegister(build(policy.FullKeyIDs, true, crowd(n)))
+			b.ReportAllocs()
+			for b.Loop() {
+				encodeTo(b, io.Discard, registry)
+			}
+		})
+	}
+}
+
+// crowd is an account of n users with three active keys to two of them, and a
+// tenth with console access.
+func crowd(n int) *inventory.Snapshot {
+	var users []inventory.User
+	for i := range n {
+		keys := []inventory.AccessKey{
+			used(key(fmt.Sprintf("AKIA%016d", 2*i), inventory.Active, ago(time.Duration(i%200)*day)),
+				inventory.Use{At: ago(day), Service: "s3", Region: "eu-central-1"}),
+		}
+		if i%2 == 0 {
+			keys = append(keys, used(key(fmt.Sprintf("AKIA%016d", 2*i+1), inventory.Active, ago(day)), inventory.Use{}))
+		}
+		users = append(users, full(fmt.Sprintf("user-%06d", i), ago(300*day), i%10 == 0, true, keys...))
+	}
+	return settled(account("111122223333", users...))
+}

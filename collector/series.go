@@ -1,0 +1,219 @@
+package collector
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+)
+
+func number(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
+
+// emitTime serves a moment, if there is one: a zero time is not a timestamp.
+func emitTime(emit emit, t time.Time, labels ...string) {
+	if !t.IsZero() {
+		emit(seconds(t), labels...)
+	}
+}
+
+func emitBool(emit emit, fact inventory.Fact[bool]) {
+	if is, known := fact.Get(); known {
+		emit(number(is))
+	}
+}
+
+// emitUse serves when something was last used, if that is known and it was.
+func emitUse(emit emit, fact inventory.Fact[inventory.Use]) {
+	use, _ := fact.Get()
+	emitTime(emit, use.At)
+}
+
+func emitStatuses(emit emit, keys []inventory.AccessKey) {
+	counts := map[inventory.Status]int{}
+	for i := range keys {
+		counts[keys[i].Status]++
+	}
+	for _, status := range inventory.Statuses() {
+		emit(float64(counts[status]), string(status))
+	}
+}
+
+// emitAge counts whole minutes of the clock, so that a scrape changes the value
+// once a minute, and Prometheus stores it the better.
+func emitAge(s *subject, emit emit) {
+	age := s.now.Truncate(time.Minute).Sub(s.key.Created)
+	emit(max(age, 0).Seconds())
+}
+
+func emitRootKeyUse(s *subject, emit emit) {
+	var last time.Time
+	keys, _ := policy.RootKeys(&s.Snapshot.Root).Get()
+	for i := range keys {
+		if use, _ := keys[i].LastUse.Get(); use.At.After(last) {
+			last = use.At
+		}
+	}
+	emitTime(emit, last)
+}
+
+// usersListed tells whether the snapshot's users are all there are.
+func (s *subject) usersListed() bool {
+	_, listed := s.Snapshot.Freshness[inventory.GroupUsers]
+	return listed
+}
+
+func emitConsoleUsers(s *subject, emit emit) {
+	if !s.Snapshot.Complete[inventory.GroupConsole] {
+		return
+	}
+	n := 0
+	for i := range s.Snapshot.Users {
+		if console, _ := s.Snapshot.Users[i].Console.Get(); console {
+			n++
+		}
+	}
+	emit(float64(n))
+}
+
+func emitUsersByActiveKeys(s *subject, emit emit) {
+	if !s.usersListed() {
+		return
+	}
+	counts := map[string]int{}
+	for i := range s.Snapshot.Users {
+		counts[activeKeys(&s.Snapshot.Users[i])]++
+	}
+	for _, band := range []string{"0", "1", "2+", "unknown"} {
+		emit(float64(counts[band]), band)
+	}
+}
+
+func activeKeys(user *inventory.User) string {
+	switch n, known := user.CountKeys(inventory.Active); {
+	case !known:
+		return "unknown"
+	case n == 0:
+		return "0"
+	case n == 1:
+		return "1"
+	}
+	return "2+"
+}
+
+func emitNeverUsedKeys(s *subject, emit emit) {
+	if !s.Snapshot.Complete[inventory.GroupKeyUse] {
+		return
+	}
+	n := 0
+	for i := range s.Snapshot.Users {
+		for key := range s.Snapshot.Users[i].ActiveKeys() {
+			if never, _ := policy.NeverUsed(key).Get(); never {
+				n++
+			}
+		}
+	}
+	emit(float64(n))
+}
+
+const day = 24 * time.Hour
+
+// ageBand is a band of key ages, its upper end included.
+type ageBand struct {
+	name string
+	upTo time.Duration
+}
+
+// ageBands returns the bands, which are fixed for ever: stored series must stay
+// comparable.
+func ageBands() []ageBand {
+	return []ageBand{
+		{"0-30d", 30 * day},
+		{"30-45d", 45 * day},
+		{"45-90d", 90 * day},
+		{"90-180d", 180 * day},
+		{"180-365d", 365 * day},
+		{"1-2y", 2 * 365 * day},
+		{"2-5y", 5 * 365 * day},
+		{"5y+", 1<<63 - 1},
+	}
+}
+
+// AgeBands lists the values of the age_band label.
+func AgeBands() []string {
+	var names []string
+	for _, band := range ageBands() {
+		names = append(names, band.name)
+	}
+	return names
+}
+
+func emitKeysByAge(s *subject, emit emit) {
+	if !s.Snapshot.Complete[inventory.GroupKeys] {
+		return
+	}
+	type cell struct {
+		status inventory.Status
+		band   string
+	}
+	bands := ageBands()
+	counts := map[cell]int{}
+	for i := range s.Snapshot.Users {
+		keys, _ := s.Snapshot.Users[i].Keys.Get()
+		for k := range keys {
+			age := s.now.Sub(keys[k].Created)
+			band := slices.IndexFunc(bands, func(b ageBand) bool { return age <= b.upTo })
+			counts[cell{keys[k].Status, bands[band].name}]++
+		}
+	}
+	for _, status := range inventory.Statuses() {
+		for _, band := range bands {
+			emit(float64(counts[cell{status, band.name}]), string(status), band.name)
+		}
+	}
+}
+
+func emitVerdicts(s *subject, emit emit) {
+	if !s.usersListed() {
+		return
+	}
+	for _, rule := range policy.Rules() {
+		for _, verdict := range policy.Verdicts() {
+			emit(float64(s.Count(rule, verdict)), string(rule), string(verdict))
+		}
+	}
+}
+
+func emitAccounts(s *subject, emit emit) {
+	counts := map[inventory.State]int{}
+	for _, j := range s.judgements {
+		counts[j.Snapshot.Health.State]++
+	}
+	for _, state := range inventory.States() {
+		emit(float64(counts[state]), string(state))
+	}
+}
+
+// shownKeyID returns the finding's key id as the key's own series show it.
+func (s *subject) shownKeyID(f policy.Finding) string {
+	if f.KeyID == "" {
+		return ""
+	}
+	users := s.Snapshot.Users
+	i, found := slices.BinarySearchFunc(users, f.UserName, func(u inventory.User, name string) int {
+		return strings.Compare(u.Name, name)
+	})
+	if !found {
+		return f.KeyID
+	}
+	keys, _ := users[i].Keys.Get()
+	return s.options.AccessKeyIDs.Show(f.KeyID, keys)
+}

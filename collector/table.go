@@ -1,0 +1,496 @@
+package collector
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+)
+
+// scope is what a metric has series for, and thereby its first labels.
+type scope int
+
+const (
+	perExporter scope = iota
+	perAccount
+	perUser
+	perKey
+)
+
+func (s scope) labels() []string {
+	return []string{"account_id", "user_name", "access_key_id"}[:s]
+}
+
+// metric is one row of the table: all there is to say about one metric.
+type metric struct {
+	name   string
+	scope  scope
+	labels []string // beyond those of the scope
+	kind   prometheus.ValueType
+	help   string
+	facts  []inventory.Group // the groups of cached facts that the value rests on
+	// series emits the series of one subject: none where the value is unknown.
+	series func(*subject, emit)
+
+	desc *prometheus.Desc
+}
+
+// emit serves a value, with the labels beyond those of the scope.
+type emit func(value float64, labels ...string)
+
+func (m *metric) fullLabels() []string { return append(m.scope.labels(), m.labels...) }
+
+func (m *metric) fullHelp() string {
+	if len(m.facts) == 0 {
+		return m.help
+	}
+	var groups []string
+	for _, group := range m.facts {
+		groups = append(groups, string(group))
+	}
+	return fmt.Sprintf("%s Cached: %s{facts=~%q} tells how old.", m.help, factsObserved, strings.Join(groups, "|"))
+}
+
+const (
+	factsObserved = "aws_iam_account_facts_observed_timestamp_seconds"
+	keyAge        = "aws_iam_access_key_age_seconds"
+)
+
+const (
+	gauge   = prometheus.GaugeValue
+	counter = prometheus.CounterValue
+)
+
+// class is the policy class of every user, and noOwner the owner, as long as
+// there is one policy for all.
+const (
+	class   = "default"
+	noOwner = ""
+)
+
+func facts(groups ...inventory.Group) []inventory.Group { return groups }
+
+// table returns every metric that this package collects.
+func table() []metric {
+	var all []metric
+	for _, part := range [][]metric{
+		userMetrics(), keyMetrics(), findingMetrics(), rootMetrics(),
+		accountMetrics(), countMetrics(), healthMetrics(), policyMetrics(), exporterMetrics(),
+	} {
+		all = append(all, part...)
+	}
+	return all
+}
+
+func userMetrics() []metric {
+	return []metric{
+		{
+			name: "aws_iam_user_info", scope: perUser, kind: gauge,
+			labels: []string{"arn", "path", "class", "user_owner"},
+			help:   "Every IAM user, value 1, with the policy class it falls into and its owner, if configured.",
+			facts:  facts(inventory.GroupUsers),
+			series: func(s *subject, emit emit) { emit(1, s.user.ARN, s.user.Path, class, noOwner) },
+		},
+		{
+			name: "aws_iam_user_created_timestamp_seconds", scope: perUser, kind: gauge,
+			help:   "When the user was created.",
+			facts:  facts(inventory.GroupUsers),
+			series: func(s *subject, emit emit) { emitTime(emit, s.user.Created) },
+		},
+		{
+			name: "aws_iam_user_access_keys", scope: perUser, kind: gauge,
+			labels: []string{"status"},
+			help:   "Access keys of the user by status: active, inactive or expired. Absent while they are unknown.",
+			facts:  facts(inventory.GroupKeys),
+			series: func(s *subject, emit emit) {
+				if keys, known := s.user.Keys.Get(); known {
+					emitStatuses(emit, keys)
+				}
+			},
+		},
+		{
+			name: "aws_iam_user_console_access", scope: perUser, kind: gauge,
+			help:   "Whether the user can sign in to the console, that is, has a password.",
+			facts:  facts(inventory.GroupConsole),
+			series: func(s *subject, emit emit) { emitBool(emit, s.user.Console) },
+		},
+		{
+			name: "aws_iam_user_console_access_with_active_keys", scope: perUser, kind: gauge,
+			help:   "Whether the user has console access as well as an active access key.",
+			facts:  facts(inventory.GroupConsole, inventory.GroupKeys),
+			series: func(s *subject, emit emit) { emitBool(emit, policy.ConsoleWithActiveKeys(s.user)) },
+		},
+		{
+			name: "aws_iam_user_mfa_enabled", scope: perUser, kind: gauge,
+			help:  "Whether the user has an MFA device. Only for users with console access.",
+			facts: facts(inventory.GroupMFA),
+			series: func(s *subject, emit emit) {
+				if console, _ := s.user.Console.Get(); console {
+					emitBool(emit, s.user.MFA)
+				}
+			},
+		},
+		{
+			name: "aws_iam_user_password_last_used_timestamp_seconds", scope: perUser, kind: gauge,
+			help:  "When the user last signed in with the password. Only for users with console access who did.",
+			facts: facts(inventory.GroupUsers, inventory.GroupConsole),
+			series: func(s *subject, emit emit) {
+				if console, _ := s.user.Console.Get(); console {
+					emitUse(emit, s.user.PasswordUse)
+				}
+			},
+		},
+		{
+			name: "aws_iam_user_rotation_overlap_deadline_timestamp_seconds", scope: perUser, kind: gauge,
+			help:  "When the user's newest active access key should have replaced the others. Only for users with two or more.",
+			facts: facts(inventory.GroupKeys),
+			series: func(s *subject, emit emit) {
+				if deadline, several := s.Limits.OverlapDeadline(s.user); several {
+					emitTime(emit, deadline)
+				}
+			},
+		},
+	}
+}
+
+func keyMetrics() []metric {
+	return []metric{
+		{
+			name: "aws_iam_access_key_active", scope: perKey, kind: gauge,
+			help:   "Whether the access key is active; inactive and expired keys open nothing.",
+			facts:  facts(inventory.GroupKeys),
+			series: func(s *subject, emit emit) { emit(number(s.key.Status == inventory.Active)) },
+		},
+		{
+			name: "aws_iam_access_key_created_timestamp_seconds", scope: perKey, kind: gauge,
+			help:   "When the access key was created.",
+			facts:  facts(inventory.GroupKeys),
+			series: func(s *subject, emit emit) { emitTime(emit, s.key.Created) },
+		},
+		{
+			name: keyAge, scope: perKey, kind: gauge,
+			help: "Age of the access key, for people's eyes, counted anew every minute whether or not AWS answers. " +
+				"Alert on the timestamps and findings instead.",
+			facts:  facts(inventory.GroupKeys),
+			series: emitAge,
+		},
+		{
+			name: "aws_iam_access_key_used", scope: perKey, kind: gauge,
+			help:  "Whether any use of the access key is on record. Absent while that is unknown.",
+			facts: facts(inventory.GroupKeyUse),
+			series: func(s *subject, emit emit) {
+				if use, known := s.key.LastUse.Get(); known {
+					emit(number(!use.Never()))
+				}
+			},
+		},
+		{
+			name: "aws_iam_access_key_last_used_timestamp_seconds", scope: perKey, kind: gauge,
+			help:   "When the access key was last used, to AWS's precision of 15 minutes. Only for keys that were.",
+			facts:  facts(inventory.GroupKeyUse),
+			series: func(s *subject, emit emit) { emitUse(emit, s.key.LastUse) },
+		},
+		{
+			name: "aws_iam_access_key_last_used_info", scope: perKey, kind: gauge,
+			labels: []string{"service", "region"},
+			help:   "The AWS service and region of the access key's last use, empty where AWS gives none; value 1.",
+			facts:  facts(inventory.GroupKeyUse),
+			series: func(s *subject, emit emit) {
+				if use, _ := s.key.LastUse.Get(); !use.Never() {
+					emit(1, use.Service, use.Region)
+				}
+			},
+		},
+		{
+			name: "aws_iam_access_key_created_at_user_setup", scope: perKey, kind: gauge,
+			help: "Whether the access key was created within the setup window after its user, " +
+				"whether or not the user has console access.",
+			facts: facts(inventory.GroupUsers, inventory.GroupKeys),
+			series: func(s *subject, emit emit) {
+				emit(number(s.Limits.CreatedAtSetup(s.user, s.key)))
+			},
+		},
+		{
+			name: "aws_iam_access_key_rotation_deadline_timestamp_seconds", scope: perKey, kind: gauge,
+			help:  "When the access key becomes older than the policy allows. Only for active keys.",
+			facts: facts(inventory.GroupKeys),
+			series: func(s *subject, emit emit) {
+				if s.key.Status == inventory.Active {
+					emitTime(emit, s.Limits.RotationDeadline(s.key))
+				}
+			},
+		},
+		{
+			name: "aws_iam_access_key_unused_deadline_timestamp_seconds", scope: perKey, kind: gauge,
+			help: "When the access key will have been unused for longer than the policy allows, unless it is used before. " +
+				"Only for active keys whose use is known.",
+			facts: facts(inventory.GroupKeys, inventory.GroupKeyUse),
+			series: func(s *subject, emit emit) {
+				deadline, known := s.Limits.UnusedDeadline(s.key)
+				if known && s.key.Status == inventory.Active {
+					emitTime(emit, deadline)
+				}
+			},
+		},
+	}
+}
+
+func findingMetrics() []metric {
+	return []metric{{
+		name: "aws_iam_finding_since_timestamp_seconds", scope: perAccount, kind: gauge,
+		labels: []string{"rule", "user_owner", "user_name", "access_key_id"},
+		help: "A policy rule in breach, for a user or an access key, and since when. " +
+			"Judged as of the moment at which AWS stated the facts; no series means compliant or unknown, see aws_iam_account_verdicts.",
+		facts: facts(inventory.GroupUsers, inventory.GroupKeys, inventory.GroupKeyUse,
+			inventory.GroupConsole, inventory.GroupMFA, inventory.GroupRoot),
+		series: func(s *subject, emit emit) {
+			for _, f := range s.Findings {
+				emit(seconds(f.Since), string(f.Rule), noOwner, f.UserName, s.shownKeyID(f))
+			}
+		},
+	}}
+}
+
+func rootMetrics() []metric {
+	root := facts(inventory.GroupRoot)
+	return []metric{
+		{
+			name: "aws_iam_root_access_keys", scope: perAccount, kind: gauge,
+			labels: []string{"status"},
+			help:   "Access keys of the root user by status. Absent while their status is unknown.",
+			facts:  root,
+			series: func(s *subject, emit emit) {
+				if keys, known := policy.RootKeys(&s.Snapshot.Root).Get(); known {
+					emitStatuses(emit, keys)
+				}
+			},
+		},
+		{
+			name: "aws_iam_root_access_key_present", scope: perAccount, kind: gauge,
+			help:   "Whether the root user has any access key, active or not.",
+			facts:  root,
+			series: func(s *subject, emit emit) { emitBool(emit, s.Snapshot.Root.KeyPresent) },
+		},
+		{
+			name: "aws_iam_root_access_key_last_used_timestamp_seconds", scope: perAccount, kind: gauge,
+			help:   "When an access key of the root user was last used. Only if one was.",
+			facts:  root,
+			series: emitRootKeyUse,
+		},
+		{
+			name: "aws_iam_root_console_access", scope: perAccount, kind: gauge,
+			help:   "Whether the root user has a password.",
+			facts:  root,
+			series: func(s *subject, emit emit) { emitBool(emit, s.Snapshot.Root.Console) },
+		},
+		{
+			name: "aws_iam_root_mfa_enabled", scope: perAccount, kind: gauge,
+			help:   "Whether the root user has an MFA device.",
+			facts:  root,
+			series: func(s *subject, emit emit) { emitBool(emit, s.Snapshot.Root.MFA) },
+		},
+		{
+			name: "aws_iam_root_password_last_used_timestamp_seconds", scope: perAccount, kind: gauge,
+			help:   "When the root user last signed in with the password. Only if that is on record.",
+			facts:  root,
+			series: func(s *subject, emit emit) { emitUse(emit, s.Snapshot.Root.PasswordUse) },
+		},
+	}
+}
+
+func accountMetrics() []metric {
+	return []metric{
+		{
+			name: "aws_iam_account_info", scope: perAccount, kind: gauge,
+			labels: []string{"account_name", "partition", "ou_path"},
+			help:   "The AWS account, value 1, with its name, partition and path of organizational units as far as they are known.",
+			series: func(s *subject, emit emit) {
+				if a := s.Snapshot.Account; a.ID != "" {
+					emit(1, a.Name, a.Partition, a.OUPath)
+				}
+			},
+		},
+		{
+			name: "aws_iam_account_up", scope: perAccount, kind: gauge,
+			help: "Whether the last refresh of the account got every fact it asked AWS for. Absent until one has ended.",
+			series: func(s *subject, emit emit) {
+				if state := s.Snapshot.Health.State; state == inventory.StateUp || state == inventory.StateDown {
+					emit(number(state == inventory.StateUp))
+				}
+			},
+		},
+		{
+			name: factsObserved, scope: perAccount, kind: gauge,
+			labels: []string{"facts"},
+			help:   "When AWS stated the facts of the group served here; the oldest of them. Facts are cached, and this tells their age.",
+			series: func(s *subject, emit emit) {
+				for _, group := range inventory.Groups() {
+					emitTime(emit, s.Snapshot.Freshness[group].Observed, string(group))
+				}
+			},
+		},
+		{
+			name: "aws_iam_account_facts_stale_timestamp_seconds", scope: perAccount, kind: gauge,
+			labels: []string{"facts"},
+			help:   "When the facts of the group count as stale, unless AWS states them anew before.",
+			series: func(s *subject, emit emit) {
+				for _, group := range inventory.Groups() {
+					emitTime(emit, s.Snapshot.Freshness[group].Stale, string(group))
+				}
+			},
+		},
+		{
+			name: "aws_iam_account_credential_report_usable", scope: perAccount, kind: gauge,
+			help: "Whether a recent credential report is in use. At 0 its facts are asked of AWS one by one, or no longer change. " +
+				"Absent where no report is wanted.",
+			series: func(s *subject, emit emit) {
+				if s.Snapshot.Report.Wanted {
+					emit(number(s.Snapshot.Report.Usable))
+				}
+			},
+		},
+	}
+}
+
+func countMetrics() []metric {
+	return []metric{
+		{
+			name: "aws_iam_account_users", scope: perAccount, kind: gauge,
+			help:  "IAM users of the account; the root user is none of them.",
+			facts: facts(inventory.GroupUsers),
+			series: func(s *subject, emit emit) {
+				if s.usersListed() {
+					emit(float64(len(s.Snapshot.Users)))
+				}
+			},
+		},
+		{
+			name: "aws_iam_account_console_users", scope: perAccount, kind: gauge,
+			help:   "Users with console access. Absent until it has been known for every user.",
+			facts:  facts(inventory.GroupConsole),
+			series: emitConsoleUsers,
+		},
+		{
+			name: "aws_iam_account_users_by_active_keys", scope: perAccount, kind: gauge,
+			labels: []string{"active_keys"},
+			help:   "Users by the number of their active access keys: 0, 1, 2+, or unknown.",
+			facts:  facts(inventory.GroupKeys),
+			series: emitUsersByActiveKeys,
+		},
+		{
+			name: "aws_iam_account_never_used_access_keys", scope: perAccount, kind: gauge,
+			help:   "Active access keys of users without any use on record. Absent until use has been known for every key.",
+			facts:  facts(inventory.GroupKeyUse),
+			series: emitNeverUsedKeys,
+		},
+		{
+			name: "aws_iam_account_access_keys", scope: perAccount, kind: gauge,
+			labels: []string{"status", "age_band"},
+			help: "Access keys of users by status and age, the upper end of a band included. " +
+				"Absent until the keys of every user have been known.",
+			facts:  facts(inventory.GroupKeys),
+			series: emitKeysByAge,
+		},
+		{
+			name: "aws_iam_account_verdicts", scope: perAccount, kind: gauge,
+			labels: []string{"rule", "verdict"},
+			help: "Users, active access keys or accounts, whichever the rule judges, by verdict: compliant, breach, exempted, unknown. " +
+				"Under a rule about keys, a user whose keys are unknown counts once.",
+			facts:  facts(inventory.GroupUsers),
+			series: emitVerdicts,
+		},
+	}
+}
+
+func healthMetrics() []metric {
+	return []metric{
+		{
+			name: "aws_iam_account_refreshes_total", scope: perAccount, kind: counter,
+			help:   "Refreshes of the account's facts begun.",
+			series: func(s *subject, emit emit) { emit(float64(s.Snapshot.Health.Refreshes)) },
+		},
+		{
+			name: "aws_iam_account_refresh_errors_total", scope: perAccount, kind: counter,
+			labels: []string{"reason"},
+			help:   "Failures to learn a fact from AWS, by reason.",
+			series: func(s *subject, emit emit) {
+				for _, reason := range inventory.Reasons() {
+					emit(float64(s.Snapshot.Health.Errors[reason]), string(reason))
+				}
+			},
+		},
+		{
+			name: "aws_iam_account_refresh_duration_seconds", scope: perAccount, kind: gauge,
+			help: "How long the last finished refresh took. Absent until one has.",
+			series: func(s *subject, emit emit) {
+				if h := s.Snapshot.Health; h.State != inventory.StatePending {
+					emit(h.Duration.Seconds())
+				}
+			},
+		},
+	}
+}
+
+func policyMetrics() []metric {
+	limit := func(name, help string, of func(policy.Limits) time.Duration) metric {
+		return metric{
+			name: name, scope: perExporter, kind: gauge, labels: []string{"class"}, help: help,
+			series: func(s *subject, emit emit) {
+				if len(s.judgements) > 0 { // all are judged under the same limits
+					emit(of(s.judgements[0].Limits).Seconds(), class)
+				}
+			},
+		}
+	}
+	return []metric{
+		limit("aws_iam_policy_max_key_age_seconds", "How old an active access key may become, by policy class.",
+			func(l policy.Limits) time.Duration { return l.MaxKeyAge }),
+		limit("aws_iam_policy_max_key_idle_seconds", "How long an active access key may go unused, by policy class.",
+			func(l policy.Limits) time.Duration { return l.MaxKeyIdle }),
+		limit("aws_iam_policy_rotation_overlap_seconds", "How long a user may have two or more active access keys, by policy class.",
+			func(l policy.Limits) time.Duration { return l.RotationOverlap }),
+		limit("aws_iam_policy_setup_window_seconds", "How long after its user an access key counts as created together with it, by policy class.",
+			func(l policy.Limits) time.Duration { return l.SetupWindow }),
+	}
+}
+
+func exporterMetrics() []metric {
+	calls := func(name, help string, of func(inventory.Calls) uint64) metric {
+		return metric{
+			name: name, scope: perExporter, kind: counter, labels: []string{"service", "operation"}, help: help,
+			series: func(s *subject, emit emit) {
+				for _, c := range s.options.API() {
+					emit(float64(of(c)), c.Service, c.Operation)
+				}
+			},
+		}
+	}
+	return []metric{
+		{
+			name: "aws_iam_exporter_accounts", scope: perExporter, kind: gauge,
+			labels: []string{"state"},
+			help:   "Accounts by how their reading goes: pending (no refresh has ended), up, or down (the last one did not get every fact).",
+			series: emitAccounts,
+		},
+		calls("aws_iam_exporter_api_requests_total", "Requests sent to AWS, retries included.",
+			func(c inventory.Calls) uint64 { return c.Requests }),
+		calls("aws_iam_exporter_api_errors_total", "Requests to AWS that failed.",
+			func(c inventory.Calls) uint64 { return c.Errors }),
+		calls("aws_iam_exporter_api_throttles_total", "Requests that AWS refused because there were too many.",
+			func(c inventory.Calls) uint64 { return c.Throttles }),
+	}
+}
+
+// buildInfo describes the one metric of the exporter's own that client_golang's
+// version collector serves.
+func buildInfo() metric {
+	return metric{
+		name: "aws_iam_exporter_build_info", scope: perExporter, kind: gauge,
+		labels: []string{"branch", "goarch", "goos", "goversion", "revision", "tags", "version"},
+		help:   "The version of the exporter and how it was built; value 1.",
+	}
+}
