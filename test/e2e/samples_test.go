@@ -46,7 +46,7 @@ func parseExpected(text []byte) (samples, error) {
 	var list []struct {
 		Name   model.LabelValue
 		Labels model.Metric
-		Value  model.SampleValue
+		Value  float64
 	}
 	if err := json.Unmarshal(text, &list); err != nil {
 		return nil, fmt.Errorf("parse expected samples: %w", err)
@@ -54,7 +54,7 @@ func parseExpected(text []byte) (samples, error) {
 	var vector model.Vector
 	for _, s := range list {
 		s.Labels[model.MetricNameLabel] = s.Name
-		vector = append(vector, &model.Sample{Metric: s.Labels, Value: s.Value})
+		vector = append(vector, &model.Sample{Metric: s.Labels, Value: model.SampleValue(s.Value)})
 	}
 	return fromVector(vector)
 }
@@ -96,7 +96,7 @@ func fromVector(vector model.Vector) (samples, error) {
 // facts keeps what is said about the account, and leaves out what is said about
 // the exporter, its refreshes and its settings, none of which AWS determines.
 func (s samples) facts() samples {
-	own := regexp.MustCompile(`^aws_iam_(exporter_|policy_|exemption_|account_(facts|refresh))`)
+	own := regexp.MustCompile(`^aws_iam_(exporter_|policy_|exemption_|account_(facts|refresh|credential_report))`)
 	kept := maps.Clone(s)
 	maps.DeleteFunc(kept, func(series string, _ float64) bool {
 		return !strings.HasPrefix(series, "aws_iam_") || own.MatchString(series)

@@ -16,6 +16,7 @@ from datetime import datetime
 import boto3
 
 ROOT = "<root_account>"
+PARTITION = "aws"
 DAY = 86400
 MAX_AGE, DUE, MAX_IDLE, OVERLAP, SETUP = 90 * DAY, 14 * DAY, 45 * DAY, 7 * DAY, 15 * 60
 STATUSES = ("active", "inactive", "expired")
@@ -66,8 +67,19 @@ def read_live(iam):
                 "keys": live_keys(iam, name),
             }
         )
-    present = iam.get_account_summary()["SummaryMap"]["AccountAccessKeysPresent"]
-    return users, {"present": bool(present), "keys": None if present else []}
+    return users, live_root(iam.get_account_summary()["SummaryMap"])
+
+
+def live_root(summary):
+    """Root as the summary tells it: whether there are keys, not which."""
+    present = bool(summary["AccountAccessKeysPresent"])
+    return {
+        "present": present,
+        "keys": None if present else [],
+        "console": bool(summary["AccountPasswordPresent"]),
+        "mfa": bool(summary["AccountMFAEnabled"]),
+        "password_used": None,
+    }
 
 
 def live_keys(iam, name):
@@ -134,7 +146,9 @@ def report_key(row, slot):
 
 
 def name_keys(keys):
-    """Names keys by their creation, and tells a tie apart by -a and -b."""
+    """Names keys by their creation. Ties get the suffixes -a and -b: the active
+    key comes first, then the one used earlier, since slots mean nothing."""
+    keys.sort(key=lambda k: (k["created"], k["status"], k["used"]))
     stamps = [time.strftime("created-%Y-%m-%dT%H:%M:%SZ", time.gmtime(k["created"])) for k in keys]
     tie = len(set(stamps)) < len(stamps)
     for k, stamp, suffix in zip(keys, stamps, ("-a", "-b"), strict=False):
@@ -290,19 +304,22 @@ def write_root(out, root):
     if verdict == "breach":
         rule = {"rule": "root_access_key", "user_name": ROOT}
         out.add("finding_since_timestamp_seconds", since, **rule)
+    out.add("root_console_access", root["console"])
+    if root["console"] or root["mfa"]:
+        out.add("root_mfa_enabled", root["mfa"])
+    if root["password_used"] is not None:
+        out.add("root_password_last_used_timestamp_seconds", root["password_used"])
     if root["keys"] is None:
         return
     for status in STATUSES:
         out.add("root_access_keys", sum(k["status"] == status for k in root["keys"]), status=status)
-    out.add("root_console_access", root["console"])
-    out.add("root_mfa_enabled", root["mfa"])
-    if root["password_used"] is not None:
-        out.add("root_password_last_used_timestamp_seconds", root["password_used"])
     if used := max((k["used"] for k in root["keys"]), default=0):
         out.add("root_access_key_last_used_timestamp_seconds", used)
 
 
 def write_account(out, users, as_of):
+    out.add("account_info", 1, partition=PARTITION)
+    out.add("account_up", 1)
     out.add("account_users", len(users))
     out.add("account_console_users", sum(u["console"] for u in users))
     counts = collections.Counter(min(len(active_keys(u)), 2) for u in users)

@@ -102,8 +102,8 @@ def mend(backend: IAMBackend, now: datetime) -> None:
     """Makes moto answer like AWS where the difference matters.
 
     moto's report is always from 2015, has no row for root and no region nor
-    service of a key's last use; its ListUsers knows no pages; its passwords
-    are as old as their users; and its root user cannot have keys.
+    service of a key's last use; its ListUsers knows no pages; its passwords are
+    as old as their users; and its root user has neither keys nor a password.
     """
     generated = now
     root_created = now - 3000 * DAY
@@ -143,9 +143,14 @@ def mend(backend: IAMBackend, now: datetime) -> None:
         }
         return ActionResult({"LoginProfile": profile})
 
+    def get_account_summary(self: IamResponse) -> ActionResult:
+        summary = backend.get_account_summary().summary_map
+        return ActionResult({"SummaryMap": {**summary, "AccountPasswordPresent": 1}})
+
     IamResponse.generate_credential_report = generate
     IamResponse.get_credential_report = get_report
     IamResponse.list_users = list_users
+    IamResponse.get_account_summary = get_account_summary
     IamResponse.get_login_profile = get_login_profile
 
 
