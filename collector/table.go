@@ -48,11 +48,14 @@ func (m *metric) fullHelp() string {
 	if len(m.facts) == 0 {
 		return m.help
 	}
-	var groups []string
+	match, groups := "=", []string{}
 	for _, group := range m.facts {
 		groups = append(groups, string(group))
 	}
-	return fmt.Sprintf("%s Cached: %s{facts=~%q} tells how old.", m.help, factsObserved, strings.Join(groups, "|"))
+	if len(groups) > 1 {
+		match = "=~"
+	}
+	return fmt.Sprintf("%s Cached: %s{facts%s%q} tells how old.", m.help, factsObserved, match, strings.Join(groups, "|"))
 }
 
 const (

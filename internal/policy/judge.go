@@ -105,7 +105,7 @@ func (b *bench) judgeUser(user *inventory.User) {
 	switch {
 	case b.rule.user != nil:
 		b.add(user.Name, "", b.rule.user(b.limits, user))
-	case b.rule.key == nil:
+	case b.rule.key == nil: // the rule is about root
 	case !user.Keys.Known():
 		b.add(user.Name, "", b.unlistedKeys(user))
 	default:
@@ -145,11 +145,12 @@ type outcome struct {
 	since  time.Time
 }
 
-// passed is the outcome of a rule that is in breach once a deadline has passed,
-// as of the observation, to the second.
+// isPast tells whether a deadline had passed at the observation, to the second.
+func isPast(deadline, observed time.Time) bool { return observed.Unix() > deadline.Unix() }
+
+// passed is the outcome of a rule that is in breach once a deadline has passed.
 func passed(deadline, observed time.Time) outcome {
-	asOf := observed.Truncate(time.Second)
-	return outcome{breach: inventory.Observe(asOf.After(deadline), observed), since: deadline}
+	return outcome{breach: inventory.Observe(isPast(deadline, observed), observed), since: deadline}
 }
 
 func multipleActiveKeys(l *Limits, user *inventory.User) outcome {
@@ -191,10 +192,11 @@ func keyRotation(l *Limits, user *inventory.User, key *inventory.AccessKey) outc
 // keyRotationDue ends where keyRotation begins, so that a key is in breach of
 // one of them at a time.
 func keyRotationDue(l *Limits, user *inventory.User, key *inventory.AccessKey) outcome {
-	deadline := l.RotationDeadline(key)
-	due := passed(deadline.Add(-l.RotationWarning), user.Keys.Observed())
-	due.breach = both(due.breach, not(passed(deadline, user.Keys.Observed()).breach))
-	return due
+	deadline, observed := l.RotationDeadline(key), user.Keys.Observed()
+	if isPast(deadline, observed) {
+		return outcome{breach: inventory.Observe(false, observed)}
+	}
+	return passed(deadline.Add(-l.RotationWarning), observed)
 }
 
 func keyUnused(l *Limits, user *inventory.User, key *inventory.AccessKey) outcome {
@@ -202,11 +204,10 @@ func keyUnused(l *Limits, user *inventory.User, key *inventory.AccessKey) outcom
 		return passed(deadline, earlier(user.Keys.Observed(), key.LastUse.Observed()))
 	}
 	// A key too young to be unused for too long is in the clear, used or not.
-	o := passed(key.Created.Add(l.MaxKeyIdle), user.Keys.Observed())
-	if late, _ := o.breach.Get(); late {
-		return outcome{}
+	if observed := user.Keys.Observed(); !isPast(key.Created.Add(l.MaxKeyIdle), observed) {
+		return outcome{breach: inventory.Observe(false, observed)}
 	}
-	return o
+	return outcome{}
 }
 
 func rootAccessKey(root *inventory.Root) outcome {
