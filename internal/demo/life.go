@@ -1,0 +1,168 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
+)
+
+// Live lets something happen every second to three, until the context ends:
+// keys are used, rotated, forgotten; users join, leave, break rules and are put
+// right. How many users and findings there are stays roughly the same. It fails
+// only if somebody else changes the world.
+func (a *Account) Live(ctx context.Context) error {
+	timer := time.NewTimer(a.pause())
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-timer.C:
+		}
+		if err := a.step(); err != nil {
+			return fmt.Errorf("live on in the demo account: %w", err)
+		}
+		timer.Reset(a.pause())
+	}
+}
+
+func (a *Account) pause() time.Duration { return a.between(time.Second, 3*time.Second) }
+
+// step lets one thing happen.
+func (a *Account) step() error {
+	switch n := a.random.IntN(100); {
+	case n < 40:
+		return a.useSomeKey()
+	case n < 52:
+		return a.signInSomeone()
+	case n < 70:
+		return a.rotateSomeKey()
+	case n < 92:
+		return a.sinOrRepair()
+	default:
+		return a.joinOrLeave()
+	}
+}
+
+// some returns a random user that meets the condition.
+func (a *Account) some(condition func(awssim.User) bool) (awssim.User, bool) {
+	users := slices.DeleteFunc(a.World.Users(), func(u awssim.User) bool { return !condition(u) })
+	if len(users) == 0 {
+		return awssim.User{}, false
+	}
+	return pick(a, users), true
+}
+
+// useSomeKey uses a machine's key, unless it is a forgotten one.
+func (a *Account) useSomeKey() error {
+	now := a.now()
+	u, ok := a.some(func(u awssim.User) bool {
+		return isMachine(u) && len(activeKeys(u)) > 0 && !hasIdleKey(u, now)
+	})
+	if !ok {
+		return nil
+	}
+	return a.use(u.Name, pick(a, activeKeys(u)).ID, now)
+}
+
+func (a *Account) signInSomeone() error {
+	u, ok := a.some(isPerson)
+	if !ok {
+		return nil
+	}
+	return a.World.SignIn(u.Name, a.now())
+}
+
+// rotateSomeKey takes one step of a rotation: a new key, which is used; the
+// old one deactivated; the old one deleted. Few rotations go on at a time, so
+// that each is seen to end.
+func (a *Account) rotateSomeKey() error {
+	const atOnce = 3
+	if len(a.rotating) < atOnce {
+		return a.beginRotation()
+	}
+	i := a.random.IntN(len(a.rotating))
+	u, ok := a.World.User(a.rotating[i])
+	if !ok || len(u.Keys) < 2 {
+		a.rotating = slices.Delete(a.rotating, i, i+1)
+		return nil
+	}
+	old := slices.MinFunc(u.Keys, func(x, y awssim.Key) int { return x.Created.Compare(y.Created) })
+	if old.Status == types.StatusTypeActive {
+		return a.World.SetKeyStatus(old.ID, types.StatusTypeInactive)
+	}
+	return a.World.DeleteKey(old.ID)
+}
+
+func (a *Account) beginRotation() error {
+	u, ok := a.some(func(u awssim.User) bool {
+		return isMachine(u) && len(u.Keys) == 1 && !slices.Contains(a.rotating, u.Name)
+	})
+	if !ok {
+		return nil
+	}
+	a.rotating = append(a.rotating, u.Name)
+	return a.addKey(u.Name, keySpec{})
+}
+
+// sinOrRepair breaks a rule, or has someone stop breaking it, so that every
+// rule keeps some findings, and few.
+func (a *Account) sinOrRepair() error {
+	const few, many = 3, 15
+	s := pick(a, sins())
+	sinners := a.sinners(s)
+	if len(sinners) < few || (len(sinners) < many && a.chance(50)) {
+		if s.rule != "root_access_key" || len(sinners) == 0 {
+			return a.commit(s)
+		}
+	}
+	return a.repair(pick(a, sinners))
+}
+
+// joinOrLeave adds a newcomer, or has one leave. The first users stay: their
+// age is what the sins live on.
+func (a *Account) joinOrLeave() error {
+	const newcomers = 16
+	u, ok := a.some(func(u awssim.User) bool { return u.Created.After(a.began) })
+	surplus := len(a.World.Users()) - a.population
+	if !ok || (surplus < newcomers && a.chance(50)) {
+		return a.join()
+	}
+	return a.World.DeleteUser(u.Name)
+}
+
+// join adds a person or a machine, now and then with a key from the start.
+func (a *Account) join() error {
+	if a.chance(50) {
+		kind := pick(a, machines())
+		name := a.freshName(kind.prefix + pick(a, projects()))
+		if _, err := a.World.CreateUser(name, kind.path, a.now()); err != nil {
+			return err
+		}
+		return a.addKey(name, keySpec{})
+	}
+	name := a.freshName(pick(a, firstNames()) + pick(a, teams()))
+	if err := a.addConsoleUser(name, "/people/", 0, a.chance(80)); err != nil {
+		return err
+	}
+	if a.chance(20) {
+		return a.addKey(name, keySpec{idle: never})
+	}
+	return nil
+}
+
+// freshName returns the name, with a number if it is taken.
+func (a *Account) freshName(name string) string {
+	fresh := name
+	for n := 2; ; n++ {
+		if _, taken := a.World.User(fresh); !taken {
+			return fresh
+		}
+		fresh = fmt.Sprintf("%s%d", name, n)
+	}
+}

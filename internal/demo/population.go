@@ -1,0 +1,153 @@
+package demo
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
+)
+
+func firstNames() []string {
+	return []string{
+		"alice", "bob", "bobby", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan",
+		"judy", "kim", "leo", "mallory", "nina", "olivia", "peggy", "quinn", "rupert", "sybil",
+		"trent", "uma", "victor", "wendy", "xena", "yusuf", "zoe", "amir", "bea", "chen",
+	}
+}
+
+func teams() []string { return []string{"", ".data", ".ops", ".web"} }
+
+func projects() []string {
+	return []string{
+		"payments", "orders", "search", "billing", "catalog", "shipping", "login", "media", "reports", "mobile",
+		"website", "archive", "ledger", "pricing", "partner", "events", "support", "maps", "forum", "labs",
+	}
+}
+
+// machine is a kind of user that programs act as.
+type machine struct{ prefix, path string }
+
+func machines() []machine {
+	return []machine{
+		{"ci-", "/ci/"}, {"deploy-", "/ci/"}, {"ses-", "/mail/"},
+		{"backup-", "/robots/"}, {"terraform-", "/robots/infra/"}, {"monitoring-", "/"},
+	}
+}
+
+// populate fills the account: people, machines, special users, then a few
+// breaches of every rule.
+func (a *Account) populate() error {
+	for _, team := range teams() {
+		for _, name := range firstNames() {
+			if err := a.addPerson(name + team); err != nil {
+				return err
+			}
+		}
+	}
+	for _, kind := range machines() {
+		for _, project := range projects() {
+			if err := a.addMachine(kind, project); err != nil {
+				return err
+			}
+		}
+	}
+	if err := a.addSpecial(); err != nil {
+		return err
+	}
+	return a.sinOfEveryKind()
+}
+
+// addPerson adds someone with a password and, mostly, an MFA device; some have
+// an old key that was deactivated.
+func (a *Account) addPerson(name string) error {
+	age := a.between(60*day, 8*365*day)
+	if err := a.addConsoleUser(name, "/people/", age, a.chance(97)); err != nil {
+		return err
+	}
+	if a.chance(80) {
+		if err := a.World.SignIn(name, a.now().Add(-a.between(time.Hour, 30*day))); err != nil {
+			return err
+		}
+	}
+	if a.chance(15) {
+		return a.addKey(name, keySpec{age: age / 2, idle: age / 3, inactive: true})
+	}
+	return nil
+}
+
+func (a *Account) addConsoleUser(name, path string, age time.Duration, mfa bool) error {
+	created := a.now().Add(-age)
+	if _, err := a.World.CreateUser(name, path, created); err != nil {
+		return err
+	}
+	if err := a.World.SetPassword(name, created); err != nil {
+		return err
+	}
+	if !mfa {
+		return nil
+	}
+	_, err := a.World.AddMFA(name, created)
+	return err
+}
+
+// addMachine adds a user with a key: mostly one that is young and in use.
+func (a *Account) addMachine(kind machine, project string) error {
+	name := kind.prefix + project
+	if _, err := a.World.CreateUser(name, kind.path, a.now().Add(-a.between(100*day, 7*365*day))); err != nil {
+		return err
+	}
+	return a.addKey(name, a.machineKey())
+}
+
+func (a *Account) machineKey() keySpec {
+	switch spec := (keySpec{idle: a.between(time.Minute, 12*time.Hour)}); {
+	case a.chance(85):
+		spec.age = a.between(day, 75*day)
+		return spec
+	case a.chance(60):
+		spec.age = a.between(91*day, 99*day)
+		return spec
+	default:
+		spec.age = a.between(100*day, 6*365*day)
+		return spec
+	}
+}
+
+// addSpecial adds the users of which there is one: for emergencies, in the
+// middle of a rotation, without any credentials, and the exporter itself.
+func (a *Account) addSpecial() error {
+	if err := a.addConsoleUser("break-glass", "/emergency/", 5*365*day, true); err != nil {
+		return err
+	}
+	if err := a.World.SignIn("break-glass", a.now().Add(-400*day)); err != nil {
+		return err
+	}
+	for _, name := range []string{"rotating-gateway", "intern-2019", "exporter"} {
+		if _, err := a.World.CreateUser(name, "/", a.now().Add(-3*365*day)); err != nil {
+			return err
+		}
+	}
+	if err := a.arrange("exporter", keySpec{age: 10 * day, idle: time.Minute}); err != nil {
+		return err
+	}
+	return a.arrange("rotating-gateway", keySpec{age: 6 * day, idle: 4 * day}, keySpec{age: 2 * day, idle: time.Hour})
+}
+
+// sinOfEveryKind lets users break each rule.
+func (a *Account) sinOfEveryKind() error {
+	const each = 3
+	for _, s := range sins() {
+		for range each {
+			if err := a.commit(s); err != nil {
+				return fmt.Errorf("break %s: %w", s.rule, err)
+			}
+		}
+	}
+	return nil
+}
+
+// everyone returns all users, and root last.
+func (a *Account) everyone() []awssim.User {
+	root, _ := a.World.User(awssim.Root)
+	return append(a.World.Users(), root)
+}
