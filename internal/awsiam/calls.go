@@ -281,10 +281,10 @@ func (c calls) rootSummary(ctx context.Context) (inventory.Root, error) {
 	}, nil
 }
 
-// reportPauses are the waits for a report in the making; a large account's
-// takes tens of seconds. Together with Generate and the first Get they bound a
-// refresh to four calls.
-var reportPauses = []time.Duration{2 * time.Second, 5 * time.Second, 10 * time.Second}
+// reportPauses are the waits for a report in the making: a small account's is
+// there within seconds, a large one's takes longer. With GenerateCredentialReport
+// they bound a refresh to three calls.
+func reportPauses() []time.Duration { return []time.Duration{3 * time.Second, 25 * time.Second} }
 
 // report is a parsed credential report.
 type report struct {
@@ -300,7 +300,7 @@ func (c calls) report(ctx context.Context, newerThan time.Time) (*report, error)
 	if err != nil {
 		return nil, awsapi.Wrap("iam:GenerateCredentialReport", "the account", err)
 	}
-	pauses := reportPauses
+	pauses := reportPauses()
 	if generate.State == types.ReportStateTypeComplete {
 		pauses = []time.Duration{0}
 	}

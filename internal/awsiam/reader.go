@@ -51,9 +51,10 @@ type Reader struct {
 	denied     bool                       // the report is not allowed
 	liveSince  time.Time                  // since when auto does without a report; zero if it does not
 
-	skew   time.Duration // AWS's clock less ours, where they differ much
-	failed map[string]error
+	skew   time.Duration    // AWS's clock less ours, where they differ much
+	failed map[string]error // what went wrong in the refresh, by step
 	health inventory.Health
+	began  time.Time // the refresh under way
 	cycle  cycle
 }
 
@@ -76,7 +77,6 @@ func New(client *awsapi.Client, o Options) *Reader {
 		calls: calls{client}, o: o,
 		users: map[string]*record{}, complete: map[inventory.Group]bool{}, failed: map[string]error{},
 	}
-	r.health.State = inventory.StatePending
 	r.health.Errors = map[inventory.Reason]uint64{}
 	return r
 }
@@ -86,6 +86,7 @@ func New(client *awsapi.Client, o Options) *Reader {
 // the next snapshot's health.
 func (r *Reader) Refresh(ctx context.Context) {
 	r.health.Refreshes++
+	r.began = time.Now()
 	if r.account.ID == "" {
 		account, observed, err := r.calls.account(ctx)
 		if r.note(ctx, "account", err); err != nil {

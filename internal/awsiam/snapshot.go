@@ -28,20 +28,21 @@ func (r *Reader) Snapshot() *inventory.Snapshot {
 		s.Report.Generated = r.report.generated
 	}
 	r.addFreshness(s)
+	s.Health.State = r.state()
 	s.Health.Errors = maps.Clone(r.health.Errors)
 	s.Health.Problems = r.problems()
 	return s
 }
 
-// EndRefresh closes a refresh that began at the time, sweep included.
-func (r *Reader) EndRefresh(began time.Time) { r.health.Duration = time.Since(began) }
-
-// Settle takes over whether everything asked for so far was learnt.
-func (r *Reader) Settle() {
-	r.health.State = inventory.StateUp
-	if len(r.failed) > 0 || slices.ContainsFunc(r.ordered, func(rec *record) bool { return len(rec.failed) > 0 }) {
-		r.health.State = inventory.StateDown
+// state tells whether everything asked for so far was learnt.
+func (r *Reader) state() inventory.State {
+	switch {
+	case r.health.Refreshes == 0:
+		return inventory.StatePending
+	case len(r.failed) > 0, slices.ContainsFunc(r.ordered, func(rec *record) bool { return len(rec.failed) > 0 }):
+		return inventory.StateDown
 	}
+	return inventory.StateUp
 }
 
 // addFreshness computes the age of each group of facts, and notes which groups

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/credreport"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
 
@@ -27,10 +28,11 @@ const (
 	giveUpAfter = 10
 )
 
-// Sweep reads the users that are due, one by one, until none is left or the
-// time until has come. Users in breach come early. It calls publish now and
-// then while it learns something.
+// Sweep ends a refresh: it reads the users that are due, until none is left or
+// the time until has come. Users in breach come early. It calls publish now
+// and then while it learns something.
 func (r *Reader) Sweep(ctx context.Context, until time.Time, inBreach func(name string) bool, publish func()) {
+	defer func() { r.health.Duration = time.Since(r.began) }()
 	if r.o.Source == awsapi.SourceReport || r.listed.IsZero() {
 		return
 	}
@@ -136,25 +138,32 @@ func transient(failed map[string]error) bool {
 	return false
 }
 
-// rank orders the users that are due: first those about whom something is new
-// or wrong; then, while most is unknown, those who hold active keys.
+// rank orders the users that are due. Those that were never read come before
+// all others, whoever may hold a key where no key belongs first. Among the
+// others come first those whom the report does not cover or a rule accuses,
+// and those who have waited too long already, so that nobody is forgotten
+// where the rate is too low for everybody.
 func (r *Reader) rank(rec *record, inBreach func(name string) bool) int {
 	activeSlot, password := false, false
 	if rec.row != nil {
 		password, _ = rec.row.Password.Get()
-		for _, slot := range rec.row.Slots {
-			activeSlot = activeSlot || slot.Active
-		}
+		activeSlot = slices.ContainsFunc(rec.row.Slots, func(s credreport.Slot) bool { return s.Active })
 	}
-	active, known := rec.user.CountKeys(inventory.Active)
+	active, _ := rec.user.CountKeys(inventory.Active)
 	unread := rec.attempted.IsZero() || rec.attempted.Before(r.liveSince)
+	unreported := r.report != nil && rec.row == nil && !r.asksLive()
+	overdue := time.Since(rec.attempted) > 2*r.o.KeysInterval
 	switch {
-	case r.report != nil && rec.row == nil && !r.asksLive(), rec.rowChanged, inBreach(rec.user.Name), !known && activeSlot && password:
+	case rec.rowChanged, unread && (unreported || activeSlot && password):
 		return 0
 	case unread && (active > 0 || activeSlot):
 		return 1
+	case unread:
+		return 2
+	case unreported, overdue, inBreach(rec.user.Name):
+		return 3
 	}
-	return 2
+	return 4
 }
 
 // reading asks AWS about one user. It holds copies, so that several can run at

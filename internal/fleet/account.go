@@ -60,25 +60,18 @@ func (a *Account) Run(ctx context.Context) {
 // refresh is due at the latest. Nothing is published once the context has
 // ended, because the calls it cut short are no news about AWS.
 func (a *Account) refresh(ctx context.Context, next time.Time) {
-	began := time.Now()
 	a.reader.Refresh(ctx)
 	if ctx.Err() != nil {
 		return
 	}
-	a.reader.Settle()
 	a.publish()
 	a.tried.Store(true)
-	a.reader.Sweep(ctx, next, func(name string) bool { return a.Judgement().InBreach(name) }, func() {
-		a.reader.Settle()
-		a.publish()
-	})
+	a.reader.Sweep(ctx, next, func(name string) bool { return a.Judgement().InBreach(name) }, a.publish)
 	if ctx.Err() != nil {
 		return
 	}
-	a.reader.Settle()
-	a.reader.EndRefresh(began)
 	a.publish()
-	a.log(time.Since(began))
+	a.log()
 }
 
 func (a *Account) publish() {
@@ -86,7 +79,7 @@ func (a *Account) publish() {
 }
 
 // log tells what is wrong after each refresh, and when all is well again.
-func (a *Account) log(took time.Duration) {
+func (a *Account) log() {
 	j := a.Judgement()
 	logger := a.logger.With("account_id", j.Snapshot.Account.ID)
 	problems := j.Snapshot.Health.Problems
@@ -95,9 +88,9 @@ func (a *Account) log(took time.Duration) {
 	}
 	switch {
 	case len(problems) == 0 && (a.failing || j.Snapshot.Health.Refreshes == 1):
-		logger.Info("Refresh complete", "users", len(j.Snapshot.Users), "findings", len(j.Findings), "took", took)
+		logger.Info("Refresh complete", "users", len(j.Snapshot.Users), "findings", len(j.Findings), "took", j.Snapshot.Health.Duration)
 	default:
-		logger.Debug("Refreshed", "users", len(j.Snapshot.Users), "findings", len(j.Findings), "took", took)
+		logger.Debug("Refreshed", "users", len(j.Snapshot.Users), "findings", len(j.Findings), "took", j.Snapshot.Health.Duration)
 	}
 	a.failing = len(problems) > 0
 }

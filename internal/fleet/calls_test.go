@@ -1,0 +1,207 @@
+package fleet_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsiam"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/fleet"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+)
+
+var update = flag.Bool("update", false, "rewrite docs/benchmarks.md's table of calls")
+
+const (
+	benchmarksFile = "../../docs/benchmarks.md"
+	tableBegin     = "<!-- calls: begin -->\n"
+	tableEnd       = "<!-- calls: end -->\n"
+)
+
+// views are the calls that a source costs in the account of the benchmark.
+type views struct {
+	first, full     int
+	hour            float64
+	toFirst, toFull time.Duration
+}
+
+// TestCallsOfEachSource counts requests in an account of 5,000 users, 6,000
+// keys and 2,000 passwords, and holds docs/benchmarks.md to the counts.
+func TestCallsOfEachSource(t *testing.T) {
+	var table strings.Builder
+	table.WriteString("| way of reading | first view | full view | each quiet hour | time to first view | time to full view |\n| --- | --- | --- | --- | --- | --- |\n")
+	naive := 0
+	synctest.Test(t, func(t *testing.T) { naive = loopPeopleWrite(t, largeAccount(t)) })
+	fmt.Fprintf(&table, "| the usual loop, run every hour | %d | %d | %d | at 5 calls a second: %s | the same |\n", naive, naive, naive, time.Duration(naive/5)*time.Second)
+
+	limits := map[awsapi.Source]views{
+		awsapi.SourceReport: {first: 4, full: 4, hour: 1},
+		awsapi.SourceAuto:   {first: 12, full: 5100, hour: 5200},
+		awsapi.SourceLive:   {first: 12, full: 18100, hour: 18100},
+	}
+	for _, source := range []awsapi.Source{awsapi.SourceReport, awsapi.SourceAuto, awsapi.SourceLive} {
+		synctest.Test(t, func(t *testing.T) {
+			got, limit := countViews(t, source), limits[source]
+			if got.first > limit.first || got.full > limit.full || got.hour > limit.hour {
+				t.Errorf("%s: got %+v, want at most %+v", source, got, limit)
+			}
+			fmt.Fprintf(&table, "| `%s` | %d | %d | %.1f | %s | %s |\n", source, got.first, got.full, got.hour, got.toFirst, got.toFull)
+		})
+	}
+	checkTable(t, table.String())
+}
+
+// largeAccount is 5,000 users with 6,000 keys and 2,000 passwords; 30 of the
+// users with a password hold a key.
+func largeAccount(t *testing.T) *awssim.World {
+	world := awssim.New(awssim.Options{Seed: 1, ReportDelay: 20 * time.Second})
+	created := time.Now().Add(-400 * 24 * time.Hour)
+	for i := range 5000 {
+		name := fmt.Sprintf("user-%04d", i)
+		_, err := world.CreateUser(name, "/", created)
+		check(t, err)
+		if i < 2000 {
+			check(t, world.SetPassword(name, created.Add(time.Hour)))
+		}
+		keys := 0
+		switch {
+		case i >= 1970 && i < 2000:
+			keys = 1
+		case i >= 2000 && i < 4970:
+			keys = 2
+		case i >= 4970:
+			keys = 1
+		}
+		for k := range keys {
+			id, err := world.CreateKey(name, created.Add(time.Duration(k+1)*24*time.Hour))
+			check(t, err)
+			check(t, world.UseKey(id, awssim.Use{At: created.Add(300 * 24 * time.Hour), Service: "s3", Region: "eu-west-1"}))
+		}
+	}
+	return world
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// loopPeopleWrite is the loop that the exporters of this kind use.
+func loopPeopleWrite(t *testing.T, world *awssim.World) int {
+	ctx := t.Context()
+	client := iam.NewFromConfig(world.Config())
+	users := iam.NewListUsersPaginator(client, &iam.ListUsersInput{})
+	for users.HasMorePages() {
+		page, err := users.NextPage(ctx)
+		check(t, err)
+		for _, user := range page.Users {
+			keys, err := client.ListAccessKeys(ctx, &iam.ListAccessKeysInput{UserName: user.UserName})
+			check(t, err)
+			for _, key := range keys.AccessKeyMetadata {
+				_, err := client.GetAccessKeyLastUsed(ctx, &iam.GetAccessKeyLastUsedInput{AccessKeyId: key.AccessKeyId})
+				check(t, err)
+			}
+			_, err = client.GetLoginProfile(ctx, &iam.GetLoginProfileInput{UserName: aws.String(*user.UserName)})
+			if err != nil && !awsapi.IsNoSuchEntity(err) {
+				t.Fatal(err)
+			}
+		}
+	}
+	return total(world)
+}
+
+func total(world *awssim.World) int {
+	n := 0
+	for _, calls := range world.Calls() {
+		n += calls
+	}
+	return n
+}
+
+// countViews runs the exporter at its defaults until it knows everything, and
+// one hour more.
+func countViews(t *testing.T, source awsapi.Source) views {
+	world := largeAccount(t)
+	process := awsapi.NewProcess(source, 20)
+	client := awsapi.New(world.Config(), process, awsapi.Options{Source: source, Rate: 5, Timeout: 10 * time.Second})
+	reader := awsiam.New(client, awsiam.Options{Source: source, RefreshInterval: 5 * time.Minute, KeysInterval: time.Hour})
+	account := fleet.NewAccount(reader, 5*time.Minute, policy.DefaultLimits(), slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+
+	began := time.Now()
+	var v views
+	var requests int
+	var mu sync.Mutex
+	world.SetFault(func(string, int) http.HandlerFunc {
+		mu.Lock()
+		defer mu.Unlock()
+		if v.first == 0 && len(account.Judgement().Snapshot.Users) > 0 {
+			v.toFirst, v.first = time.Since(began), requests
+		}
+		requests++
+		return nil
+	})
+	go func() { account.Run(ctx); close(done) }()
+
+	waitFor(t, func() bool { return len(account.Judgement().Snapshot.Complete) == len(inventory.Groups()) })
+	v.toFull, v.full = time.Since(began), total(world)
+	if v.first == 0 { // nothing was asked after the first view
+		v.toFirst, v.first = v.toFull, v.full
+	}
+	hours := 1
+	if source == awsapi.SourceReport {
+		hours = 24 // reports come every four hours
+	}
+	time.Sleep(time.Duration(hours) * time.Hour)
+	v.hour = float64(total(world)-v.full) / float64(hours)
+	cancel()
+	<-done
+	return v
+}
+
+// waitFor lets synctest's clock run until the condition holds.
+func waitFor(t *testing.T, condition func() bool) {
+	t.Helper()
+	for range 2 * 3600 {
+		if condition() {
+			return
+		}
+		time.Sleep(time.Second)
+	}
+	t.Fatal("condition not met within two hours")
+}
+
+// checkTable holds the table in the docs to what was counted.
+func checkTable(t *testing.T, table string) {
+	content, err := os.ReadFile(benchmarksFile)
+	check(t, err)
+	before, rest, found := strings.Cut(string(content), tableBegin)
+	old, after, closed := strings.Cut(rest, tableEnd)
+	if !found || !closed {
+		t.Fatalf("%s: expected %q and %q around the table", benchmarksFile, tableBegin, tableEnd)
+	}
+	if *update {
+		check(t, os.WriteFile(benchmarksFile, []byte(before+tableBegin+table+tableEnd+after), 0o644))
+		return
+	}
+	if old != table {
+		t.Errorf("%s: the table of calls is out of date (go test ./internal/fleet -update rewrites it); counted:\n%s", benchmarksFile, table)
+	}
+}

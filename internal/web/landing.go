@@ -1,0 +1,146 @@
+package web
+
+import (
+	"bytes"
+	_ "embed"
+	"html/template"
+	"net/http"
+	"strconv"
+	"time"
+
+	toolkit "github.com/prometheus/exporter-toolkit/web"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+)
+
+//go:embed landing.html
+var landingHTML string
+
+//go:embed landing.css
+var landingCSS string
+
+// landingPage renders exporter-toolkit's landing page anew for each request,
+// because it tells how things stand now.
+func landingPage(o Options) http.Handler {
+	body := template.Must(template.New("landing").Parse(landingHTML))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var extra bytes.Buffer
+		if err := body.Execute(&extra, newPage(o)); err != nil {
+			o.Logger.Error("Render landing page", "err", err)
+			http.Error(w, "rendering the landing page failed; see the log", http.StatusInternalServerError)
+			return
+		}
+		page, err := toolkit.NewLandingPage(toolkit.LandingConfig{
+			Name:        "aws_iam_exporter",
+			Description: "Watches the access keys of AWS IAM users",
+			Version:     o.Version,
+			Profiling:   strconv.FormatBool(o.Pprof),
+			Links: []toolkit.LandingLinks{
+				{Address: "/metrics", Text: "Metrics"},
+				{Address: "/-/ready", Text: "Readiness"},
+				{Address: "/-/healthy", Text: "Health"},
+			},
+			ExtraHTML: extra.String(),
+			ExtraCSS:  landingCSS,
+		})
+		if err != nil {
+			o.Logger.Error("Render landing page", "err", err)
+			http.Error(w, "rendering the landing page failed; see the log", http.StatusInternalServerError)
+			return
+		}
+		page.ServeHTTP(w, r)
+	})
+}
+
+// page is what the landing page tells.
+type page struct {
+	Demo     string
+	Source   string
+	Accounts []account
+}
+
+type account struct {
+	ID, Partition string
+	State         string // a sentence
+	OK            bool
+	Mode          string // a sentence
+	Users         int
+	Problems      []string
+	Facts         []facts
+	Rules         []verdicts
+}
+
+type facts struct {
+	Group    inventory.Group
+	Observed string
+	Age      string
+	Stale    bool
+}
+
+type verdicts struct {
+	Rule                                 policy.Rule
+	Description                          string
+	Breach, Exempted, Compliant, Unknown int
+}
+
+func newPage(o Options) page {
+	p := page{Demo: o.Demo, Source: o.Source}
+	for _, j := range o.Judgements() {
+		p.Accounts = append(p.Accounts, newAccount(j, o.Now()))
+	}
+	return p
+}
+
+func newAccount(j *policy.Judgement, now time.Time) account {
+	s := j.Snapshot
+	a := account{
+		ID: s.Account.ID, Partition: s.Account.Partition, Users: len(s.Users),
+		State: stateSentence(s.Health.State), OK: s.Health.State != inventory.StateDown,
+		Mode: modeSentence(s.Report),
+	}
+	for _, p := range s.Health.Problems {
+		a.Problems = append(a.Problems, p.Text)
+	}
+	for _, group := range inventory.Groups() {
+		f := facts{Group: group, Observed: "not known yet", Age: "–"}
+		if fresh, ok := s.Freshness[group]; ok {
+			f.Observed = fresh.Observed.UTC().Format(time.RFC3339)
+			f.Age = now.Sub(fresh.Observed).Round(time.Second).String()
+			f.Stale = now.After(fresh.Stale)
+		}
+		a.Facts = append(a.Facts, f)
+	}
+	for _, rule := range policy.Rules() {
+		a.Rules = append(a.Rules, verdicts{
+			Rule: rule, Description: rule.Description(),
+			Breach: j.Count(rule, policy.Breach), Exempted: j.Count(rule, policy.Exempted),
+			Compliant: j.Count(rule, policy.Compliant), Unknown: j.Count(rule, policy.Unknown),
+		})
+	}
+	return a
+}
+
+func stateSentence(s inventory.State) string {
+	switch s {
+	case inventory.StateUp:
+		return "The last refresh got every fact it asked for."
+	case inventory.StateDown:
+		return "The last refresh did not get every fact it asked for. What was known before is kept, with its age."
+	default:
+		return "The first refresh is under way."
+	}
+}
+
+func modeSentence(r inventory.Report) string {
+	switch {
+	case !r.Wanted:
+		return "Everything is asked live."
+	case r.Usable:
+		return "The credential report of " + r.Generated.UTC().Format(time.RFC3339) + " is in use."
+	case !r.Generated.IsZero():
+		return "The newest credential report, of " + r.Generated.UTC().Format(time.RFC3339) + ", is too old to rely on."
+	default:
+		return "There is no credential report yet."
+	}
+}

@@ -1,0 +1,76 @@
+// Package web serves the metrics, a landing page for people, and the probes.
+package web
+
+import (
+	"log/slog"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+)
+
+// Options say what to serve.
+type Options struct {
+	Gatherer   prometheus.Gatherer
+	Judgements func() []*policy.Judgement // the newest of every account
+	Ready      func() bool
+	Now        func() time.Time
+	Source     string // the value of --iam.source
+	Version    string
+	Demo       string // what to say about the demo; empty without one
+	Pprof      bool   // serve Go's profiles
+	Logger     *slog.Logger
+}
+
+// Handler serves everything on one listener.
+func Handler(o Options) http.Handler {
+	mux := http.NewServeMux()
+	addProbes(mux, o.Ready)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{
+		EnableOpenMetrics: true,
+		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelError),
+	}))
+	if o.Pprof {
+		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	}
+	mux.Handle("GET /{$}", landingPage(o))
+	return mux
+}
+
+// Probes serves the probes alone, for a plain listener beside one that asks
+// for certificates or passwords.
+func Probes(ready func() bool) http.Handler {
+	mux := http.NewServeMux()
+	addProbes(mux, ready)
+	return mux
+}
+
+// addProbes serves /-/healthy, which tells that the process lives, and
+// /-/ready. Trouble with AWS shows in metrics and never here: restarting the
+// exporter or hiding its metrics would mend nothing.
+func addProbes(mux *http.ServeMux, ready func() bool) {
+	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, "aws_iam_exporter is healthy.\n")
+	})
+	mux.HandleFunc("GET /-/ready", func(w http.ResponseWriter, _ *http.Request) {
+		if !ready() {
+			answer(w, http.StatusServiceUnavailable, "aws_iam_exporter is waiting for its first answer from AWS.\n")
+			return
+		}
+		answer(w, http.StatusOK, "aws_iam_exporter is ready.\n")
+	})
+}
+
+func answer(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(text)) // whoever asked may be gone
+}
