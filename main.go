@@ -69,7 +69,7 @@ func printPolicy(stdout io.Writer, s *settings) error {
 // serve runs the exporter until the context ends.
 func serve(ctx context.Context, s *settings, stderr io.Writer) error {
 	logger := s.logger(stderr)
-	logger.Info("Starting aws_iam_exporter", "version", version.Info(), "source", s.source)
+	logger.Info("Starting aws_iam_exporter", "version", version.Info(), "iam_source", s.source)
 	group, ctx := errgroup.WithContext(ctx)
 	from, err := connect(ctx, group, s, logger)
 	if err != nil {
