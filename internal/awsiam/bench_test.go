@@ -1,0 +1,79 @@
+package awsiam
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/credreport"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+)
+
+// BenchmarkReportToJudgement takes a credential report from its bytes to a
+// judged snapshot, and tells how much memory an account of that size keeps.
+func BenchmarkReportToJudgement(b *testing.B) {
+	for _, users := range []int{5_000, 100_000} {
+		b.Run(fmt.Sprintf("users=%d", users), func(b *testing.B) {
+			content := reportOf(users)
+			before := heap()
+			var reader *Reader
+			var judgement *policy.Judgement
+			b.ReportAllocs()
+			for b.Loop() {
+				reader, judgement = judgeReport(b, content)
+			}
+			if got := len(judgement.Snapshot.Users); got != users {
+				b.Fatalf("got %d users, want %d", got, users)
+			}
+			b.ReportMetric(float64(heap()-before)/1e6, "MB-held")
+			runtime.KeepAlive(reader)
+			runtime.KeepAlive(judgement)
+			runtime.KeepAlive(content)
+		})
+	}
+}
+
+func judgeReport(b *testing.B, content []byte) (*Reader, *policy.Judgement) {
+	parsed, err := credreport.Parse(content)
+	if err != nil {
+		b.Fatal(err)
+	}
+	r := New(nil, Options{Source: awsapi.SourceReport, RefreshInterval: 5 * time.Minute, KeysInterval: time.Hour})
+	r.report = &report{parsed, benchTime()}
+	r.setUsersFromReport()
+	return r, policy.Judge(r.Snapshot(), policy.DefaultLimits())
+}
+
+func benchTime() time.Time { return time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC) }
+
+// heap returns the bytes in use once the garbage is collected.
+func heap() uint64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
+}
+
+// reportOf is a report of users with one or two active keys each; every other
+// one has a password.
+func reportOf(users int) []byte {
+	var b strings.Builder
+	b.WriteString("user,arn,user_creation_time,password_enabled,password_last_used,password_last_changed,password_next_rotation,mfa_active," +
+		"access_key_1_active,access_key_1_last_rotated,access_key_1_last_used_date,access_key_1_last_used_region,access_key_1_last_used_service," +
+		"access_key_2_active,access_key_2_last_rotated,access_key_2_last_used_date,access_key_2_last_used_region,access_key_2_last_used_service," +
+		"cert_1_active,cert_1_last_rotated,cert_2_active,cert_2_last_rotated")
+	for i := range users {
+		date := func(days int) string { return benchTime().AddDate(0, 0, days-300+i%200).Format(time.RFC3339) }
+		fmt.Fprintf(&b, "\nuser-%06d,arn:aws:iam::123456789012:user/team-%02d/user-%06d,%s", i, i%50, i, date(0))
+		if i%2 == 0 {
+			fmt.Fprintf(&b, ",true,%s,%s,N/A,true,false,N/A,N/A,N/A,N/A", date(9), date(0))
+		} else {
+			fmt.Fprintf(&b, ",false,N/A,N/A,N/A,false,true,%s,%s,eu-central-1,s3", date(1), date(2))
+		}
+		fmt.Fprintf(&b, ",true,%s,%s,us-east-1,sts,false,N/A,false,N/A", date(3), date(4))
+	}
+	return []byte(b.String())
+}
