@@ -68,10 +68,10 @@ func (c calls) account(ctx context.Context) (inventory.Account, time.Time, error
 	return inventory.Account{ID: id, Partition: caller.Partition}, observedAt(out.ResultMetadata), nil
 }
 
-// pages calls next until the listing is complete. A page may be empty; only
+// pages calls next, and take with what it returns, until the listing is complete. A page may be empty; only
 // IsTruncated tells the end. A marker that is missing or comes again would
 // make half a listing look complete, or never end.
-func pages[O any](next func(marker *string) (*O, error), state func(*O) (truncated bool, marker *string)) error {
+func pages[O any](next func(marker *string) (*O, error), take func(*O) (truncated bool, marker *string, err error)) error {
 	var marker *string
 	seen := map[string]bool{}
 	for {
@@ -79,7 +79,10 @@ func pages[O any](next func(marker *string) (*O, error), state func(*O) (truncat
 		if err != nil {
 			return err
 		}
-		truncated, following := state(out)
+		truncated, following, err := take(out)
+		if err != nil {
+			return err
+		}
 		if !truncated {
 			return nil
 		}
@@ -92,6 +95,12 @@ func pages[O any](next func(marker *string) (*O, error), state func(*O) (truncat
 	}
 }
 
+// noElement tells of an answer without what was asked for. The SDK passes on an
+// empty body as an answer; taken at its word, it would empty an account.
+func noElement(element string) error {
+	return &awsapi.Malformed{What: "the answer has no " + element + ": expected one, be it empty"}
+}
+
 // listUsers returns every user, and the time of the first page, before which
 // nothing is promised. Access keys, console access and MFA are unknown in it.
 func (c calls) listUsers(ctx context.Context) ([]inventory.User, time.Time, error) {
@@ -101,7 +110,10 @@ func (c calls) listUsers(ctx context.Context) ([]inventory.User, time.Time, erro
 	)
 	err := pages(func(marker *string) (*iam.ListUsersOutput, error) {
 		return c.client.IAM.ListUsers(ctx, &iam.ListUsersInput{Marker: marker, MaxItems: aws.Int32(pageSize)})
-	}, func(out *iam.ListUsersOutput) (bool, *string) {
+	}, func(out *iam.ListUsersOutput) (bool, *string, error) {
+		if out.Users == nil {
+			return false, nil, noElement("Users")
+		}
 		observed := observedAt(out.ResultMetadata)
 		if first.IsZero() {
 			first = observed
@@ -109,7 +121,7 @@ func (c calls) listUsers(ctx context.Context) ([]inventory.User, time.Time, erro
 		for i := range out.Users {
 			users = append(users, fromListing(&out.Users[i], observed))
 		}
-		return out.IsTruncated, out.Marker
+		return out.IsTruncated, out.Marker, nil
 	})
 	if err == nil {
 		err = checkUsers(users)
@@ -148,7 +160,10 @@ func (c calls) listKeys(ctx context.Context, user string) (inventory.Fact[[]inve
 	)
 	err := pages(func(marker *string) (*iam.ListAccessKeysOutput, error) {
 		return c.client.IAM.ListAccessKeys(ctx, &iam.ListAccessKeysInput{UserName: &user, Marker: marker, MaxItems: aws.Int32(pageSize)})
-	}, func(out *iam.ListAccessKeysOutput) (bool, *string) {
+	}, func(out *iam.ListAccessKeysOutput) (bool, *string, error) {
+		if out.AccessKeyMetadata == nil {
+			return false, nil, noElement("AccessKeyMetadata")
+		}
 		if first.IsZero() {
 			first = observedAt(out.ResultMetadata)
 		}
@@ -157,7 +172,7 @@ func (c calls) listKeys(ctx context.Context, user string) (inventory.Fact[[]inve
 				ID: aws.ToString(k.AccessKeyId), Status: statusOf(k.Status), Created: whole(aws.ToTime(k.CreateDate)),
 			})
 		}
-		return out.IsTruncated, out.Marker
+		return out.IsTruncated, out.Marker, nil
 	})
 	if err == nil {
 		keys, err = orderKeys(keys)
@@ -199,8 +214,12 @@ func (c calls) keyUse(ctx context.Context, user, id string) (inventory.Fact[inve
 	if err != nil {
 		return inventory.Fact[inventory.Use]{}, awsapi.Wrap("iam:GetAccessKeyLastUsed", "a key of user "+user, err)
 	}
+	last := out.AccessKeyLastUsed
+	if last == nil {
+		return inventory.Fact[inventory.Use]{}, awsapi.Wrap("iam:GetAccessKeyLastUsed", "a key of user "+user, noElement("AccessKeyLastUsed"))
+	}
 	use := inventory.Use{}
-	if last := out.AccessKeyLastUsed; last != nil && last.LastUsedDate != nil {
+	if last.LastUsedDate != nil {
 		use = inventory.Use{At: whole(*last.LastUsedDate), Region: orEmpty(last.Region), Service: orEmpty(last.ServiceName)}
 	}
 	return inventory.Observe(use, observedAt(out.ResultMetadata)), nil
@@ -230,9 +249,12 @@ func (c calls) password(ctx context.Context, user string) (password, error) {
 	if err != nil {
 		return password{}, awsapi.Wrap("iam:GetLoginProfile", "user "+user, err)
 	}
+	if out.LoginProfile == nil {
+		return password{}, awsapi.Wrap("iam:GetLoginProfile", "user "+user, noElement("LoginProfile"))
+	}
 	observed := observedAt(out.ResultMetadata)
 	p := password{console: inventory.Observe(true, observed)}
-	if out.LoginProfile != nil && out.LoginProfile.CreateDate != nil {
+	if out.LoginProfile.CreateDate != nil {
 		p.created = inventory.Observe(whole(*out.LoginProfile.CreateDate), observed)
 	}
 	return p, nil
@@ -246,12 +268,15 @@ func (c calls) mfa(ctx context.Context, user string) (inventory.Fact[bool], erro
 	)
 	err := pages(func(marker *string) (*iam.ListMFADevicesOutput, error) {
 		return c.client.IAM.ListMFADevices(ctx, &iam.ListMFADevicesInput{UserName: &user, Marker: marker, MaxItems: aws.Int32(pageSize)})
-	}, func(out *iam.ListMFADevicesOutput) (bool, *string) {
+	}, func(out *iam.ListMFADevicesOutput) (bool, *string, error) {
+		if out.MFADevices == nil {
+			return false, nil, noElement("MFADevices")
+		}
 		if first.IsZero() {
 			first = observedAt(out.ResultMetadata)
 		}
 		devices += len(out.MFADevices)
-		return out.IsTruncated, out.Marker
+		return out.IsTruncated, out.Marker, nil
 	})
 	if err != nil {
 		return inventory.Fact[bool]{}, awsapi.Wrap("iam:ListMFADevices", "user "+user, err)
@@ -265,6 +290,9 @@ func (c calls) rootSummary(ctx context.Context) (inventory.Root, error) {
 	out, err := c.client.IAM.GetAccountSummary(ctx, &iam.GetAccountSummaryInput{})
 	if err != nil {
 		return inventory.Root{}, awsapi.Wrap("iam:GetAccountSummary", "the account", err)
+	}
+	if out.SummaryMap == nil {
+		return inventory.Root{}, awsapi.Wrap("iam:GetAccountSummary", "the account", noElement("SummaryMap"))
 	}
 	observed := observedAt(out.ResultMetadata)
 	fact := func(name types.SummaryKeyType) inventory.Fact[bool] {
