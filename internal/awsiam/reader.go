@@ -126,7 +126,7 @@ func (r *Reader) note(ctx context.Context, step string, err error) {
 func (r *Reader) refreshUsers(ctx context.Context) {
 	users, observed, err := r.calls.listUsers(ctx)
 	if err == nil {
-		err = r.checkAccount(users)
+		err = r.checkUsers(users)
 	}
 	if r.note(ctx, "users", err); err != nil {
 		return
@@ -147,16 +147,35 @@ func (r *Reader) refreshUsers(ctx context.Context) {
 	r.setUsers(records, observed)
 }
 
-// checkAccount refuses users of another account, which appear when the
-// credentials change while the program runs.
-func (r *Reader) checkAccount(users []inventory.User) error {
+func (r *Reader) checkUsers(users []inventory.User) error {
 	for _, u := range users {
-		if !strings.Contains(u.ARN, "::"+r.account.ID+":") {
-			err := &awsapi.Malformed{What: fmt.Sprintf("user %q has the ARN %q: expected one in account %s; if the credentials changed, restart the exporter", u.Name, u.ARN, r.account.ID)}
+		if err := r.checkAccount(u.Name, u.ARN); err != nil {
 			return awsapi.Wrap("iam:ListUsers", "account "+r.account.ID, err)
 		}
 	}
 	return nil
+}
+
+func (r *Reader) checkReport(newest *report) error {
+	rows := newest.Users
+	if newest.Root != nil {
+		rows = append(slices.Clone(rows), *newest.Root)
+	}
+	for i := range rows {
+		if err := r.checkAccount(rows[i].User, rows[i].ARN); err != nil {
+			return awsapi.Wrap("iam:GetCredentialReport", "account "+r.account.ID, err)
+		}
+	}
+	return nil
+}
+
+// checkAccount refuses a user of another account, who appears when the
+// credentials change while the program runs.
+func (r *Reader) checkAccount(name, userARN string) error {
+	if strings.Contains(userARN, "::"+r.account.ID+":") {
+		return nil
+	}
+	return &awsapi.Malformed{What: fmt.Sprintf("user %q has the ARN %q: expected one in account %s; if the credentials changed, restart the exporter", name, userARN, r.account.ID)}
 }
 
 // setUsers replaces the set of users. A name belongs to one user: of two that
@@ -238,6 +257,9 @@ func (r *Reader) refreshReport(ctx context.Context) {
 		r.reportFrom = time.Now()
 	}
 	newest, err := r.calls.report(ctx, known)
+	if err == nil {
+		err = r.checkReport(newest)
+	}
 	r.denied = err != nil && awsapi.ReasonOf(err) == inventory.ReasonDenied
 	if r.note(ctx, "report", err); err != nil || !newest.generated.After(known) {
 		return
