@@ -20,8 +20,10 @@ const (
 	// readers is how many users are read at the same time, so that the rate,
 	// not the distance to AWS, sets the pace.
 	readers = 4
-	// publishInterval is how often a sweep shows what it has learnt so far.
-	publishInterval = 10 * time.Second
+	// publishInterval is how often a sweep shows what it has learnt so far: as
+	// often as the more eager scrapes come, because each time the whole account
+	// is judged anew.
+	publishInterval = 30 * time.Second
 	// giveUpAfter is how many times in a row a call may fail before the sweep
 	// no longer makes it: what fails for ten users in a row fails for all, and
 	// each failure is an event in the customer's CloudTrail.
@@ -183,6 +185,7 @@ type reading struct {
 	keys     inventory.Fact[[]inventory.AccessKey]
 	password password
 	mfa      inventory.Fact[bool]
+	worked   map[string]bool
 	failed   map[string]error
 	gone     bool // AWS knows no such user
 }
@@ -190,7 +193,8 @@ type reading struct {
 func (r *Reader) newReading(rec *record, limits *breaker) *reading {
 	g := &reading{
 		calls: r.calls, limits: limits, user: rec.user, hasRow: rec.row != nil,
-		asksLive: r.asksLive(), waitReport: r.report == nil && !r.asksLive(), failed: map[string]error{},
+		asksLive: r.asksLive(), waitReport: r.report == nil && !r.asksLive(),
+		worked: map[string]bool{}, failed: map[string]error{},
 	}
 	row := rec.row
 	if row != nil {
@@ -242,7 +246,9 @@ func (g *reading) do(action string, call func() error) {
 	g.limits.note(action, err)
 	if err != nil {
 		g.failed[action] = err
+		return
 	}
+	g.worked[action] = true
 }
 
 func (g *reading) readKeys(ctx context.Context) {
@@ -275,10 +281,10 @@ func (g *reading) readUse(ctx context.Context) {
 // or too old to rely on: a key or a sign-in came after it, or the user stands
 // accused, so that neither the sin nor its repair waits for the next report.
 func (g *reading) needsPassword() bool {
-	if g.asksLive || !g.hasRow {
+	console, known := g.user.Console.Get()
+	if g.asksLive || !g.hasRow || !known {
 		return true
 	}
-	console, _ := g.user.Console.Get()
 	signIn, _ := g.user.PasswordUse.Get()
 	if !console && signIn.At.After(g.generated) {
 		return true
@@ -300,8 +306,8 @@ func (g *reading) needsMFA() bool {
 	if !console {
 		return false
 	}
-	reported, _ := g.reportMFA.Get()
-	return g.asksLive || !g.hasRow || g.password.console.Known() && !reported
+	reported, told := g.reportMFA.Get()
+	return g.asksLive || !told || g.password.console.Known() && !reported
 }
 
 // apply takes over what the reading has learnt. It returns true if AWS was too
@@ -336,15 +342,16 @@ func (r *Reader) apply(rec *record, g *reading) (again bool) {
 	if again {
 		return true
 	}
-	r.noteRecovery(rec.failed, g.failed)
+	r.noteRecovery(rec.failed, g)
 	rec.failed, rec.attempted, rec.retry = g.failed, time.Now(), false
 	return false
 }
 
 // noteRecovery has users read again to whom the same was denied that now works.
-func (r *Reader) noteRecovery(before, now map[string]error) {
+// That a call was not needed this time is no sign that it would.
+func (r *Reader) noteRecovery(before map[string]error, g *reading) {
 	for action := range before {
-		if now[action] != nil {
+		if !g.worked[action] || g.failed[action] != nil {
 			continue
 		}
 		for _, rec := range r.ordered {
