@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	_ "embed"
+	"fmt"
 	"html/template"
 	"net/http"
 	"strconv"
@@ -65,7 +66,7 @@ type account struct {
 	State         string // a sentence
 	OK            bool
 	Mode          string // a sentence
-	Users         int
+	Users         string // a sentence; empty while nobody knows
 	Problems      []string
 	Facts         []facts
 	Rules         []verdicts
@@ -95,9 +96,12 @@ func newPage(o Options) page {
 func newAccount(j *policy.Judgement, now time.Time) account {
 	s := j.Snapshot
 	a := account{
-		ID: s.Account.ID, Partition: s.Account.Partition, Users: len(s.Users),
+		ID: s.Account.ID, Partition: s.Account.Partition,
 		State: stateSentence(s.Health.State), OK: s.Health.State != inventory.StateDown,
 		Mode: modeSentence(s.Report),
+	}
+	if _, known := s.Freshness[inventory.GroupUsers]; known {
+		a.Users = fmt.Sprintf("%d users.", len(s.Users))
 	}
 	for _, p := range s.Health.Problems {
 		a.Problems = append(a.Problems, p.Text)
