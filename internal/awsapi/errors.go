@@ -108,6 +108,7 @@ var reasonsByCode = map[string]inventory.Reason{
 	"MissingAuthenticationToken":          inventory.ReasonCredentials,
 	"MissingAuthenticationTokenException": inventory.ReasonCredentials,
 	"RequestExpired":                      inventory.ReasonCredentials,
+	"RequestTimeTooSkewed":                inventory.ReasonCredentials,
 	"SignatureDoesNotMatch":               inventory.ReasonCredentials,
 	"UnrecognizedClientException":         inventory.ReasonCredentials,
 	"LimitExceeded":                       inventory.ReasonReport,
