@@ -79,7 +79,7 @@ func serve(handler http.Handler, r *http.Request) (o outcome) {
 }
 
 func (o *outcome) response(r *http.Request) (*http.Response, error) {
-	if o.panicked == http.ErrAbortHandler {
+	if err, _ := o.panicked.(error); errors.Is(err, http.ErrAbortHandler) {
 		return nil, &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", syscall.ECONNRESET)}
 	}
 	if o.panicked != nil {

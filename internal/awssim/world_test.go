@@ -233,8 +233,10 @@ func TestReportStates(t *testing.T) {
 			{"first", nil, types.ReportStateTypeStarted, "ReportInProgress"},
 			{"in progress", func() { time.Sleep(9 * time.Second) }, types.ReportStateTypeInprogress, "ReportInProgress"},
 			{"done", func() { time.Sleep(time.Second) }, types.ReportStateTypeComplete, begun + " alice"},
-			{"not renewed", func() { addUsers(t, w, "bob"); check(t, w.DeleteUser("alice")); time.Sleep(3 * time.Hour) },
-				types.ReportStateTypeComplete, begun + " alice"},
+			{
+				"not renewed", func() { addUsers(t, w, "bob"); check(t, w.DeleteUser("alice")); time.Sleep(3 * time.Hour) },
+				types.ReportStateTypeComplete, begun + " alice",
+			},
 			{"expired", func() { time.Sleep(time.Hour) }, "", "ReportExpired"},
 			{"next", nil, types.ReportStateTypeStarted, "ReportInProgress"},
 			{"next done", func() { time.Sleep(10 * time.Second) }, "", time.Now().Add(4*time.Hour+10*time.Second).UTC().Format("15:04:05") + " bob"},

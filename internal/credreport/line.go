@@ -26,11 +26,10 @@ type line struct {
 }
 
 // fail notes that the cell holds something else than wanted.
-func (l *line) fail(column int, want string) error {
+func (l *line) fail(column int, want string) {
 	if l.err == nil {
 		l.err = fmt.Errorf("line %d, column %s: got %s, want %s", l.number, l.names[column], quote(l.cells[column]), want)
 	}
-	return l.err
 }
 
 // checkLength compares the number of cells with the header's.
@@ -50,9 +49,9 @@ func (l *line) checkLength() error {
 func (l *line) checkEnd() error {
 	column := len(l.cells) - 1
 	if hasFixedForm(l.names[column]) && !isWhole(l.cells[column]) {
-		return l.fail(column, "a whole value: the report may be cut short, fetch it again")
+		l.fail(column, "a whole value: the report may be cut short, fetch it again")
 	}
-	return nil
+	return l.err
 }
 
 // hasFixedForm tells whether AWS writes only booleans, dates and placeholders

@@ -29,8 +29,12 @@ type machine struct{ prefix, path string }
 
 func machines() []machine {
 	return []machine{
-		{"ci-", "/ci/"}, {"deploy-", "/ci/"}, {"ses-", "/mail/"},
-		{"backup-", "/robots/"}, {"terraform-", "/robots/infra/"}, {"monitoring-", "/"},
+		{"ci-", "/ci/"},
+		{"deploy-", "/ci/"},
+		{"ses-", "/mail/"},
+		{"backup-", "/robots/"},
+		{"terraform-", "/robots/infra/"},
+		{"monitoring-", "/"},
 	}
 }
 

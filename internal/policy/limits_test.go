@@ -24,12 +24,16 @@ func TestLimitsValidate(t *testing.T) {
 		{"negative key age", func(l *policy.Limits) { l.MaxKeyAge = -time.Hour }, "--policy.max-key-age is -1h0m0s: expected more than 0"},
 		{"no idle time", func(l *policy.Limits) { l.MaxKeyIdle = 0 }, "--policy.max-key-idle is 0s: expected more than 0"},
 		{"negative warning", func(l *policy.Limits) { l.RotationWarning = -1 }, "--policy.rotation-warning is -1ns: expected 0 or more"},
-		{"warning as long as the age", func(l *policy.Limits) { l.RotationWarning = l.MaxKeyAge },
-			"--policy.rotation-warning is 2160h0m0s: expected less than --policy.max-key-age (2160h0m0s)"},
+		{
+			"warning as long as the age", func(l *policy.Limits) { l.RotationWarning = l.MaxKeyAge },
+			"--policy.rotation-warning is 2160h0m0s: expected less than --policy.max-key-age (2160h0m0s)",
+		},
 		{"negative overlap", func(l *policy.Limits) { l.RotationOverlap = -1 }, "--policy.rotation-overlap is -1ns: expected 0 or more"},
 		{"negative window", func(l *policy.Limits) { l.SetupWindow = -1 }, "--policy.setup-window is -1ns: expected 0 or more"},
-		{"two at once", func(l *policy.Limits) { l.MaxKeyAge, l.MaxKeyIdle = 0, 0 },
-			"--policy.max-key-age is 0s: expected more than 0\n--policy.max-key-idle is 0s: expected more than 0"},
+		{
+			"two at once", func(l *policy.Limits) { l.MaxKeyAge, l.MaxKeyIdle = 0, 0 },
+			"--policy.max-key-age is 0s: expected more than 0\n--policy.max-key-idle is 0s: expected more than 0",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
