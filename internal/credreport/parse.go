@@ -145,7 +145,8 @@ func (p *parser) add(l *line) error {
 	}
 	key := strings.ToLower(row.User)
 	if earlier, ok := p.lines[key]; ok {
-		return l.fail(p.header.user, fmt.Sprintf("one row for each user: line %d has this one already", earlier))
+		l.fail(p.header.user, fmt.Sprintf("one row for each user: line %d has this one already", earlier))
+		return l.err
 	}
 	p.lines[key] = row.Line
 	if row.User == RootUser {
