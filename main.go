@@ -35,7 +35,7 @@ const drainTime = 20 * time.Second
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends a stop that takes too long
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
