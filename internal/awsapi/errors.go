@@ -128,6 +128,7 @@ func classify(err error) inventory.Reason {
 		response  *awshttp.ResponseError
 		sending   *smithyhttp.RequestSendError
 		parsing   *smithy.DeserializationError
+		timed     *timeoutError
 		network   net.Error
 		isNetwork = errors.As(err, &network)
 	)
@@ -143,7 +144,7 @@ func classify(err error) inventory.Reason {
 		return inventory.ReasonReport
 	case errors.As(err, &named):
 		return inventory.ReasonMalformed
-	case isNetwork && network.Timeout(), errors.Is(err, context.DeadlineExceeded):
+	case errors.As(err, &timed), isNetwork && network.Timeout(), errors.Is(err, context.DeadlineExceeded):
 		return inventory.ReasonTimeout
 	case errors.As(err, &response) && response.HTTPStatusCode() >= 500:
 		return inventory.ReasonServer
@@ -195,9 +196,9 @@ func detail(err error) string {
 	}
 	switch classify(err) {
 	case inventory.ReasonTimeout:
-		var t *timeoutError
-		if errors.As(err, &t) {
-			return t.Error()
+		var timed *timeoutError
+		if errors.As(err, &timed) {
+			return timed.Error()
 		}
 		return "no answer in time"
 	case inventory.ReasonMalformed:
