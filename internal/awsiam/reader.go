@@ -260,6 +260,10 @@ func (r *Reader) refreshReport(ctx context.Context) {
 	if err == nil {
 		err = r.checkReport(newest)
 	}
+	if err == nil && !newest.generated.After(known) && !r.reportUsable() {
+		// AWS still hands out a report that it should have replaced long ago.
+		err = awsapi.Wrap("iam:GetCredentialReport", "the account", awsapi.ErrReportNotReady)
+	}
 	r.denied = err != nil && awsapi.ReasonOf(err) == inventory.ReasonDenied
 	if r.note(ctx, "report", err); err != nil || !newest.generated.After(known) {
 		return

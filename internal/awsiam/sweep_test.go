@@ -1,0 +1,548 @@
+package awsiam
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/smithy-go"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/credreport"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+)
+
+// knownUser is a user about whom nothing is left to ask.
+func knownUser(name string) inventory.User {
+	return inventory.User{
+		Name: name, Created: epoch,
+		Keys: inventory.Observe([]inventory.AccessKey{}, observed), Console: inventory.Observe(false, observed),
+	}
+}
+
+// withKeys returns knownUser with active keys of known use.
+func withKeys(name string, n int) inventory.User {
+	u := knownUser(name)
+	var keys []inventory.AccessKey
+	for i := range n {
+		k := key("AKIA"+string(rune('A'+i)), epoch.Add(time.Duration(i)*time.Hour))
+		k.LastUse = use(time.Time{}, observed)
+		keys = append(keys, k)
+	}
+	u.Keys = inventory.Observe(keys, observed)
+	return u
+}
+
+func testReader(source awsapi.Source) *Reader {
+	return New(nil, Options{Source: source, RefreshInterval: refreshInterval, KeysInterval: keysInterval})
+}
+
+func TestLacks(t *testing.T) {
+	console := func(change func(*inventory.User)) inventory.User {
+		u := withKeys("alice", 1)
+		u.Console, u.MFA = inventory.Observe(true, observed), inventory.Observe(true, observed)
+		u.PasswordCreated = inventory.Observe(epoch, observed)
+		change(&u)
+		return u
+	}
+	for name, test := range map[string]struct {
+		user inventory.User
+		want bool
+	}{
+		"nothing":                        {withKeys("alice", 2), false},
+		"keys":                           {inventory.User{Console: inventory.Observe(false, observed)}, true},
+		"console access":                 {inventory.User{Keys: inventory.Observe([]inventory.AccessKey{}, observed)}, true},
+		"nothing of a console user":      {console(func(*inventory.User) {}), false},
+		"MFA of a console user":          {console(func(u *inventory.User) { u.MFA = inventory.Fact[bool]{} }), true},
+		"password creation":              {console(func(u *inventory.User) { u.PasswordCreated = inventory.Fact[time.Time]{} }), true},
+		"password creation, no key":      {console(func(u *inventory.User) { u.PasswordCreated, u.Keys = inventory.Fact[time.Time]{}, knownUser("").Keys }), false},
+		"use of a key":                   {console(func(u *inventory.User) { u.Keys = inventory.Observe([]inventory.AccessKey{key("A", epoch)}, observed) }), true},
+		"MFA of whoever has no password": {knownUser("alice"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, mode := range []struct {
+				name   string
+				reader func(*Reader)
+				want   bool
+			}{
+				{"with a report", func(r *Reader) { r.report = &report{generated: generated} }, test.want},
+				{"without a report", func(r *Reader) { r.liveSince = epoch }, test.want},
+				{"while a report is awaited", func(*Reader) {}, false},
+			} {
+				r := testReader(awsapi.SourceAuto)
+				mode.reader(r)
+				if got := r.lacks(&test.user); got != mode.want {
+					t.Errorf("%s: got %t, want %t", mode.name, got, mode.want)
+				}
+			}
+		})
+	}
+}
+
+func TestIsDue(t *testing.T) {
+	forbidden := map[string]error{"iam:GetLoginProfile": awsapi.Wrap("iam:GetLoginProfile", "user alice", refusal("AccessDenied"))}
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		for name, test := range map[string]struct {
+			rec  record
+			want bool
+		}{
+			"never read":                          {record{}, true},
+			"read just now":                       {record{attempted: now, user: knownUser("alice")}, false},
+			"read long ago":                       {record{attempted: now.Add(-keysInterval), user: knownUser("alice")}, true},
+			"due before next refresh":             {record{attempted: now.Add(refreshInterval - keysInterval), user: knownUser("alice")}, true},
+			"due after next refresh":              {record{attempted: now.Add(refreshInterval - keysInterval + 1), user: knownUser("alice")}, false},
+			"row changed":                         {record{attempted: now, user: knownUser("alice"), rowChanged: true}, true},
+			"to be read again":                    {record{attempted: now, user: knownUser("alice"), retry: true}, true},
+			"read before the report was given up": {record{attempted: now.Add(-2 * time.Minute), user: knownUser("alice")}, true},
+			"lacks a fact":                        {record{attempted: now}, true},
+			"lacks one it is denied":              {record{attempted: now, failed: forbidden}, false},
+			"failed for now":                      {record{attempted: now, user: knownUser("alice"), failed: map[string]error{"": errors.New("reset")}}, true},
+			"denied, long ago":                    {record{attempted: now.Add(-keysInterval), failed: forbidden}, true},
+		} {
+			r := testReader(awsapi.SourceAuto)
+			r.report = &report{generated: now}
+			if strings.Contains(name, "given up") {
+				r.liveSince = now.Add(-time.Minute)
+			}
+			if got := r.isDue(&test.rec, now.Add(refreshInterval)); got != test.want {
+				t.Errorf("%s: got %t, want %t", name, got, test.want)
+			}
+		}
+	})
+}
+
+func refusal(code string) error { return &smithy.GenericAPIError{Code: code, Message: "not allowed"} }
+
+func TestOrderOfTheSweep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		row := func(password bool, slots ...credreport.Slot) *credreport.Row {
+			return &credreport.Row{Password: credreport.Known(password), Slots: slots}
+		}
+		rec := func(name string, attempted time.Time, r *credreport.Row) *record {
+			return &record{user: inventory.User{Name: name}, attempted: attempted, row: r}
+		}
+		hour := now.Add(-keysInterval)
+		r := testReader(awsapi.SourceAuto)
+		r.report = &report{generated: now}
+		r.ordered = []*record{
+			rec("a read an hour ago", hour, row(false)),
+			rec("b read a little earlier", hour.Add(-time.Minute), row(false)),
+			rec("c in breach", hour, row(false)),
+			rec("d overdue", now.Add(-2*keysInterval-1), row(false)),
+			rec("e read, not in the report", hour, nil),
+			rec("f unread", time.Time{}, row(true)),
+			rec("g unread, active key", time.Time{}, row(false, slot(true, epoch))),
+			rec("h unread, password and active key", time.Time{}, row(true, slot(true, epoch))),
+			rec("i unread, password and inactive key", time.Time{}, row(true, slot(false, epoch))),
+			rec("j unread, not in the report", time.Time{}, nil),
+			{user: inventory.User{Name: "k row changed"}, attempted: now, row: row(false), rowChanged: true},
+			{user: knownUser("l not due"), attempted: now, row: row(false)},
+		}
+		var got []string
+		for _, rec := range r.due(now.Add(refreshInterval), func(name string) bool { return name == "c in breach" }) {
+			got = append(got, rec.user.Name)
+		}
+		want := []string{
+			"h unread, password and active key", "j unread, not in the report", "k row changed",
+			"g unread, active key",
+			"f unread", "i unread, password and inactive key",
+			"d overdue", "c in breach", "e read, not in the report",
+			"b read a little earlier", "a read an hour ago",
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("order (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestOneOfTheDeniedIsProbed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		now := time.Now()
+		forbidden := map[string]error{"iam:GetLoginProfile": awsapi.Wrap("iam:GetLoginProfile", "user", refusal("AccessDenied"))}
+		r := testReader(awsapi.SourceLive)
+		for i, name := range []string{"a", "b", "c"} {
+			r.ordered = append(r.ordered, &record{user: knownUser(name), attempted: now.Add(time.Duration(-i%2) * time.Minute), failed: forbidden})
+		}
+		due := r.due(now.Add(refreshInterval), nobody)
+		if len(due) != 1 || due[0].user.Name != "b" {
+			t.Errorf("due: got %d users, want b alone, who was asked about longest ago", len(due))
+		}
+	})
+}
+
+func TestNeedsPassword(t *testing.T) {
+	at := func(created time.Time) []inventory.AccessKey { return []inventory.AccessKey{key("A", created)} }
+	inactive := at(generated.Add(time.Hour))
+	inactive[0].Status = inventory.Inactive
+	yes, no := inventory.Observe(true, generated), inventory.Observe(false, generated)
+	for name, test := range map[string]struct {
+		live, noRow, unreported bool
+		console                 inventory.Fact[bool]
+		signIn                  time.Time
+		keys                    []inventory.AccessKey
+		want                    bool
+	}{
+		"no report is used":               {live: true, console: no, want: true},
+		"not in the report":               {noRow: true, console: no, want: true},
+		"the report does not say":         {want: true},
+		"no password, no key":             {console: no},
+		"no password, older key":          {console: no, keys: at(epoch)},
+		"no password, newer key":          {console: no, keys: at(generated.Add(time.Second)), want: true},
+		"no password, newer but inactive": {console: no, keys: inactive},
+		"no password, key not reported":   {console: no, keys: at(epoch), unreported: true, want: true},
+		"no password, signed in since":    {console: no, signIn: generated.Add(time.Second), want: true},
+		"no password, signed in before":   {console: no, signIn: generated},
+		"password, no key":                {console: yes},
+		"password and inactive key":       {console: yes, keys: inactive},
+		"password and active key":         {console: yes, keys: at(epoch), want: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := &reading{
+				asksLive: test.live, hasRow: !test.noRow, generated: generated,
+				user:     inventory.User{Console: test.console, PasswordUse: use(test.signIn, observed)},
+				keys:     inventory.Observe(test.keys, observed),
+				reported: func([]inventory.AccessKey, *inventory.AccessKey) bool { return !test.unreported },
+			}
+			if got := g.needsPassword(); got != test.want {
+				t.Errorf("got %t, want %t", got, test.want)
+			}
+		})
+	}
+}
+
+func TestNeedsMFA(t *testing.T) {
+	yes, no, unknown := inventory.Observe(true, generated), inventory.Observe(false, generated), inventory.Fact[bool]{}
+	yesNow, noNow := inventory.Observe(true, observed), inventory.Observe(false, observed)
+	for name, test := range map[string]struct {
+		live, noRow                   bool
+		console, password, reportsMFA inventory.Fact[bool]
+		want                          bool
+	}{
+		"no password":                             {console: no, reportsMFA: no},
+		"unknown password":                        {reportsMFA: no},
+		"password, the report tells":              {console: yes, reportsMFA: no},
+		"password, the report does not tell":      {console: yes, reportsMFA: unknown, want: true},
+		"no report is used":                       {live: true, console: yes, reportsMFA: yes, want: true},
+		"no report is used, no password":          {live: true, password: noNow},
+		"not in the report":                       {noRow: true, password: yesNow, want: true},
+		"not in the report, no password":          {noRow: true, password: noNow},
+		"accused still, the report says none":     {console: yes, password: yesNow, reportsMFA: no, want: true},
+		"accused still, the report says one":      {console: yes, password: yesNow, reportsMFA: yes},
+		"password removed since":                  {console: yes, password: noNow, reportsMFA: no},
+		"password made since, the report has one": {console: no, password: yesNow, reportsMFA: yes},
+		"password made since":                     {console: no, password: yesNow, reportsMFA: no, want: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := &reading{
+				asksLive: test.live, hasRow: !test.noRow, reportMFA: test.reportsMFA,
+				user: inventory.User{Console: test.console}, password: password{console: test.password},
+			}
+			if got := g.needsMFA(); got != test.want {
+				t.Errorf("got %t, want %t", got, test.want)
+			}
+		})
+	}
+}
+
+func TestBreaker(t *testing.T) {
+	b := &breaker{failures: map[string]int{}, last: map[string]error{}}
+	busy := awsapi.Wrap("iam:X", "user", refusal("Throttling"))
+	for range giveUpAfter - 1 {
+		b.note("iam:X", errors.New("first"))
+	}
+	b.note("iam:X", nil) // one success, and the count starts anew
+	for range giveUpAfter - 1 {
+		b.note("iam:X", errors.New("first"))
+	}
+	for range 2 * giveUpAfter {
+		b.note("iam:X", busy) // says nothing about the next call
+	}
+	if b.open("iam:X") {
+		t.Errorf("open after %d failures in a row, want %d", giveUpAfter-1, giveUpAfter)
+	}
+	last := errors.New("last")
+	b.note("iam:X", last)
+	if !b.open("iam:X") || b.open("iam:Y") {
+		t.Errorf("open: got X %t, Y %t; want X alone", b.open("iam:X"), b.open("iam:Y"))
+	}
+	if err := b.reason("iam:X"); !errors.Is(err, last) || !errors.Is(err, errGivenUp) || err.Error() != "last" {
+		t.Errorf("reason: got %v, want the last failure, marked as given up", err)
+	}
+}
+
+func TestCycle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		c := cycle{started: began}
+		a, b := &record{attempted: began}, &record{}
+		c.note([]*record{a, b})
+		if c.length != 0 {
+			t.Errorf("length while one is unread: got %s, want none", c.length)
+		}
+		time.Sleep(time.Hour)
+		b.attempted = time.Now()
+		c.note([]*record{a, b})
+		if c.length != time.Hour || !c.started.Equal(time.Now()) {
+			t.Errorf("cycle: got %s since %s, want 1h, and a new one", c.length, c.started)
+		}
+	})
+}
+
+// TestWhatFailsForAllIsGivenUp denies GetLoginProfile for a while.
+func TestWhatFailsForAllIsGivenUp(t *testing.T) {
+	inBubble(t, awsapi.SourceLive, awssim.Options{}, func(h *harness) {
+		const users = 60
+		for i := range users {
+			h.user(string(rune('a'+i/26)) + string(rune('a'+i%26)))
+		}
+		h.fail("GetLoginProfile", denied())
+
+		s := h.refresh()
+		if got := h.calls("GetLoginProfile"); got < giveUpAfter || got >= giveUpAfter+readers {
+			h.Errorf("calls in the first sweep: got %d, want %d, and those under way", got, giveUpAfter)
+		}
+		if n := s.Health.Errors[inventory.ReasonDenied]; n < giveUpAfter || n >= giveUpAfter+readers {
+			h.Errorf("errors: got %d, want one for each call", n)
+		}
+		want := "call iam:GetLoginProfile for user aa: AccessDenied: not allowed; allow iam:GetLoginProfile (`aws_iam_exporter iam-policy` prints the policy) (and the same for 59 more users)"
+		mustEqual(h.T, []inventory.Problem{{Reason: inventory.ReasonDenied, Text: want}}, s.Health.Problems)
+		if _, known := h.find(s, "ba").Keys.Get(); !known {
+			h.Error("keys of a user: unknown, want them listed all the same")
+		}
+
+		for range 3 {
+			h.refresh()
+			if got := h.calls("GetLoginProfile"); got != 1 {
+				h.Errorf("calls in a later sweep: got %d, want one, to see whether it works", got)
+			}
+		}
+
+		h.world.SetFault(nil)
+		h.refresh() // the probe works
+		h.world.ResetCalls()
+		s = h.refresh()
+		if got := h.calls("GetLoginProfile"); got != users-1 {
+			h.Errorf("calls once it works: got %d, want all others'", got)
+		}
+		if s.Health.State != inventory.StateUp || len(s.Health.Problems) > 0 {
+			h.Errorf("state: got %s, %v; want up", s.Health.State, s.Health.Problems)
+		}
+	})
+}
+
+func TestListingKeysIsGivenUp(t *testing.T) {
+	inBubble(t, awsapi.SourceLive, awssim.Options{}, func(h *harness) {
+		for i := range 40 {
+			h.user("user" + string(rune('a'+i/26)) + string(rune('a'+i%26)))
+		}
+		h.fail("ListAccessKeys", awssim.Error(http.StatusBadRequest, "ValidationError", ""))
+		s := h.refresh()
+		if got := h.calls("ListAccessKeys"); got < giveUpAfter || got >= giveUpAfter+readers {
+			h.Errorf("calls: got %d, want %d, and those under way", got, giveUpAfter)
+		}
+		if s.Health.State != inventory.StateDown {
+			h.Errorf("state: got %s, want down", s.Health.State)
+		}
+	})
+}
+
+// TestRecoveryNeedsACallThatWorked has the need for a denied call go away for
+// one user, which is no news about the others.
+func TestRecoveryNeedsACallThatWorked(t *testing.T) {
+	r := testReader(awsapi.SourceLive)
+	failed := map[string]error{"iam:GetAccessKeyLastUsed": errors.New("denied")}
+	other := &record{failed: failed}
+	r.ordered = []*record{other}
+	for name, test := range map[string]struct {
+		g    *reading
+		want bool
+	}{
+		"not called":             {&reading{}, false},
+		"one worked, one failed": {&reading{worked: map[string]bool{"iam:GetAccessKeyLastUsed": true}, failed: failed}, false},
+		"worked":                 {&reading{worked: map[string]bool{"iam:GetAccessKeyLastUsed": true}}, true},
+		"another worked":         {&reading{worked: map[string]bool{"iam:GetLoginProfile": true}}, false},
+	} {
+		other.retry = false
+		r.noteRecovery(failed, test.g)
+		if other.retry != test.want {
+			t.Errorf("%s: read others again: got %t, want %t", name, other.retry, test.want)
+		}
+	}
+}
+
+func TestThrottledWorkIsPutBack(t *testing.T) {
+	inBubble(t, awsapi.SourceLive, awssim.Options{}, func(h *harness) {
+		h.user("alice")
+		h.user("bob")
+		h.key("bob")
+		h.world.SetFault(func(operation string, n int) http.HandlerFunc {
+			if operation == "ListAccessKeys" && n <= 9 { // three calls with all their retries
+				return throttled()
+			}
+			return nil
+		})
+		s := h.refresh()
+		if got := h.calls("ListAccessKeys"); got != 11 {
+			h.Errorf("ListAccessKeys: got %d calls, want 9 throttled and 2 answered", got)
+		}
+		if s.Health.State != inventory.StateUp || s.Health.Errors[inventory.ReasonThrottled] != 0 {
+			h.Errorf("health: got %+v, want no failure", s.Health)
+		}
+		if n, known := h.find(s, "bob").CountKeys(inventory.Active); n != 1 || !known {
+			h.Errorf("bob's active keys: got %d, %t; want one", n, known)
+		}
+	})
+}
+
+func TestThrottlingAllAlongEndsWithTheInterval(t *testing.T) {
+	inBubble(t, awsapi.SourceLive, awssim.Options{}, func(h *harness) {
+		h.user("alice")
+		h.fail("ListAccessKeys", throttled())
+		began := time.Now()
+		s := h.refresh()
+		if took := time.Since(began); took > refreshInterval+2*time.Minute {
+			h.Errorf("sweep: took %s, want about the interval of %s", took, refreshInterval)
+		}
+		if h.find(s, "alice").Keys.Known() || s.Complete[inventory.GroupKeys] {
+			h.Error("keys: known, want unknown")
+		}
+	})
+}
+
+func TestUserGoneMeanwhile(t *testing.T) {
+	inBubble(t, awsapi.SourceLive, awssim.Options{}, func(h *harness) {
+		h.user("alice")
+		h.user("bob")
+		h.key("bob")
+		h.refresh()
+		h.world.SetFault(func(operation string, _ int) http.HandlerFunc {
+			if operation == "ListAccessKeys" {
+				return awssim.Error(http.StatusNotFound, "NoSuchEntity", "")
+			}
+			return nil
+		})
+		time.Sleep(keysInterval)
+		s := h.refresh() // listed still, but AWS knows no such user
+		if n, _ := h.find(s, "bob").CountKeys(inventory.Active); n != 1 {
+			h.Errorf("bob's keys: got %d, want the last word on them, until a listing lacks him", n)
+		}
+		if s.Health.State != inventory.StateUp {
+			h.Errorf("state: got %s, %v; want up", s.Health.State, s.Health.Problems)
+		}
+		h.ok(h.world.DeleteUser("bob"))
+		if s = h.refresh(); len(s.Users) != 1 {
+			h.Errorf("users: got %d, want alice alone", len(s.Users))
+		}
+	})
+}
+
+func TestStoppingIsNoFailure(t *testing.T) {
+	inBubble(t, awsapi.SourceLive, awssim.Options{}, func(h *harness) {
+		h.user("alice")
+		h.key("alice")
+		h.refresh()
+		before := h.reader.Snapshot()
+		h.fail("", awssim.Hang())
+		ctx, cancel := context.WithCancel(h.Context())
+		time.AfterFunc(time.Second, cancel)
+		began := time.Now()
+		h.reader.Refresh(ctx)
+		h.reader.Sweep(ctx, began.Add(refreshInterval), nobody, func() { h.Error("published after the end") })
+		if took := time.Since(began); took != time.Second {
+			h.Errorf("stopping took %s, want none", took-time.Second)
+		}
+		after := h.reader.Snapshot()
+		mustEqual(h.T, before.Users, after.Users)
+		mustEqual(h.T, before.Health.Errors, after.Health.Errors)
+		mustEqual(h.T, before.Health.Problems, after.Health.Problems)
+	})
+}
+
+// TestSnapshotsNeverChange keeps deep copies of snapshots, goes on refreshing
+// while all kinds of facts change, and compares; the race detector watches
+// readers of the old snapshots meanwhile.
+func TestSnapshotsNeverChange(t *testing.T) {
+	for _, source := range awsapi.Sources() {
+		t.Run(string(source), func(t *testing.T) {
+			inBubble(t, source, awssim.Options{Seed: 1}, func(h *harness) {
+				var readers sync.WaitGroup
+				defer readers.Wait()
+				for _, name := range []string{"alice", "bob", "carol"} {
+					h.user(name)
+					h.password(name)
+				}
+				h.key("alice")
+				tied := time.Now().Add(-20 * day)
+				h.keyOf("bob", tied)
+				h.keyOf("bob", tied)
+				var shots, copies []*inventory.Snapshot
+				for round := range 12 {
+					s := h.refresh()
+					shots, copies = append(shots, s), append(copies, deepCopy(s))
+					readers.Go(func() { _ = deepCopy(s) })
+					h.live(round)
+					time.Sleep(time.Hour)
+				}
+				for i := range shots {
+					if diff := cmp.Diff(copies[i], shots[i], equalFacts()); diff != "" {
+						h.Errorf("snapshot %d changed (-then +now):\n%s", i, diff)
+					}
+				}
+			})
+		})
+	}
+}
+
+// live changes something about every kind of fact.
+func (h *harness) live(round int) {
+	for _, name := range []string{"alice", "bob"} {
+		u, _ := h.world.User(name)
+		for _, k := range u.Keys {
+			h.ok(h.world.UseKey(k.ID, awssim.Use{At: time.Now(), Service: "s3", Region: "eu-west-1"}))
+		}
+	}
+	switch round % 3 {
+	case 0:
+		h.ok(h.world.RemovePassword("alice"))
+		h.keyOf("carol", time.Now())
+	case 1:
+		h.password("alice")
+		_, err := h.world.AddMFA("alice", time.Now())
+		h.ok(err)
+	case 2:
+		h.ok(h.world.RemoveMFA("alice"))
+		u, _ := h.world.User("carol")
+		h.ok(h.world.DeleteKey(u.Keys[0].ID))
+	}
+}
+
+// deepCopy copies everything that a snapshot shares with others.
+func deepCopy(s *inventory.Snapshot) *inventory.Snapshot {
+	c := *s
+	c.Users = append([]inventory.User(nil), s.Users...)
+	for i := range c.Users {
+		c.Users[i].Keys = copyKeys(c.Users[i].Keys)
+	}
+	c.Root.Keys = copyKeys(s.Root.Keys)
+	c.Freshness, c.Complete, c.Health.Errors = maps.Clone(s.Freshness), maps.Clone(s.Complete), maps.Clone(s.Health.Errors)
+	c.Health.Problems = append([]inventory.Problem(nil), s.Health.Problems...)
+	return &c
+}
+
+func copyKeys(f inventory.Fact[[]inventory.AccessKey]) inventory.Fact[[]inventory.AccessKey] {
+	keys, known := f.Get()
+	if !known {
+		return f
+	}
+	return inventory.Observe(append(keys[:0:0], keys...), f.Observed())
+}
