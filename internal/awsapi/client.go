@@ -2,6 +2,7 @@ package awsapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -155,7 +156,9 @@ func (a *attempt) HandleFinalize(ctx context.Context, in middleware.FinalizeInpu
 		// would not retry.
 		err = &timeoutError{after: a.timeout}
 	}
-	a.process.count(a.service, a.operation, err)
+	if unsent := new(credentialsError); !errors.As(err, &unsent) { // without credentials nothing was sent
+		a.process.count(a.service, a.operation, err)
+	}
 	if err != nil && classify(err) == inventory.ReasonThrottled {
 		a.pace.slowDown(time.Now())
 	}
