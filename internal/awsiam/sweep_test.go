@@ -546,3 +546,24 @@ func copyKeys(f inventory.Fact[[]inventory.AccessKey]) inventory.Fact[[]inventor
 	}
 	return inventory.Observe(append(keys[:0:0], keys...), f.Observed())
 }
+
+// TestAnOutageIsNotThePace lets listings fail for so long that the sweep comes
+// by nobody but a few.
+func TestAnOutageIsNotThePace(t *testing.T) {
+	inBubble(t, awsapi.SourceLive, awssim.Options{}, func(h *harness) {
+		for i := range 60 {
+			h.user("user" + string(rune('a'+i/26)) + string(rune('a'+i%26)))
+		}
+		h.refresh()
+		h.fail("ListAccessKeys", awssim.Error(http.StatusBadRequest, "ValidationError", ""))
+		for end := time.Now().Add(5 * time.Hour); time.Now().Before(end); {
+			h.refresh()
+		}
+		h.world.SetFault(nil)
+		h.refresh()
+		keys := h.refresh().Freshness[inventory.GroupKeys]
+		if got, want := keys.Stale.Sub(keys.Observed), 2*keysInterval+3*refreshInterval; got != want {
+			h.Errorf("keys count as fresh for %s, want %s", got, want)
+		}
+	})
+}

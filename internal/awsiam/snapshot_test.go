@@ -1,0 +1,193 @@
+package awsiam
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+)
+
+// groupsOf returns the groups' oldest observations and whether each is complete.
+func groupsOf(s *inventory.Snapshot) (map[inventory.Group]time.Time, map[inventory.Group]bool) {
+	oldest := map[inventory.Group]time.Time{}
+	for g, f := range s.Freshness {
+		oldest[g] = f.Observed
+	}
+	return oldest, s.Complete
+}
+
+func readerOf(users ...inventory.User) *Reader {
+	r := testReader(awsapi.SourceAuto)
+	for _, u := range users {
+		r.ordered = append(r.ordered, &record{user: u})
+	}
+	return r
+}
+
+func TestFreshness(t *testing.T) {
+	early, late := epoch, epoch.Add(time.Hour)
+	all := func(at time.Time) map[inventory.Group]time.Time {
+		return map[inventory.Group]time.Time{
+			inventory.GroupUsers: at, inventory.GroupKeys: at, inventory.GroupKeyUse: at, inventory.GroupConsole: at, inventory.GroupMFA: at,
+		}
+	}
+	complete := map[inventory.Group]bool{
+		inventory.GroupUsers: true, inventory.GroupKeys: true, inventory.GroupKeyUse: true, inventory.GroupConsole: true, inventory.GroupMFA: true,
+	}
+	user := func(console bool, at time.Time, keys ...inventory.AccessKey) inventory.User {
+		u := inventory.User{Keys: inventory.Observe(keys, at), Console: inventory.Observe(console, at)}
+		if console {
+			u.MFA = inventory.Observe(false, at)
+		}
+		return u
+	}
+	used := func(at time.Time) inventory.AccessKey { return inventory.AccessKey{ID: "A", LastUse: use(epoch, at)} }
+	for name, test := range map[string]struct {
+		listed   time.Time
+		users    []inventory.User
+		oldest   map[inventory.Group]time.Time
+		complete map[inventory.Group]bool
+	}{
+		"nothing known":   {time.Time{}, nil, map[inventory.Group]time.Time{}, map[inventory.Group]bool{}},
+		"nobody":          {early, nil, all(early), complete},
+		"listed only":     {early, []inventory.User{{}}, map[inventory.Group]time.Time{inventory.GroupUsers: early}, map[inventory.Group]bool{inventory.GroupUsers: true}},
+		"oldest of all":   {late, []inventory.User{user(true, late, used(late)), user(true, early, used(early))}, map[inventory.Group]time.Time{inventory.GroupUsers: late, inventory.GroupKeys: early, inventory.GroupKeyUse: early, inventory.GroupConsole: early, inventory.GroupMFA: early}, complete},
+		"no key at all":   {late, []inventory.User{user(true, early)}, map[inventory.Group]time.Time{inventory.GroupUsers: late, inventory.GroupKeys: early, inventory.GroupKeyUse: early, inventory.GroupConsole: early, inventory.GroupMFA: early}, complete},
+		"nobody with MFA": {late, []inventory.User{user(false, early, used(late))}, map[inventory.Group]time.Time{inventory.GroupUsers: late, inventory.GroupKeys: early, inventory.GroupKeyUse: late, inventory.GroupConsole: early, inventory.GroupMFA: early}, complete},
+		"one user unread": {late, []inventory.User{user(false, early, used(early)), {}}, map[inventory.Group]time.Time{inventory.GroupUsers: late, inventory.GroupKeys: early, inventory.GroupKeyUse: early, inventory.GroupConsole: early}, map[inventory.Group]bool{inventory.GroupUsers: true}},
+		"use unknown":     {late, []inventory.User{user(false, early, used(early), inventory.AccessKey{ID: "B"})}, map[inventory.Group]time.Time{inventory.GroupUsers: late, inventory.GroupKeys: early, inventory.GroupKeyUse: early, inventory.GroupConsole: early, inventory.GroupMFA: early}, map[inventory.Group]bool{inventory.GroupUsers: true, inventory.GroupKeys: true, inventory.GroupConsole: true, inventory.GroupMFA: true}},
+		"MFA unknown":     {late, []inventory.User{{Keys: inventory.Observe([]inventory.AccessKey(nil), early), Console: inventory.Observe(true, early)}}, map[inventory.Group]time.Time{inventory.GroupUsers: late, inventory.GroupKeys: early, inventory.GroupKeyUse: early, inventory.GroupConsole: early}, map[inventory.Group]bool{inventory.GroupUsers: true, inventory.GroupKeys: true, inventory.GroupKeyUse: true, inventory.GroupConsole: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := readerOf(test.users...)
+			r.listed = test.listed
+			oldest, complete := groupsOf(r.Snapshot())
+			mustEqual(t, test.oldest, oldest)
+			mustEqual(t, test.complete, complete)
+		})
+	}
+}
+
+func TestFreshnessOfRoot(t *testing.T) {
+	early, late := inventory.Observe(true, epoch), inventory.Observe(true, epoch.Add(time.Hour))
+	for name, test := range map[string]struct {
+		root     inventory.Root
+		oldest   time.Time
+		complete bool
+	}{
+		"unknown":           {},
+		"known":             {inventory.Root{KeyPresent: late, Console: early}, epoch, true},
+		"password not told": {inventory.Root{KeyPresent: early}, epoch, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := readerOf()
+			r.root = test.root
+			oldest, complete := groupsOf(r.Snapshot())
+			mustEqual(t, test.oldest, oldest[inventory.GroupRoot])
+			mustEqual(t, test.complete, complete[inventory.GroupRoot])
+		})
+	}
+}
+
+// TestCompleteStaysSo has a new user come, of whom nothing is known yet.
+func TestCompleteStaysSo(t *testing.T) {
+	r := readerOf(knownUser("alice"))
+	r.listed = observed
+	if s := r.Snapshot(); !s.Complete[inventory.GroupKeys] {
+		t.Error("keys: not complete, want complete")
+	}
+	r.ordered = append(r.ordered, &record{user: inventory.User{Name: "bob"}})
+	s := r.Snapshot()
+	if !s.Complete[inventory.GroupKeys] || !s.Freshness[inventory.GroupKeys].Observed.Equal(observed) {
+		t.Errorf("keys: complete %t, %v; want complete, as old as alice's", s.Complete[inventory.GroupKeys], s.Freshness[inventory.GroupKeys])
+	}
+}
+
+func TestLifetime(t *testing.T) {
+	const (
+		refresh = 15 * time.Minute
+		sweep   = 2*time.Hour + refresh
+		report  = 4*time.Hour + 25*time.Minute + refreshInterval
+		slow    = 6*time.Hour + refresh // with a sweep that takes three hours
+	)
+	for name, test := range map[string]struct {
+		source awsapi.Source
+		cycle  time.Duration
+		want   map[inventory.Group]time.Duration
+	}{
+		"report": {awsapi.SourceReport, 0, map[inventory.Group]time.Duration{
+			inventory.GroupUsers: report, inventory.GroupKeys: report, inventory.GroupKeyUse: report,
+			inventory.GroupConsole: report, inventory.GroupMFA: report, inventory.GroupRoot: report,
+		}},
+		"auto": {awsapi.SourceAuto, 0, map[inventory.Group]time.Duration{
+			inventory.GroupUsers: refresh, inventory.GroupKeys: sweep, inventory.GroupKeyUse: report,
+			inventory.GroupConsole: report, inventory.GroupMFA: report, inventory.GroupRoot: report,
+		}},
+		"auto, slow sweep": {awsapi.SourceAuto, 3 * time.Hour, map[inventory.Group]time.Duration{
+			inventory.GroupUsers: refresh, inventory.GroupKeys: slow, inventory.GroupKeyUse: slow,
+			inventory.GroupConsole: slow, inventory.GroupMFA: slow, inventory.GroupRoot: slow,
+		}},
+		"live": {awsapi.SourceLive, 30 * time.Minute, map[inventory.Group]time.Duration{
+			inventory.GroupUsers: refresh, inventory.GroupKeys: sweep, inventory.GroupKeyUse: sweep,
+			inventory.GroupConsole: sweep, inventory.GroupMFA: sweep, inventory.GroupRoot: refresh,
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := testReader(test.source)
+			r.cycle.length = test.cycle
+			got := map[inventory.Group]time.Duration{}
+			for _, g := range inventory.Groups() {
+				got[g] = r.lifetime(g)
+			}
+			mustEqual(t, test.want, got)
+		})
+	}
+}
+
+func TestStaleIsLifetimeAfterTheOldest(t *testing.T) {
+	r := readerOf(knownUser("alice"))
+	r.listed = epoch
+	mustEqual(t, inventory.Freshness{Observed: epoch, Stale: epoch.Add(15 * time.Minute)}, r.Snapshot().Freshness[inventory.GroupUsers])
+}
+
+func TestState(t *testing.T) {
+	failure := map[string]error{"users": errors.New("no")}
+	for name, test := range map[string]struct {
+		refreshes uint64
+		failed    map[string]error
+		user      map[string]error
+		want      inventory.State
+	}{
+		"at first":        {0, nil, nil, inventory.StatePending},
+		"all is well":     {1, nil, nil, inventory.StateUp},
+		"a refresh fails": {1, failure, nil, inventory.StateDown},
+		"a user fails":    {1, nil, failure, inventory.StateDown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := readerOf(knownUser("alice"), knownUser("bob"))
+			r.health.Refreshes, r.failed, r.ordered[1].failed = test.refreshes, test.failed, test.user
+			if got := r.Snapshot().Health.State; got != test.want {
+				t.Errorf("state: got %s, want %s", got, test.want)
+			}
+		})
+	}
+}
+
+func TestProblems(t *testing.T) {
+	reset := errors.New("reset")
+	forbidden := awsapi.Wrap("iam:GetLoginProfile", "user alice", refusal("AccessDenied"))
+	r := readerOf(knownUser("alice"), knownUser("bob"), knownUser("carol"))
+	r.failed = map[string]error{"users": errors.New("users"), "report": awsapi.ErrReportNotReady}
+	r.ordered[0].failed = map[string]error{"iam:GetLoginProfile": forbidden, "iam:ListAccessKeys": reset}
+	r.ordered[1].failed = map[string]error{"iam:GetLoginProfile": &givenUp{forbidden}}
+	r.ordered[2].failed = map[string]error{"iam:GetLoginProfile": reset}
+	mustEqual(t, []inventory.Problem{
+		{Reason: inventory.ReasonReport, Text: "AWS is still making the credential report"},
+		{Reason: inventory.ReasonOther, Text: "users"},
+		{Reason: inventory.ReasonDenied, Text: "call iam:GetLoginProfile for user alice: AccessDenied: not allowed; allow iam:GetLoginProfile (`aws_iam_exporter iam-policy` prints the policy) (and the same for 1 more users)"},
+		{Reason: inventory.ReasonOther, Text: "reset"},
+		{Reason: inventory.ReasonOther, Text: "reset"},
+	}, r.Snapshot().Health.Problems)
+}
