@@ -47,7 +47,7 @@ func (r *Reader) Sweep(ctx context.Context, until time.Time, inBreach func(name 
 	for len(queue) > 0 && ctx.Err() == nil && time.Now().Before(until) && !limits.open("iam:ListAccessKeys") {
 		batch := queue[:min(readers, len(queue))]
 		queue = append(queue[len(batch):], r.readAll(ctx, batch, limits)...)
-		if time.Since(published) >= publishInterval {
+		if ctx.Err() == nil && time.Since(published) >= publishInterval {
 			publish()
 			published = time.Now()
 		}

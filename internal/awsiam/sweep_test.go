@@ -3,6 +3,7 @@ package awsiam
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"strings"
@@ -551,8 +552,8 @@ func copyKeys(f inventory.Fact[[]inventory.AccessKey]) inventory.Fact[[]inventor
 // by nobody but a few.
 func TestAnOutageIsNotThePace(t *testing.T) {
 	inBubble(t, awsapi.SourceLive, awssim.Options{}, func(h *harness) {
-		for i := range 60 {
-			h.user("user" + string(rune('a'+i/26)) + string(rune('a'+i%26)))
+		for i := range 240 {
+			h.user(fmt.Sprintf("user%03d", i))
 		}
 		h.refresh()
 		h.fail("ListAccessKeys", awssim.Error(http.StatusBadRequest, "ValidationError", ""))
@@ -560,7 +561,6 @@ func TestAnOutageIsNotThePace(t *testing.T) {
 			h.refresh()
 		}
 		h.world.SetFault(nil)
-		h.refresh()
 		keys := h.refresh().Freshness[inventory.GroupKeys]
 		if got, want := keys.Stale.Sub(keys.Observed), 2*keysInterval+3*refreshInterval; got != want {
 			h.Errorf("keys count as fresh for %s, want %s", got, want)
