@@ -1,0 +1,252 @@
+package fleet_test
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/time/rate"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsiam"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/fleet"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+)
+
+const interval = 5 * time.Minute
+
+// small is an account of two users, read live, whose log is kept.
+type small struct {
+	*testing.T
+	world   *awssim.World
+	account *fleet.Account
+	log     bytes.Buffer
+	stop    func() // stops the account and waits for it
+}
+
+// inBubble runs the test on synctest's clock, with an account that runs.
+func inBubble(t *testing.T, prepare func(*awssim.World), test func(*small)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		s := &small{T: t, world: awssim.New(awssim.Options{})}
+		for _, name := range []string{"alice", "bob"} {
+			_, err := s.world.CreateUser(name, "/", time.Now().Add(-400*24*time.Hour))
+			check(t, err)
+		}
+		_, err := s.world.CreateKey("alice", time.Now().Add(-100*24*time.Hour))
+		check(t, err)
+		prepare(s.world)
+		s.account = fleet.NewAccount(newReader(s.world, 1000), interval, policy.DefaultLimits(), s.logger())
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { s.account.Run(ctx); close(done) }()
+		s.stop = func() { cancel(); <-done }
+		defer s.stop()
+		test(s)
+	})
+}
+
+func newReader(world *awssim.World, limit rate.Limit) *awsiam.Reader {
+	process := awsapi.NewProcess(awsapi.SourceLive, 1000)
+	client := awsapi.New(world.Config(), process, awsapi.Options{Source: awsapi.SourceLive, Rate: limit, Timeout: 10 * time.Second})
+	return awsiam.New(client, awsiam.Options{Source: awsapi.SourceLive, RefreshInterval: interval, KeysInterval: time.Hour})
+}
+
+// logger writes lines without their time into the log.
+func (s *small) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(&s.log, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}}))
+}
+
+func nothing(*awssim.World) {}
+
+// all answers every request with the fault.
+func all(fault http.HandlerFunc) func(*awssim.World) {
+	return func(w *awssim.World) { w.SetFault(func(string, int) http.HandlerFunc { return fault }) }
+}
+
+func (s *small) listings() int { return s.world.Calls()["ListUsers"] }
+
+func TestRefreshesAtTheInterval(t *testing.T) {
+	inBubble(t, nothing, func(s *small) {
+		for want := 1; want <= 4; want++ {
+			time.Sleep(time.Second)
+			if got := s.listings(); got != want {
+				s.Errorf("listings after %s: got %d, want %d", time.Duration(want-1)*interval, got, want)
+			}
+			time.Sleep(interval - time.Second)
+		}
+	})
+}
+
+func TestJudgementFollowsTheAccount(t *testing.T) {
+	inBubble(t, nothing, func(s *small) {
+		time.Sleep(time.Second)
+		if j := s.account.Judgement(); !j.InBreach("alice") || j.InBreach("bob") {
+			s.Errorf("findings: got %+v, want alice's old key", j.Findings)
+		}
+		u, _ := s.world.User("alice")
+		check(s.T, s.world.DeleteKey(u.Keys[0].ID))
+		time.Sleep(time.Hour + interval)
+		if j := s.account.Judgement(); j.InBreach("alice") {
+			s.Errorf("findings after the key went: got %+v, want none", j.Findings)
+		}
+	})
+}
+
+func TestReadyAfterTheFirstRefresh(t *testing.T) {
+	for name, prepare := range map[string]func(*awssim.World){
+		"AWS answers": nothing,
+		"AWS refuses": all(awssim.Error(http.StatusForbidden, "AccessDenied", "")),
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, prepare, func(s *small) {
+				if s.account.Ready() {
+					s.Error("ready before anything was asked")
+				}
+				time.Sleep(time.Second)
+				if !s.account.Ready() {
+					s.Error("not ready after the first refresh")
+				}
+			})
+		})
+	}
+}
+
+// TestReadyAfterSilence never runs the account, so that it learns nothing.
+func TestReadyAfterSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		account := fleet.NewAccount(newReader(awssim.New(awssim.Options{}), 1000), interval, policy.DefaultLimits(), slog.New(slog.DiscardHandler))
+		time.Sleep(2*time.Minute - 1)
+		if account.Ready() {
+			t.Error("ready within two minutes")
+		}
+		time.Sleep(1)
+		if !account.Ready() {
+			t.Error("not ready after two minutes")
+		}
+	})
+}
+
+// TestPublishesWhileSweeping reads an account too slowly for one glance.
+func TestPublishesWhileSweeping(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		world := awssim.New(awssim.Options{})
+		for i := range 100 {
+			_, err := world.CreateUser(string(rune('a'+i/26))+string(rune('a'+i%26)), "/", time.Now())
+			check(t, err)
+		}
+		account := fleet.NewAccount(newReader(world, 1), interval, policy.DefaultLimits(), slog.New(slog.DiscardHandler))
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { account.Run(ctx); close(done) }()
+		known := func() (n int) {
+			for _, u := range account.Judgement().Snapshot.Users {
+				if u.Keys.Known() {
+					n++
+				}
+			}
+			return n
+		}
+		time.Sleep(5 * time.Second)
+		if got := len(account.Judgement().Snapshot.Users); got != 100 || known() != 0 {
+			t.Errorf("after the few calls: got %d users, keys of %d; want 100, 0", got, known())
+		}
+		time.Sleep(time.Minute)
+		if got := known(); got == 0 || got == 100 {
+			t.Errorf("while sweeping: got keys of %d users, want some", got)
+		}
+		before := account.Judgement()
+		cancel()
+		<-done
+		if account.Judgement() != before {
+			t.Error("published after the end")
+		}
+	})
+}
+
+func TestStoppingPublishesNothing(t *testing.T) {
+	for name, when := range map[string]time.Duration{"between refreshes": time.Minute, "in a refresh": interval + time.Second} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, nothing, func(s *small) {
+				time.Sleep(time.Second)
+				all(awssim.Hang())(s.world)
+				time.Sleep(when - time.Second)
+				before := s.account.Judgement()
+				synctest.Wait()
+				log := s.log.String()
+				began := time.Now()
+				s.stop()
+				if took := time.Since(began); took != 0 {
+					s.Errorf("stopping took %s, want none", took)
+				}
+				if s.account.Judgement() != before {
+					s.Error("published after the end")
+				}
+				if diff := cmp.Diff(log, s.log.String()); diff != "" {
+					s.Errorf("logged after the end (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+var (
+	tookPattern    = regexp.MustCompile(`took=\S+`)
+	requestPattern = regexp.MustCompile(`request [0-9a-f-]{36}`)
+)
+
+func TestLog(t *testing.T) {
+	const (
+		complete = `level=INFO msg="Refresh complete" account_id=123456789012 users=2 findings=2 took=T` + "\n"
+		again    = `level=DEBUG msg=Refreshed account_id=123456789012 users=2 findings=2 took=T` + "\n"
+		problem  = `level=WARN msg="Refresh incomplete, keeping the last facts" account_id=123456789012 reason=denied problem="call iam:ListUsers for the account: AccessDenied: not allowed; allow iam:ListUsers (` + "`aws_iam_exporter iam-policy`" + ` prints the policy)"` + "\n"
+		unknown  = `level=WARN msg="Refresh incomplete, keeping the last facts" account_id="" reason=credentials problem="call sts:GetCallerIdentity for these credentials: AWS answered ExpiredToken (HTTP 403, request ID); give the exporter valid credentials of this account, and check the machine's clock"` + "\n"
+		begins   = `level=DEBUG msg=Refreshed account_id="" users=0 findings=0 took=T` + "\n"
+	)
+	deny := func(w *awssim.World) {
+		w.SetFault(func(operation string, _ int) http.HandlerFunc {
+			if operation != "ListUsers" {
+				return nil
+			}
+			return awssim.Error(http.StatusForbidden, "AccessDenied", "not allowed")
+		})
+	}
+	recover := func(w *awssim.World) { w.SetFault(nil) }
+	for name, test := range map[string]struct {
+		steps []func(*awssim.World) // one before each refresh
+		want  string
+	}{
+		"all is well":            {[]func(*awssim.World){nothing, nothing, nothing}, complete + again + again},
+		"a problem, and its end": {[]func(*awssim.World){nothing, deny, deny, recover, nothing}, complete + problem + again + problem + again + complete + again},
+		"a bad beginning":        {[]func(*awssim.World){all(awssim.Error(http.StatusForbidden, "ExpiredToken", "")), recover, nothing}, unknown + begins + complete + again},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, test.steps[0], func(s *small) {
+				for _, step := range test.steps[1:] {
+					time.Sleep(interval - time.Minute)
+					step(s.world)
+					time.Sleep(time.Minute)
+				}
+				time.Sleep(time.Minute)
+				s.stop()
+				got := tookPattern.ReplaceAllString(s.log.String(), "took=T")
+				got = requestPattern.ReplaceAllString(got, "request ID")
+				if diff := cmp.Diff(test.want, got); diff != "" {
+					s.Errorf("log (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
