@@ -557,7 +557,7 @@ func TestAnOutageIsNotThePace(t *testing.T) {
 		}
 		h.refresh()
 		h.fail("ListAccessKeys", awssim.Error(http.StatusBadRequest, "ValidationError", ""))
-		for end := time.Now().Add(5 * time.Hour); time.Now().Before(end); {
+		for end := time.Now().Add(4 * time.Hour); time.Now().Before(end); {
 			h.refresh()
 		}
 		h.world.SetFault(nil)
