@@ -1,0 +1,243 @@
+package web_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/web"
+)
+
+var now = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+
+// options serve one metric and no account.
+func options() web.Options {
+	registry := prometheus.NewRegistry()
+	gauge := prometheus.NewGauge(prometheus.GaugeOpts{Name: "answer", Help: "The answer."})
+	gauge.Set(42)
+	registry.MustRegister(gauge)
+	return web.Options{
+		Gatherer: registry, Judgements: func() []*policy.Judgement { return nil }, Ready: func() bool { return true },
+		Now: func() time.Time { return now }, Source: "auto", Version: "1.2.3", Logger: slog.New(slog.DiscardHandler),
+	}
+}
+
+func ask(t *testing.T, h http.Handler, method, path string) (int, http.Header, string) {
+	t.Helper()
+	recorder := httptest.NewRecorder()
+	h.ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), method, path, nil))
+	answer := recorder.Result()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, answer.Header, string(body)
+}
+
+func TestRoutes(t *testing.T) {
+	plain, profiling, waiting := options(), options(), options()
+	profiling.Pprof = true
+	waiting.Ready = func() bool { return false }
+	const metrics = "# HELP answer The answer.\n# TYPE answer gauge\nanswer 42\n"
+	for name, test := range map[string]struct {
+		handler      http.Handler
+		method, path string
+		status       int
+		body         string // all of it; empty for whatever
+	}{
+		"metrics":              {web.Handler(plain), "GET", "/metrics", 200, metrics},
+		"metrics, head":        {web.Handler(plain), "HEAD", "/metrics", 200, ""},
+		"metrics, not by POST": {web.Handler(plain), "POST", "/metrics", 405, "Method Not Allowed\n"},
+		"metrics, waiting":     {web.Handler(waiting), "GET", "/metrics", 200, metrics},
+		"healthy":              {web.Handler(plain), "GET", "/-/healthy", 200, "aws_iam_exporter is healthy.\n"},
+		"healthy, waiting":     {web.Handler(waiting), "GET", "/-/healthy", 200, "aws_iam_exporter is healthy.\n"},
+		"ready":                {web.Handler(plain), "GET", "/-/ready", 200, "aws_iam_exporter is ready.\n"},
+		"not ready":            {web.Handler(waiting), "GET", "/-/ready", 503, "aws_iam_exporter is waiting for its first answer from AWS.\n"},
+		"not ready by POST":    {web.Handler(plain), "POST", "/-/ready", 405, "Method Not Allowed\n"},
+		"landing page":         {web.Handler(plain), "GET", "/", 200, ""},
+		"unknown path":         {web.Handler(plain), "GET", "/nothing", 404, "404 page not found\n"},
+		"below a path":         {web.Handler(plain), "GET", "/metrics/x", 404, "404 page not found\n"},
+		"profiles, off":        {web.Handler(plain), "GET", "/debug/pprof/", 404, "404 page not found\n"},
+		"command line, off":    {web.Handler(plain), "GET", "/debug/pprof/cmdline", 404, "404 page not found\n"},
+		"profiles, on":         {web.Handler(profiling), "GET", "/debug/pprof/", 200, ""},
+		"command line, on":     {web.Handler(profiling), "GET", "/debug/pprof/cmdline", 200, ""},
+		"symbols, on":          {web.Handler(profiling), "GET", "/debug/pprof/symbol", 200, "num_symbols: 1\n"},
+
+		"probes: healthy":   {web.Probes(plain.Ready), "GET", "/-/healthy", 200, "aws_iam_exporter is healthy.\n"},
+		"probes: ready":     {web.Probes(plain.Ready), "GET", "/-/ready", 200, "aws_iam_exporter is ready.\n"},
+		"probes: not ready": {web.Probes(waiting.Ready), "GET", "/-/ready", 503, "aws_iam_exporter is waiting for its first answer from AWS.\n"},
+		"probes: metrics":   {web.Probes(plain.Ready), "GET", "/metrics", 404, "404 page not found\n"},
+		"probes: landing":   {web.Probes(plain.Ready), "GET", "/", 404, "404 page not found\n"},
+		"probes: profiles":  {web.Probes(plain.Ready), "GET", "/debug/pprof/", 404, "404 page not found\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			status, _, body := ask(t, test.handler, test.method, test.path)
+			if status != test.status {
+				t.Errorf("status: got %d, want %d", status, test.status)
+			}
+			if test.body != "" && body != test.body {
+				t.Errorf("body: got %q, want %q", body, test.body)
+			}
+		})
+	}
+}
+
+func TestGatheringFails(t *testing.T) {
+	var log bytes.Buffer
+	o := options()
+	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	o.Gatherer = prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return nil, errors.New("two of a kind") })
+	if status, _, _ := ask(t, web.Handler(o), "GET", "/metrics"); status != http.StatusInternalServerError {
+		t.Errorf("status: got %d, want 500", status)
+	}
+	if !strings.Contains(log.String(), "two of a kind") {
+		t.Errorf("log: got %q, want the reason in it", log.String())
+	}
+}
+
+// judged is an account as the landing page shows it.
+func judged(change func(*inventory.Snapshot)) func() []*policy.Judgement {
+	key := inventory.AccessKey{ID: "AKIAA", Status: inventory.Active, Created: now.Add(-100 * 24 * time.Hour)}
+	s := &inventory.Snapshot{
+		Account: inventory.Account{ID: "123456789012", Partition: "aws"},
+		Users: []inventory.User{
+			{Name: "alice", Keys: inventory.Observe([]inventory.AccessKey{key}, now)},
+			{Name: "bob", Keys: inventory.Observe([]inventory.AccessKey(nil), now)},
+		},
+		Freshness: map[inventory.Group]inventory.Freshness{
+			inventory.GroupUsers: {Observed: now.Add(-time.Minute), Stale: now.Add(14 * time.Minute)},
+			inventory.GroupKeys:  {Observed: now.Add(-3 * time.Hour), Stale: now.Add(-time.Second)},
+		},
+		Report: inventory.Report{Wanted: true, Usable: true, Generated: now.Add(-time.Hour)},
+		Health: inventory.Health{State: inventory.StateUp},
+	}
+	change(s)
+	return func() []*policy.Judgement { return []*policy.Judgement{policy.Judge(s, policy.DefaultLimits())} }
+}
+
+func TestLandingPage(t *testing.T) {
+	const nasty = `<script>alert("x")</script>&{{.}}`
+	const escaped = `&lt;script&gt;alert(&#34;x&#34;)&lt;/script&gt;&amp;{{.}}`
+	for name, test := range map[string]struct {
+		change func(*inventory.Snapshot)
+		demo   string
+		want   []string
+		not    []string
+	}{
+		"all is well": {
+			change: func(*inventory.Snapshot) {},
+			want: []string{
+				"aws_iam_exporter", "1.2.3", `href="/metrics"`, `href="/-/ready"`, `href="/-/healthy"`,
+				"<h3>Account 123456789012 (aws)</h3>",
+				`<p class="good">The last refresh got every fact it asked for.</p>`,
+				"<p>Source <code>auto</code>. The credential report of 2026-06-01T11:00:00Z is in use. 2 users.</p>",
+				"<p>Nothing.</p>",
+				`<tr><td><code>key_rotation</code></td><td class="number bad">1</td><td class="number">0</td><td class="number">0</td><td class="number">0</td>`,
+				`<tr><td><code>multiple_active_keys</code></td><td class="number">0</td><td class="number">0</td><td class="number">2</td><td class="number">0</td>`,
+				`<tr><td><code>users</code></td><td>2026-06-01T11:59:00Z</td><td class="number">1m0s</td><td class="bad"></td></tr>`,
+				`<tr><td><code>keys</code></td><td>2026-06-01T09:00:00Z</td><td class="number">3h0m0s</td><td class="bad">stale</td></tr>`,
+				`<tr><td><code>console</code></td><td>not known yet</td><td class="number">–</td><td class="bad"></td></tr>`,
+			},
+			not: []string{`class="demo"`},
+		},
+		"down": {
+			change: func(s *inventory.Snapshot) {
+				s.Health = inventory.Health{State: inventory.StateDown, Problems: []inventory.Problem{{Text: "first"}, {Text: nasty}}}
+				s.Report.Usable = false
+			},
+			want: []string{
+				`<p class="bad">The last refresh did not get every fact it asked for. What was known before is kept, with its age.</p>`,
+				`<ul><li class="bad">first</li><li class="bad">` + escaped + `</li></ul>`,
+				"The newest credential report, of 2026-06-01T11:00:00Z, is too old to rely on.",
+			},
+			not: []string{"<p>Nothing.</p>", nasty},
+		},
+		"pending": {
+			change: func(s *inventory.Snapshot) {
+				*s = inventory.Snapshot{Report: inventory.Report{Wanted: true}, Health: inventory.Health{State: inventory.StatePending}}
+			},
+			want: []string{"<h3>Account not known yet</h3>", "The first refresh is under way.", "There is no credential report yet."},
+			not:  []string{"0 users", "stale"},
+		},
+		"live": {
+			change: func(s *inventory.Snapshot) { s.Report = inventory.Report{} },
+			want:   []string{"Everything is asked live."},
+		},
+		"demo": {
+			change: func(*inventory.Snapshot) {}, demo: nasty,
+			want: []string{`<p class="demo">` + escaped + `</p>`},
+			not:  []string{nasty},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := options()
+			o.Judgements, o.Demo = judged(test.change), test.demo
+			status, header, body := ask(t, web.Handler(o), "GET", "/")
+			if status != http.StatusOK || !strings.HasPrefix(header.Get("Content-Type"), "text/html") {
+				t.Errorf("got status %d, %s; want 200, text/html", status, header.Get("Content-Type"))
+			}
+			for _, want := range test.want {
+				if !strings.Contains(body, want) {
+					t.Errorf("page: lacks %s", want)
+				}
+			}
+			for _, not := range test.not {
+				if strings.Contains(body, not) {
+					t.Errorf("page: has %s", not)
+				}
+			}
+			if t.Failed() {
+				t.Log(body)
+			}
+		})
+	}
+}
+
+// TestLandingPageNamesEveryRuleAndGroup shows both tables whole and in order.
+func TestLandingPageNamesEveryRuleAndGroup(t *testing.T) {
+	o := options()
+	o.Judgements = judged(func(*inventory.Snapshot) {})
+	_, _, body := ask(t, web.Handler(o), "GET", "/")
+	var want, got []string
+	for _, rule := range policy.Rules() {
+		want = append(want, string(rule))
+	}
+	for _, group := range inventory.Groups() {
+		want = append(want, string(group))
+	}
+	for _, match := range regexp.MustCompile(`<tr><td><code>([a-z_]+)</code>`).FindAllStringSubmatch(body, -1) {
+		got = append(got, match[1])
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
+	}
+}
+
+func TestLandingPageTellsHowThingsStandNow(t *testing.T) {
+	o := options()
+	up := judged(func(*inventory.Snapshot) {})
+	down := judged(func(s *inventory.Snapshot) { s.Health.State = inventory.StateDown })
+	current := up
+	o.Judgements = func() []*policy.Judgement { return current() }
+	h := web.Handler(o)
+	if _, _, body := ask(t, h, "GET", "/"); !strings.Contains(body, "got every fact") {
+		t.Error("page: want all well")
+	}
+	current = down
+	if _, _, body := ask(t, h, "GET", "/"); !strings.Contains(body, "did not get every fact") {
+		t.Error("page: want the trouble since")
+	}
+}
