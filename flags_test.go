@@ -1,0 +1,298 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/prometheus/common/model"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+)
+
+// defaultSettings are what no flag and no environment variable make.
+func defaultSettings(change func(*settings)) *settings {
+	duration := func(d time.Duration) model.Duration { return model.Duration(d) }
+	limits := policy.DefaultLimits()
+	s := &settings{
+		command: "serve", source: "auto",
+		refreshInterval: duration(5 * time.Minute), keysInterval: duration(time.Hour),
+		rate: 20, accountRate: 5, timeout: duration(10 * time.Second),
+		maxKeyAge: duration(limits.MaxKeyAge), rotationWarning: duration(limits.RotationWarning),
+		maxKeyIdle: duration(limits.MaxKeyIdle), rotationOverlap: duration(limits.RotationOverlap),
+		setupWindow: duration(limits.SetupWindow),
+		accessKeyID: "full", keyAge: true,
+	}
+	change(s)
+	return s
+}
+
+func TestParse(t *testing.T) {
+	const oneDay = model.Duration(24 * time.Hour)
+	for _, test := range []struct {
+		name string
+		args []string
+		env  map[string]string
+		want func(*settings) // what differs from the defaults
+	}{
+		{name: "defaults", want: func(*settings) {}},
+		{name: "command named", args: []string{"serve"}, want: func(*settings) {}},
+		{
+			name: "durations", args: []string{
+				"--iam.refresh-interval=1m30s", "--iam.keys-interval=1d", "--iam.timeout=1s", "--policy.max-key-age=1y",
+				"--policy.rotation-warning=4w", "--policy.max-key-idle=30d12h", "--policy.rotation-overlap=0", "--policy.setup-window=0s",
+			},
+			want: func(s *settings) {
+				s.refreshInterval, s.keysInterval, s.timeout = model.Duration(90*time.Second), oneDay, model.Duration(time.Second)
+				s.maxKeyAge, s.rotationWarning, s.maxKeyIdle = 365*oneDay, 28*oneDay, 30*oneDay+oneDay/2
+				s.rotationOverlap, s.setupWindow = 0, 0
+			},
+		},
+		{
+			name: "environment", env: map[string]string{
+				"AWS_IAM_EXPORTER_IAM_SOURCE": "live", "AWS_IAM_EXPORTER_POLICY_MAX_KEY_AGE": "60d",
+				"AWS_IAM_EXPORTER_METRICS_KEY_AGE": "false", "AWS_IAM_EXPORTER_IAM_ACCOUNT_RATE": "0.5",
+			},
+			want: func(s *settings) { s.source, s.maxKeyAge, s.keyAge, s.accountRate = "live", 60*oneDay, false, 0.5 },
+		},
+		{
+			name: "flag beats environment", args: []string{"--iam.source=report"},
+			env:  map[string]string{"AWS_IAM_EXPORTER_IAM_SOURCE": "live"},
+			want: func(s *settings) { s.source = "report" },
+		},
+		{
+			name: "booleans", args: []string{"--no-metrics.key-age", "--web.enable-pprof"},
+			want: func(s *settings) { s.keyAge, s.pprof = false, true },
+		},
+		{
+			name: "key ids and probes", args: []string{"--metrics.access-key-id=suffix", "--web.probe-address=:10191"},
+			want: func(s *settings) { s.accessKeyID, s.probeAddress = "suffix", ":10191" },
+		},
+		{
+			name: "demo hurries", args: []string{"--demo"},
+			want: func(s *settings) {
+				s.demo, s.rate, s.accountRate = true, 1000, 1000
+				s.refreshInterval, s.keysInterval = model.Duration(10*time.Second), model.Duration(30*time.Second)
+			},
+		},
+		{
+			name: "demo keeps intervals that were given", args: []string{"--demo", "--iam.refresh-interval=20s", "--iam.keys-interval=40s"},
+			want: func(s *settings) {
+				s.demo, s.rate, s.accountRate = true, 1000, 1000
+				s.refreshInterval, s.keysInterval = model.Duration(20*time.Second), model.Duration(40*time.Second)
+			},
+		},
+		{
+			name: "policy to print", args: []string{"iam-policy", "--partition=aws-cn", "--account-id=123456789012"},
+			want: func(s *settings) { s.command, s.partition, s.accountID = "iam-policy", "aws-cn", "123456789012" },
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			setEnvironment(t, test.env)
+			var stdout, stderr bytes.Buffer
+			got, done, err := parse(test.args, &stdout, &stderr)
+			if err != nil || done {
+				t.Fatalf("got done %t, error %v", done, err)
+			}
+			ignored := cmpopts.IgnoreFields(settings{}, "web", "log") // other libraries' own
+			if diff := cmp.Diff(defaultSettings(test.want), got, cmp.AllowUnexported(settings{}), ignored); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			if stdout.Len()+stderr.Len() > 0 {
+				t.Errorf("got output %q and %q, want none", &stdout, &stderr)
+			}
+		})
+	}
+}
+
+// setEnvironment leaves no variable of the exporter set but these.
+func setEnvironment(t *testing.T, env map[string]string) {
+	t.Helper()
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "AWS_IAM_EXPORTER_") {
+			t.Setenv(name, "") // remembers the value for the end of the test
+			if err := os.Unsetenv(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, value := range env {
+		t.Setenv(name, value)
+	}
+}
+
+func TestParseWebAndLogFlags(t *testing.T) {
+	setEnvironment(t, nil)
+	args := []string{"--web.listen-address=:1", "--web.listen-address=:2", "--web.config.file=web.yml", "--log.level=debug", "--log.format=json"}
+	for _, test := range []struct {
+		name          string
+		args          []string
+		addresses     []string
+		file          string
+		level, format string
+	}{
+		{"defaults", nil, []string{":10190"}, "", "info", "logfmt"},
+		{"given", args, []string{":1", ":2"}, "web.yml", "debug", "json"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s, _, err := parse(test.args, &bytes.Buffer{}, &bytes.Buffer{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.addresses, *s.web.WebListenAddresses); diff != "" {
+				t.Errorf("addresses: -want +got:\n%s", diff)
+			}
+			got := []string{*s.web.WebConfigFile, s.log.Level.String(), s.log.Format.String()}
+			if diff := cmp.Diff([]string{test.file, test.level, test.format}, got); diff != "" {
+				t.Errorf("file, level, format: -want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+// badCommandLine is one that the exporter refuses.
+type badCommandLine struct {
+	name string
+	args []string
+	want string // the message, without the program's name
+}
+
+// badCommandLines also stand in docs/troubleshooting.md.
+func badCommandLines() []badCommandLine {
+	return []badCommandLine{
+		{"unknown flag", []string{"--iam.sauce=auto"}, "unknown long flag '--iam.sauce'; try --help"},
+		{"unknown command", []string{"policy"}, "unexpected policy; try --help"},
+		{"flag without value", []string{"iam-policy", "--iam.source"}, "expected argument for flag '--iam.source'; try --help"},
+		{"unknown source", []string{"--iam.source=report-only"}, "enum value must be one of auto,report,live, got 'report-only'; try --help"},
+		{"unknown display of key ids", []string{"--metrics.access-key-id=none"}, "enum value must be one of full,suffix, got 'none'; try --help"},
+		{"duration without unit", []string{"--policy.max-key-age=90"}, `not a valid duration string: "90"; try --help`},
+		{"negative duration", []string{"--policy.setup-window=-1m"}, `not a valid duration string: "-1m"; try --help`},
+		{"rate not a number", []string{"--iam.rate=fast"}, `strconv.ParseFloat: parsing "fast": invalid syntax; try --help`},
+		{"rate of zero", []string{"--iam.rate=0"}, "flag --iam.rate: 0: expected a number above 0"},
+		{"negative rate", []string{"--iam.account-rate=-1"}, "flag --iam.account-rate: -1: expected a number above 0"},
+		{"rate without meaning", []string{"--iam.account-rate=NaN"}, "flag --iam.account-rate: NaN: expected a number above 0"},
+		{"refreshes too often", []string{"--iam.refresh-interval=500ms"}, "flag --iam.refresh-interval: 500ms is too short: expected 1s or more"},
+		{"keys too often", []string{"--iam.keys-interval=0"}, "flag --iam.keys-interval: 0s is too short: expected 1s or more"},
+		{"time-out too short", []string{"--iam.timeout=10ms"}, "flag --iam.timeout: 10ms is too short: expected 1s or more"},
+		{"no age allowed", []string{"--policy.max-key-age=0"}, "--policy.max-key-age is 0s: expected more than 0"},
+		{"no idleness allowed", []string{"--policy.max-key-idle=0"}, "--policy.max-key-idle is 0s: expected more than 0"},
+		{
+			"warning from the start", []string{"--policy.rotation-warning=90d"},
+			"--policy.rotation-warning is 2160h0m0s: expected less than --policy.max-key-age (2160h0m0s)",
+		},
+		{"unknown log level", []string{"--log.level=loud"}, "unrecognized log level loud; try --help"},
+		{"unknown log format", []string{"--log.format=xml"}, "unrecognized log format xml; try --help"},
+		{"flag of another command", []string{"--partition=aws-cn"}, "unknown long flag '--partition'; try --help"},
+	}
+}
+
+func TestBadCommandLines(t *testing.T) {
+	setEnvironment(t, nil)
+	for _, test := range badCommandLines() {
+		t.Run(test.name, func(t *testing.T) {
+			stdout, stderr, code := runArgs(t, test.args...)
+			if want := "aws_iam_exporter: error: " + test.want + "\n"; stderr != want {
+				t.Errorf("got stderr %q, want %q", stderr, want)
+			}
+			if code != 1 || stdout != "" {
+				t.Errorf("got exit code %d and stdout %q, want 1 and none", code, stdout)
+			}
+		})
+	}
+}
+
+func TestBadEnvironment(t *testing.T) {
+	setEnvironment(t, map[string]string{"AWS_IAM_EXPORTER_IAM_SOURCE": "dead"})
+	_, stderr, code := runArgs(t)
+	if want := "aws_iam_exporter: error: enum value must be one of auto,report,live, got 'dead'; try --help\n"; stderr != want || code != 1 {
+		t.Errorf("got exit code %d and stderr %q, want 1 and %q", code, stderr, want)
+	}
+}
+
+// runArgs runs the program, in a context that has ended: whatever should not
+// serve stops at once if it does.
+func runArgs(t *testing.T, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out, errs bytes.Buffer
+	code = run(ctx, args, &out, &errs)
+	return out.String(), errs.String(), code
+}
+
+func TestCallsForHelp(t *testing.T) {
+	setEnvironment(t, nil)
+	for _, test := range []struct {
+		name string
+		args []string
+		want []string // what the answer holds
+	}{
+		{"help", []string{"--help"}, []string{"usage: aws_iam_exporter [<flags>] <command>", "--iam.source=auto", "($AWS_IAM_EXPORTER_IAM_SOURCE)", "iam-policy"}},
+		{"short help", []string{"-h"}, []string{"usage: aws_iam_exporter [<flags>] <command>"}},
+		{"help command", []string{"help"}, []string{"usage: aws_iam_exporter [<flags>] <command>"}},
+		{"help of a command", []string{"iam-policy", "--help"}, []string{"usage: aws_iam_exporter iam-policy", "--account-id"}},
+		{"version", []string{"--version"}, []string{"aws_iam_exporter, version", "go version:"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			stdout, stderr, code := runArgs(t, test.args...)
+			for _, want := range test.want {
+				if !strings.Contains(stdout, want) {
+					t.Errorf("stdout lacks %q:\n%s", want, stdout)
+				}
+			}
+			if code != 0 || stderr != "" {
+				t.Errorf("got exit code %d and stderr %q, want 0 and none", code, stderr)
+			}
+		})
+	}
+}
+
+// TestIAMPolicyArguments checks what the goldens in docs/permissions.md don't:
+// that flags reach the policy, and that it is JSON.
+func TestIAMPolicyArguments(t *testing.T) {
+	setEnvironment(t, nil)
+	for _, source := range awsapi.Sources() {
+		t.Run(string(source), func(t *testing.T) {
+			stdout, stderr, code := runArgs(t, "iam-policy", "--iam.source="+string(source), "--partition=aws-us-gov", "--account-id=123456789012")
+			if code != 0 || stderr != "" {
+				t.Fatalf("got exit code %d and stderr %q, want 0 and none", code, stderr)
+			}
+			var document struct {
+				Statement []struct{ Sid, Resource string }
+			}
+			if err := json.Unmarshal([]byte(stdout), &document); err != nil {
+				t.Fatal(err)
+			}
+			want := map[string]string{"ReadAccount": "*", "ReadUsers": "arn:aws-us-gov:iam::123456789012:user/*"}
+			if source == awsapi.SourceReport {
+				delete(want, "ReadUsers")
+			}
+			got := map[string]string{}
+			for _, s := range document.Statement {
+				got[s.Sid] = s.Resource
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("resources: -want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestFlagsExplainThemselves(t *testing.T) {
+	setEnvironment(t, nil)
+	for _, f := range allFlags(t) {
+		if len(f.Help) < 20 {
+			t.Errorf("--%s: the help text %q explains nothing", f.Name, f.Help)
+		}
+		if f.Envar == "" && f.Name != "help" && f.Name != "version" {
+			t.Errorf("--%s has no environment variable", f.Name)
+		}
+	}
+}
