@@ -17,10 +17,10 @@ LDFLAGS   := -s -w \
 	-X $(version).Branch=$(or $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null),unknown) \
 	-X $(version).BuildDate=$(or $(shell git log -1 --format=%cI 2>/dev/null),unknown)
 
-.PHONY: help build test fuzz bench lint fmt e2e demo docs clean
+.PHONY: help build test fuzz bench bench-calls lint fmt e2e demo docs clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## Build the static binary ./aws_iam_exporter
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o aws_iam_exporter .
@@ -40,7 +40,10 @@ fuzz: ## Run each fuzz target for FUZZTIME (10s)
 	done
 
 bench: ## Run the benchmarks
-	go test -run '^$$' -bench . -benchmem ./...
+	go test -run '^$$' -bench . -benchmem -p 1 ./...
+
+bench-calls: ## Count the calls to AWS of each source
+	go test ./internal/fleet -run TestCallsOfEachSource -count 1 -v
 
 lint: $(BIN)/golangci-lint ## Check format, vet, module files and linters
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'run gofmt -w on these files'; exit 1; }
@@ -64,7 +67,9 @@ demo: build ## Serve a simulated account
 	./aws_iam_exporter --demo
 
 docs: ## Rewrite generated documentation and golden files
-	go test . ./collector -update
+	go test ./collector -update
+	go test ./internal/fleet -run TestCallsOfEachSource -update
+	go test . -update
 
 clean: ## Remove what was built
 	rm -rf aws_iam_exporter .tools
