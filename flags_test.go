@@ -184,7 +184,8 @@ func badCommandLines() []badCommandLine {
 		{"no age allowed", []string{"--policy.max-key-age=0"}, "--policy.max-key-age is 0s: expected more than 0"},
 		{"no idleness allowed", []string{"--policy.max-key-idle=0"}, "--policy.max-key-idle is 0s: expected more than 0"},
 		{
-			"warning from the start", []string{"--policy.rotation-warning=90d"},
+			"warning from the start",
+			[]string{"--policy.rotation-warning=90d"},
 			"--policy.rotation-warning is 2160h0m0s: expected less than --policy.max-key-age (2160h0m0s)",
 		},
 		{"unknown log level", []string{"--log.level=loud"}, "unrecognized log level loud; try --help"},
