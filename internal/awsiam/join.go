@@ -142,6 +142,9 @@ func keysFromRow(row *credreport.Row, generated time.Time) inventory.Fact[[]inve
 // -a, -b. Slots swap places between reports, so what tells the keys apart must
 // lie in the keys: the active one comes first, then the earlier used.
 func tellApart(keys []inventory.AccessKey) {
+	if len(keys) < 2 {
+		return
+	}
 	slices.SortStableFunc(keys, func(a, b inventory.AccessKey) int {
 		useA, _ := a.LastUse.Get()
 		useB, _ := b.LastUse.Get()

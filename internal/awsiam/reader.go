@@ -5,6 +5,7 @@ package awsiam
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -39,9 +40,8 @@ type Reader struct {
 	o     Options
 
 	account  inventory.Account
-	users    map[string]*record // by UserId, or by name and creation if there is none
-	ordered  []*record          // by name
-	listed   time.Time          // AWS's time of the newest complete listing of users
+	ordered  []*record // the users, by name
+	listed   time.Time // AWS's time of the newest complete listing of users
 	root     inventory.Root
 	complete map[inventory.Group]bool
 
@@ -75,7 +75,7 @@ func New(client *awsapi.Client, o Options) *Reader {
 	}
 	r := &Reader{
 		calls: calls{client}, o: o,
-		users: map[string]*record{}, complete: map[inventory.Group]bool{}, failed: map[string]error{},
+		complete: map[inventory.Group]bool{}, failed: map[string]error{},
 	}
 	r.health.Errors = map[inventory.Reason]uint64{}
 	return r
@@ -97,6 +97,9 @@ func (r *Reader) Refresh(ctx context.Context) {
 	}
 	if r.o.Source != awsapi.SourceReport {
 		r.refreshUsers(ctx)
+	}
+	if r.elsewhere() {
+		return
 	}
 	if r.wantsReport() {
 		r.refreshReport(ctx)
@@ -132,9 +135,13 @@ func (r *Reader) refreshUsers(ctx context.Context) {
 		return
 	}
 	r.setClock(observed)
+	known := make(map[string]*record, len(r.ordered))
+	for _, rec := range r.ordered {
+		known[rec.user.ID] = rec
+	}
 	records := make(map[string]*record, len(users))
 	for _, user := range users {
-		rec := r.users[user.ID]
+		rec := known[user.ID]
 		if rec == nil {
 			rec = &record{}
 		}
@@ -144,7 +151,7 @@ func (r *Reader) refreshUsers(ctx context.Context) {
 		rec.user = user
 		records[user.ID] = rec
 	}
-	r.setUsers(records, observed)
+	r.setUsers(slices.Collect(maps.Values(records)), observed)
 }
 
 func (r *Reader) checkUsers(users []inventory.User) error {
@@ -157,35 +164,44 @@ func (r *Reader) checkUsers(users []inventory.User) error {
 }
 
 func (r *Reader) checkReport(newest *report) error {
-	rows := newest.Users
+	var err error
 	if newest.Root != nil {
-		rows = append(slices.Clone(rows), *newest.Root)
+		err = r.checkAccount(newest.Root.User, newest.Root.ARN)
 	}
-	for i := range rows {
-		if err := r.checkAccount(rows[i].User, rows[i].ARN); err != nil {
-			return awsapi.Wrap("iam:GetCredentialReport", "account "+r.account.ID, err)
-		}
+	for i := 0; i < len(newest.Users) && err == nil; i++ {
+		err = r.checkAccount(newest.Users[i].User, newest.Users[i].ARN)
 	}
-	return nil
+	return awsapi.Wrap("iam:GetCredentialReport", "account "+r.account.ID, err)
 }
 
-// checkAccount refuses a user of another account, who appears when the
-// credentials change while the program runs.
+// errOtherAccount says that the credentials changed while the program runs.
+var errOtherAccount = errors.New("the credentials are another account's now; restart the exporter")
+
+// checkAccount refuses a user of another account.
 func (r *Reader) checkAccount(name, userARN string) error {
 	if strings.Contains(userARN, "::"+r.account.ID+":") {
 		return nil
 	}
-	return &awsapi.Malformed{What: fmt.Sprintf("user %q has the ARN %q: expected one in account %s; if the credentials changed, restart the exporter", name, userARN, r.account.ID)}
+	return &awsapi.Malformed{What: fmt.Sprintf("user %q has the ARN %q: expected one in account %s", name, userARN, r.account.ID), Err: errOtherAccount}
+}
+
+// elsewhere tells whether the credentials reach another account, in which a
+// user of the same name would be somebody else.
+func (r *Reader) elsewhere() bool {
+	return errors.Is(r.failed["users"], errOtherAccount) || errors.Is(r.failed["report"], errOtherAccount)
 }
 
 // setUsers replaces the set of users. A name belongs to one user: of two that
 // a listing shows while one is replaced by the other, the later one.
-func (r *Reader) setUsers(records map[string]*record, observed time.Time) {
-	r.ordered = slices.SortedFunc(maps.Values(records), func(a, b *record) int {
-		return cmp.Or(strings.Compare(a.user.Name, b.user.Name), b.user.Created.Compare(a.user.Created), strings.Compare(a.user.ID, b.user.ID))
+func (r *Reader) setUsers(records []*record, observed time.Time) {
+	slices.SortFunc(records, func(a, b *record) int {
+		if byName := strings.Compare(a.user.Name, b.user.Name); byName != 0 {
+			return byName
+		}
+		return cmp.Or(b.user.Created.Compare(a.user.Created), strings.Compare(a.user.ID, b.user.ID))
 	})
-	r.ordered = slices.CompactFunc(r.ordered, func(a, b *record) bool { return a.user.Name == b.user.Name })
-	r.users, r.listed = records, observed
+	r.ordered = slices.CompactFunc(records, func(a, b *record) bool { return a.user.Name == b.user.Name })
+	r.listed = observed
 	for _, rec := range r.ordered {
 		r.joinRow(rec)
 	}
@@ -269,10 +285,6 @@ func (r *Reader) refreshReport(ctx context.Context) {
 		return
 	}
 	r.report = newest
-	r.rows = make(map[string]*credreport.Row, len(newest.Users))
-	for i := range newest.Users {
-		r.rows[newest.Users[i].User] = &newest.Users[i]
-	}
 	if newest.Root != nil {
 		r.root = mergeRoot(r.root, rootFromRow(newest.Root, newest.generated))
 	}
@@ -280,17 +292,21 @@ func (r *Reader) refreshReport(ctx context.Context) {
 		r.setUsersFromReport()
 		return
 	}
+	r.rows = make(map[string]*credreport.Row, len(newest.Users))
+	for i := range newest.Users {
+		r.rows[newest.Users[i].User] = &newest.Users[i]
+	}
 	for _, rec := range r.ordered {
 		r.joinRow(rec)
 	}
 }
 
 func (r *Reader) setUsersFromReport() {
-	records := make(map[string]*record, len(r.report.Users))
-	for i := range r.report.Users {
-		row := &r.report.Users[i]
-		id := row.User + " " + row.Created.Format(time.RFC3339)
-		records[id] = &record{user: userFromRow(row, r.report.generated)}
+	made := make([]record, len(r.report.Users))
+	records := make([]*record, len(made))
+	for i := range made {
+		made[i].user = userFromRow(&r.report.Users[i], r.report.generated)
+		records[i] = &made[i]
 	}
 	r.setUsers(records, r.report.generated)
 }

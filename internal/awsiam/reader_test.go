@@ -66,20 +66,25 @@ func TestAnotherAccountsUsersAreRefused(t *testing.T) {
 		source  awsapi.Source
 		problem string
 	}{
-		{awsapi.SourceLive, `call iam:ListUsers for account 123456789012: user "eve" has the ARN "arn:aws:iam::999999999999:user/eve": expected one in account 123456789012`},
-		{awsapi.SourceReport, `call iam:GetCredentialReport for account 123456789012: user "eve" has the ARN "arn:aws:iam::999999999999:user/eve": expected one in account 123456789012`},
+		{awsapi.SourceLive, `call iam:ListUsers for account 123456789012: user "alice" has the ARN "arn:aws:iam::999999999999:user/alice": expected one in account 123456789012: the credentials are another account's now; restart the exporter`},
+		{awsapi.SourceReport, `call iam:GetCredentialReport for account 123456789012: user "<root_account>" has the ARN "arn:aws:iam::999999999999:root": expected one in account 123456789012`},
 	} {
 		t.Run(string(test.source), func(t *testing.T) {
 			inBubble(t, test.source, awssim.Options{}, func(h *harness) {
 				h.user("alice")
 				before := h.refresh()
 				other := awssim.New(awssim.Options{AccountID: "999999999999"})
-				_, err := other.CreateUser("eve", "/", time.Now())
-				h.ok(err)
+				for _, name := range []string{"alice", "eve"} {
+					_, err := other.CreateUser(name, "/", time.Now())
+					h.ok(err)
+					_, err = other.CreateKey(name, time.Now())
+					h.ok(err)
+				}
 				h.world.SetFault(func(string, int) http.HandlerFunc { return other.ServeHTTP })
 				time.Sleep(5 * time.Hour)
 				after := h.refresh()
 				mustEqual(h.T, before.Users, after.Users)
+				mustEqual(h.T, before.Root, after.Root)
 				if p := after.Health.Problems; len(p) == 0 || p[0].Reason != inventory.ReasonMalformed || !strings.HasPrefix(p[len(p)-1].Text, test.problem) {
 					h.Errorf("problems: got %v, want %s", p, test.problem)
 				}

@@ -56,9 +56,7 @@ func (r *Reader) addFreshness(s *inventory.Snapshot) {
 	if !r.listed.IsZero() {
 		ages[inventory.GroupUsers].add(true, r.listed)
 	}
-	for i := range s.Users {
-		addUser(ages, &s.Users[i])
-	}
+	addUsers(s.Users, ages[inventory.GroupKeys], ages[inventory.GroupKeyUse], ages[inventory.GroupConsole], ages[inventory.GroupMFA])
 	for _, observed := range []time.Time{s.Root.KeyPresent.Observed(), s.Root.Console.Observed()} {
 		ages[inventory.GroupRoot].add(!observed.IsZero(), observed)
 	}
@@ -81,18 +79,19 @@ func (r *Reader) addFreshness(s *inventory.Snapshot) {
 	s.Complete = maps.Clone(r.complete)
 }
 
-func addUser(ages map[inventory.Group]*age, user *inventory.User) {
-	ages[inventory.GroupConsole].add(user.Console.Known(), user.Console.Observed())
-	if console, known := user.Console.Get(); console || !known {
-		ages[inventory.GroupMFA].add(user.MFA.Known() && known, user.MFA.Observed())
-	}
-	keys, known := user.Keys.Get()
-	ages[inventory.GroupKeys].add(known, user.Keys.Observed())
-	if !known {
-		ages[inventory.GroupKeyUse].unknown = true
-	}
-	for i := range keys {
-		ages[inventory.GroupKeyUse].add(keys[i].LastUse.Known(), keys[i].LastUse.Observed())
+func addUsers(users []inventory.User, keys, use, console, mfa *age) {
+	for i := range users {
+		user := &users[i]
+		console.add(user.Console.Known(), user.Console.Observed())
+		if has, known := user.Console.Get(); has || !known {
+			mfa.add(user.MFA.Known() && known, user.MFA.Observed())
+		}
+		list, known := user.Keys.Get()
+		keys.add(known, user.Keys.Observed())
+		use.unknown = use.unknown || !known
+		for i := range list {
+			use.add(list[i].LastUse.Known(), list[i].LastUse.Observed())
+		}
 	}
 }
 

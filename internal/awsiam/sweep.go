@@ -35,16 +35,16 @@ const (
 // and then while it learns something.
 func (r *Reader) Sweep(ctx context.Context, until time.Time, inBreach func(name string) bool, publish func()) {
 	defer func() { r.health.Duration = time.Since(r.began) }()
-	if r.o.Source == awsapi.SourceReport || r.listed.IsZero() {
+	if r.o.Source == awsapi.SourceReport || r.listed.IsZero() || r.elsewhere() {
 		return
 	}
 	if r.cycle.started.IsZero() {
 		r.cycle.started = time.Now()
 	}
 	queue := r.due(until, inBreach)
-	limits := &breaker{failures: map[string]int{}, last: map[string]error{}}
+	limits := newBreaker()
 	published := time.Now()
-	for len(queue) > 0 && ctx.Err() == nil && time.Now().Before(until) && !limits.open("iam:ListAccessKeys") {
+	for len(queue) > 0 && ctx.Err() == nil && time.Now().Before(until) && !limits.unreachable() {
 		batch := queue[:min(readers, len(queue))]
 		queue = append(queue[len(batch):], r.readAll(ctx, batch, limits)...)
 		if ctx.Err() == nil && time.Since(published) >= publishInterval {
@@ -52,7 +52,7 @@ func (r *Reader) Sweep(ctx context.Context, until time.Time, inBreach func(name 
 			published = time.Now()
 		}
 	}
-	if limits.open("iam:ListAccessKeys") {
+	if limits.unreachable() {
 		r.cycle.started = time.Now() // an outage tells nothing about the pace
 		return
 	}
@@ -134,10 +134,11 @@ func (r *Reader) lacks(user *inventory.User) bool {
 }
 
 // transient tells whether asking again soon can help. A denied call is denied
-// again until somebody changes a policy.
+// again until somebody changes a policy, and one that was given up is made
+// again as soon as it works for somebody.
 func transient(failed map[string]error) bool {
 	for _, err := range failed {
-		if awsapi.ReasonOf(err) != inventory.ReasonDenied {
+		if awsapi.ReasonOf(err) != inventory.ReasonDenied && !errors.Is(err, errGivenUp) {
 			return true
 		}
 	}
@@ -367,23 +368,41 @@ func (r *Reader) noteRecovery(before map[string]error, g *reading) {
 // errGivenUp marks calls that were not made because they failed for others.
 var errGivenUp = errors.New("not asked, because it failed for other users")
 
-// breaker counts, for one sweep, how often in a row each call has failed.
+// breaker counts, for one sweep, how often in a row each call has failed, and
+// how often in a row any call has failed for another reason than a policy.
 type breaker struct {
-	mu       sync.Mutex
-	failures map[string]int
-	last     map[string]error
+	mu         sync.Mutex
+	failures   map[string]int
+	last       map[string]error
+	unanswered int
+}
+
+func newBreaker() *breaker {
+	return &breaker{failures: map[string]int{}, last: map[string]error{}}
 }
 
 func (b *breaker) note(action string, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	reason := awsapi.ReasonOf(err)
 	switch {
 	case err == nil:
-		b.failures[action] = 0
-	case awsapi.ReasonOf(err) != inventory.ReasonThrottled:
-		b.failures[action]++
-		b.last[action] = err
+		b.failures[action], b.unanswered = 0, 0
+		return
+	case reason == inventory.ReasonThrottled:
+		return
+	case reason != inventory.ReasonDenied:
+		b.unanswered++
 	}
+	b.failures[action]++
+	b.last[action] = err
+}
+
+// unreachable tells whether there is no sense in asking AWS for anything more.
+func (b *breaker) unreachable() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.unanswered >= giveUpAfter
 }
 
 func (b *breaker) open(action string) bool {

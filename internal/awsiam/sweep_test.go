@@ -256,7 +256,7 @@ func TestNeedsMFA(t *testing.T) {
 }
 
 func TestBreaker(t *testing.T) {
-	b := &breaker{failures: map[string]int{}, last: map[string]error{}}
+	b := newBreaker()
 	busy := awsapi.Wrap("iam:X", "user", refusal("Throttling"))
 	for range giveUpAfter - 1 {
 		b.note("iam:X", errors.New("first"))
@@ -278,6 +278,43 @@ func TestBreaker(t *testing.T) {
 	}
 	if err := b.reason("iam:X"); !errors.Is(err, last) || !errors.Is(err, errGivenUp) || err.Error() != "last" {
 		t.Errorf("reason: got %v, want the last failure, marked as given up", err)
+	}
+}
+
+// TestOneFailingCallStopsNoOther has ListAccessKeys alone fail, which costs
+// neither the other facts nor, refresh after refresh, thousands of calls.
+func TestOneFailingCallStopsNoOther(t *testing.T) {
+	for name, fault := range map[string]http.HandlerFunc{
+		"denied": denied(),
+		"broken": awssim.Raw(http.StatusOK, "text/html", "<html>"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, awsapi.SourceLive, awssim.Options{}, func(h *harness) {
+				const users = 60
+				for i := range users {
+					h.user(string(rune('a'+i/26)) + string(rune('a'+i%26)))
+				}
+				h.fail("ListAccessKeys", fault)
+				s := h.refresh()
+				if !s.Complete[inventory.GroupConsole] {
+					h.Error("console access: unknown of some, want it known of all")
+				}
+				if got := h.calls("ListAccessKeys"); got < giveUpAfter || got >= giveUpAfter+readers {
+					h.Errorf("failing calls in the first sweep: got %d, want %d, and those under way", got, giveUpAfter)
+				}
+				h.refresh()
+				calls := h.world.Calls()
+				if limit := 2 * (giveUpAfter + readers); calls["ListAccessKeys"] >= limit || calls["GetLoginProfile"] >= limit {
+					h.Errorf("calls in the next sweep: got %v, want only those asked anew who failed", calls)
+				}
+				h.world.SetFault(nil)
+				h.refresh()
+				h.refresh()
+				if s := h.refresh(); !s.Complete[inventory.GroupKeys] || s.Health.State != inventory.StateUp {
+					h.Errorf("after recovery: keys complete %t, %s; want all known", s.Complete[inventory.GroupKeys], s.Health.State)
+				}
+			})
+		})
 	}
 }
 

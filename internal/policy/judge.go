@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -59,32 +58,32 @@ func Judge(snapshot *inventory.Snapshot, limits Limits) *Judgement {
 		counts:   map[Rule]tally{},
 		inBreach: map[string]bool{},
 	}
-	var benches []*bench
 	for _, r := range rules() {
-		benches = append(benches, &bench{rule: r, limits: &limits})
-	}
-	for i := range snapshot.Users {
-		for _, b := range benches {
-			b.judgeUser(&snapshot.Users[i])
-		}
-	}
-	for _, b := range benches {
-		b.judgeRoot(&snapshot.Root)
-		j.take(b)
+		j.judge(r)
 	}
 	return j
 }
 
-// take adds what one bench has found.
-func (j *Judgement) take(b *bench) {
-	slices.SortFunc(b.findings, func(x, y Finding) int {
-		return cmp.Or(strings.Compare(x.UserName, y.UserName), strings.Compare(x.KeyID, y.KeyID))
-	})
-	for i := range b.findings {
-		j.inBreach[b.findings[i].UserName] = true
+// judge judges every subject under the rule.
+func (j *Judgement) judge(r rule) {
+	first := len(j.Findings)
+	b := bench{rule: r, limits: &j.Limits, findings: j.Findings}
+	for i := range j.Snapshot.Users {
+		b.judgeUser(&j.Snapshot.Users[i])
 	}
-	j.Findings = append(j.Findings, b.findings...)
-	j.counts[b.rule.name] = b.tally
+	b.judgeRoot(&j.Snapshot.Root)
+	j.Findings, j.counts[r.name] = b.findings, b.tally
+
+	found := j.Findings[first:]
+	slices.SortFunc(found, func(x, y Finding) int {
+		if byName := strings.Compare(x.UserName, y.UserName); byName != 0 {
+			return byName
+		}
+		return strings.Compare(x.KeyID, y.KeyID)
+	})
+	for i := range found {
+		j.inBreach[found[i].UserName] = true
+	}
 }
 
 // bench judges every subject of one rule.
@@ -92,7 +91,7 @@ type bench struct {
 	rule     rule
 	limits   *Limits
 	tally    tally
-	findings []Finding
+	findings []Finding // those of earlier rules come first
 }
 
 func (b *bench) judgeRoot(root *inventory.Root) {

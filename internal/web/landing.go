@@ -112,6 +112,10 @@ func newAccount(j *policy.Judgement, now time.Time) account {
 			f.Observed = fresh.Observed.UTC().Format(time.RFC3339)
 			f.Age = now.Sub(fresh.Observed).Round(time.Second).String()
 			f.Stale = now.After(fresh.Stale)
+			if f.Stale {
+				a.Problems = append(a.Problems, fmt.Sprintf("The facts about %s are stale: the oldest are of %s, and newer ones were due by %s.",
+					group, f.Observed, fresh.Stale.UTC().Format(time.RFC3339)))
+			}
 		}
 		a.Facts = append(a.Facts, f)
 	}

@@ -119,7 +119,7 @@ func judged(change func(*inventory.Snapshot)) func() []*policy.Judgement {
 		},
 		Freshness: map[inventory.Group]inventory.Freshness{
 			inventory.GroupUsers: {Observed: now.Add(-time.Minute), Stale: now.Add(14 * time.Minute)},
-			inventory.GroupKeys:  {Observed: now.Add(-3 * time.Hour), Stale: now.Add(-time.Second)},
+			inventory.GroupKeys:  {Observed: now.Add(-3 * time.Hour), Stale: now.Add(time.Hour)},
 		},
 		Report: inventory.Report{Wanted: true, Usable: true, Generated: now.Add(-time.Hour)},
 		Health: inventory.Health{State: inventory.StateUp},
@@ -148,7 +148,7 @@ func TestLandingPage(t *testing.T) {
 				`<tr><td><code>key_rotation</code></td><td class="number bad">1</td><td class="number">0</td><td class="number">0</td><td class="number">0</td>`,
 				`<tr><td><code>multiple_active_keys</code></td><td class="number">0</td><td class="number">0</td><td class="number">2</td><td class="number">0</td>`,
 				`<tr><td><code>users</code></td><td>2026-06-01T11:59:00Z</td><td class="number">1m0s</td><td class="bad"></td></tr>`,
-				`<tr><td><code>keys</code></td><td>2026-06-01T09:00:00Z</td><td class="number">3h0m0s</td><td class="bad">stale</td></tr>`,
+				`<tr><td><code>keys</code></td><td>2026-06-01T09:00:00Z</td><td class="number">3h0m0s</td><td class="bad"></td></tr>`,
 				`<tr><td><code>console</code></td><td>not known yet</td><td class="number">–</td><td class="bad"></td></tr>`,
 			},
 			not: []string{`class="demo"`},
@@ -157,10 +157,12 @@ func TestLandingPage(t *testing.T) {
 			change: func(s *inventory.Snapshot) {
 				s.Health = inventory.Health{State: inventory.StateDown, Problems: []inventory.Problem{{Text: "first"}, {Text: nasty}}}
 				s.Report.Usable = false
+				s.Freshness[inventory.GroupKeys] = inventory.Freshness{Observed: now.Add(-3 * time.Hour), Stale: now.Add(-time.Second)}
 			},
 			want: []string{
+				`<tr><td><code>keys</code></td><td>2026-06-01T09:00:00Z</td><td class="number">3h0m0s</td><td class="bad">stale</td></tr>`,
 				`<p class="bad">The last refresh did not get every fact it asked for. What was known before is kept, with its age.</p>`,
-				`<ul><li class="bad">first</li><li class="bad">` + escaped + `</li></ul>`,
+				`<ul><li class="bad">first</li><li class="bad">` + escaped + `</li><li class="bad">The facts about keys are stale: the oldest are of 2026-06-01T09:00:00Z, and newer ones were due by 2026-06-01T11:59:59Z.</li></ul>`,
 				"The newest credential report, of 2026-06-01T11:00:00Z, is too old to rely on.",
 			},
 			not: []string{"<p>Nothing.</p>", nasty},
