@@ -174,18 +174,30 @@ func faults() []fault {
 		{name: "empty pages", sources: []awsapi.Source{auto, live}, hook: everyOther(awssim.EmptyPage(), "ListUsers"), up: true},
 		{name: "missing marker", sources: []awsapi.Source{auto, live}, hook: on(awssim.Raw(200, "text/xml", truncatedUsers), "ListUsers"), stale: users, reasons: reasons(inventory.ReasonMalformed)},
 
-		{name: "report stuck", sources: []awsapi.Source{auto, report}, stale: all, reasons: reasons(inventory.ReasonReport),
-			hook: reports(fixed(generateAnswer("INPROGRESS")), fixed(awssim.Error(404, "ReportInProgress", "Report is being generated.")))},
-		{name: "report refused", sources: []awsapi.Source{auto, report}, stale: all, reasons: reasons(inventory.ReasonReport),
-			hook: on(awssim.Error(409, "LimitExceeded", "The service is blocked."), "GenerateCredentialReport")},
-		{name: "report is HTML", sources: []awsapi.Source{auto, report}, stale: all, reasons: reasons(inventory.ReasonMalformed),
-			hook: reports(fixed(generateAnswer("COMPLETE")), newestReport(func(string) string { return html }, day))},
-		{name: "report is cut", sources: []awsapi.Source{auto, report}, stale: all, reasons: reasons(inventory.ReasonMalformed),
-			hook: reports(fixed(generateAnswer("COMPLETE")), newestReport(func(csv string) string { return csv[:len(csv)/2] }, day))},
-		{name: "report is empty", sources: []awsapi.Source{auto, report}, stale: all, reasons: reasons(inventory.ReasonMalformed),
-			hook: reports(fixed(generateAnswer("COMPLETE")), newestReport(func(string) string { return "" }, day))},
-		{name: "report never younger", sources: []awsapi.Source{auto, report}, stale: all, reasons: reasons(inventory.ReasonReport),
-			hook: reports(fixed(generateAnswer("COMPLETE")), newestReport(same, 0))},
+		{
+			name: "report stuck", sources: []awsapi.Source{auto, report}, stale: all, reasons: reasons(inventory.ReasonReport),
+			hook: reports(fixed(generateAnswer("INPROGRESS")), fixed(awssim.Error(404, "ReportInProgress", "Report is being generated."))),
+		},
+		{
+			name: "report refused", sources: []awsapi.Source{auto, report}, stale: all, reasons: reasons(inventory.ReasonReport),
+			hook: on(awssim.Error(409, "LimitExceeded", "The service is blocked."), "GenerateCredentialReport"),
+		},
+		{
+			name: "report is HTML", sources: []awsapi.Source{auto, report}, stale: all, reasons: reasons(inventory.ReasonMalformed),
+			hook: reports(fixed(generateAnswer("COMPLETE")), newestReport(func(string) string { return html }, day)),
+		},
+		{
+			name: "report is cut", sources: []awsapi.Source{auto, report}, stale: all, reasons: reasons(inventory.ReasonMalformed),
+			hook: reports(fixed(generateAnswer("COMPLETE")), newestReport(func(csv string) string { return csv[:len(csv)/2] }, day)),
+		},
+		{
+			name: "report is empty", sources: []awsapi.Source{auto, report}, stale: all, reasons: reasons(inventory.ReasonMalformed),
+			hook: reports(fixed(generateAnswer("COMPLETE")), newestReport(func(string) string { return "" }, day)),
+		},
+		{
+			name: "report never younger", sources: []awsapi.Source{auto, report}, stale: all, reasons: reasons(inventory.ReasonReport),
+			hook: reports(fixed(generateAnswer("COMPLETE")), newestReport(same, 0)),
+		},
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -20,9 +21,11 @@ import (
 )
 
 const (
-	listenAddress   = ":10190"
-	refreshInterval = "5m"
-	keysInterval    = "1h"
+	listenAddress    = ":10190"
+	usualRefresh     = "5m"
+	usualKeys        = "1h"
+	usualRate        = "20"
+	usualAccountRate = "5"
 
 	commandServe  = "serve"
 	commandPolicy = "iam-policy"
@@ -65,17 +68,16 @@ func newApplication(s *settings) *kingpin.Application {
 	app.HelpFlag.Short('h').NoEnvar()
 	app.VersionFlag.NoEnvar()
 
-	app.Flag("demo", "Show a made-up account instead of a real one: no AWS, no credentials, no network.").BoolVar(&s.demo)
+	switchFlag(app, "demo", "false", "Show a made-up account instead of a real one: no AWS, no credentials, no network.", &s.demo)
 	addIAMFlags(app, s)
 	addPolicyFlags(app, s)
-	app.Flag("metrics.access-key-id", "How to show access key ids, in metrics, logs and pages: full, or suffix for their last 4 characters (more where 4 are not unique).").
-		Default(string(policy.FullKeyIDs)).EnumVar(&s.accessKeyID, string(policy.FullKeyIDs), string(policy.SuffixKeyIDs))
-	app.Flag("metrics.key-age", "Serve aws_iam_access_key_age_seconds, which is for people's eyes; alerts need only the timestamps.").
-		Default("true").BoolVar(&s.keyAge)
+	choiceFlag(app, "metrics.access-key-id", "How to show access key ids, in metrics, logs and pages: full, or suffix for their last 4 characters (more where 4 are not unique).",
+		&s.accessKeyID, policy.FullKeyIDs, policy.SuffixKeyIDs)
+	switchFlag(app, "metrics.key-age", "true", "Serve aws_iam_access_key_age_seconds, which is for people's eyes; alerts need only the timestamps.", &s.keyAge)
 	s.web = kingpinflag.AddFlags(app, listenAddress)
 	app.Flag("web.probe-address", "Serve /-/healthy and /-/ready on this address too, without TLS and authentication, for probes. Example: `:10191`").
 		PlaceHolder("ADDRESS").StringVar(&s.probeAddress)
-	app.Flag("web.enable-pprof", "Serve Go's profiles under /debug/pprof/.").BoolVar(&s.pprof)
+	switchFlag(app, "web.enable-pprof", "false", "Serve Go's profiles under /debug/pprof/.", &s.pprof)
 	promslogflag.AddFlags(app, &s.log)
 
 	app.Command(commandServe, "Serve metrics. This is what happens without a command.").Default()
@@ -86,35 +88,21 @@ func newApplication(s *settings) *kingpin.Application {
 }
 
 func addIAMFlags(app *kingpin.Application, s *settings) {
-	var sources []string
-	for _, source := range awsapi.Sources() {
-		sources = append(sources, string(source))
-	}
-	app.Flag("iam.source", "Where facts come from: auto (keys live, the rest from the credential report where it can be), report (2 to 4 calls each 4 hours, facts as old as that, no key ids), live (no report, many calls).").
-		Default(string(awsapi.SourceAuto)).EnumVar(&s.source, sources...)
-	app.Flag("iam.refresh-interval", "How often to list the users, and to look for a new credential report once one can exist.").
-		Default(refreshInterval).SetValue(&s.refreshInterval)
-	app.Flag("iam.keys-interval", "Within what time to read each user's keys anew.").
-		Default(keysInterval).SetValue(&s.keysInterval)
-	app.Flag("iam.rate", "The most requests a second to AWS, of all accounts together, retries included.").
-		Default("20").Float64Var(&s.rate)
-	app.Flag("iam.account-rate", "The most requests a second to AWS for one account, retries included. Halved whenever AWS throttles; recovers slowly.").
-		Default("5").Float64Var(&s.accountRate)
-	app.Flag("iam.timeout", "How long to wait for the answer to one request, each retry anew.").
-		Default("10s").SetValue(&s.timeout)
+	choiceFlag(app, "iam.source", "Where facts come from: auto (keys live, the rest from the credential report where it can be), report (2 to 4 calls each 4 hours, facts as old as that, no key ids), live (no report, many calls).",
+		&s.source, awsapi.Sources()...)
+	durationFlag(app, "iam.refresh-interval", usualRefresh, "How often to list the users, and to look for a new credential report once one can exist.", &s.refreshInterval)
+	durationFlag(app, "iam.keys-interval", usualKeys, "Within what time to read each user's keys anew.", &s.keysInterval)
+	numberFlag(app, "iam.rate", usualRate, "The most requests a second to AWS, of all accounts together, retries included.", &s.rate)
+	numberFlag(app, "iam.account-rate", usualAccountRate, "The most requests a second to AWS for one account, retries included. Halved whenever AWS throttles; recovers slowly.", &s.accountRate)
+	durationFlag(app, "iam.timeout", "10s", "How long to wait for the answer to one request, each retry anew.", &s.timeout)
 }
 
 func addPolicyFlags(app *kingpin.Application, s *settings) {
-	app.Flag("policy.max-key-age", "How old an active key may become.").
-		Default("90d").SetValue(&s.maxKeyAge)
-	app.Flag("policy.rotation-warning", "How long before that a rotation counts as due.").
-		Default("14d").SetValue(&s.rotationWarning)
-	app.Flag("policy.max-key-idle", "How long an active key may go unused, counted from its creation if it never was used.").
-		Default("45d").SetValue(&s.maxKeyIdle)
-	app.Flag("policy.rotation-overlap", "How long a user may have a second active key, to rotate the first; 0 for not at all.").
-		Default("7d").SetValue(&s.rotationOverlap)
-	app.Flag("policy.setup-window", "How soon after its user a key must be created to count as made at user setup.").
-		Default("15m").SetValue(&s.setupWindow)
+	durationFlag(app, "policy.max-key-age", "90d", "How old an active key may become.", &s.maxKeyAge)
+	durationFlag(app, "policy.rotation-warning", "14d", "How long before that a rotation counts as due.", &s.rotationWarning)
+	durationFlag(app, "policy.max-key-idle", "45d", "How long an active key may go unused, counted from its creation if it never was used.", &s.maxKeyIdle)
+	durationFlag(app, "policy.rotation-overlap", "7d", "How long a user may have a second active key, to rotate the first; 0 for not at all.", &s.rotationOverlap)
+	durationFlag(app, "policy.setup-window", "15m", "How soon after its user a key must be created to count as made at user setup.", &s.setupWindow)
 }
 
 // parse reads the command line. It reports done if that was a call for help or
@@ -122,7 +110,7 @@ func addPolicyFlags(app *kingpin.Application, s *settings) {
 func parse(args []string, stdout, stderr io.Writer) (s *settings, done bool, err error) {
 	s = &settings{}
 	app := newApplication(s).UsageWriter(stdout).ErrorWriter(stderr).Terminate(func(int) { done = true })
-	s.command, err = app.Parse(args)
+	s.command, err = app.Parse(withCommand(args))
 	if done {
 		return s, true, nil
 	}
@@ -135,16 +123,30 @@ func parse(args []string, stdout, stderr io.Writer) (s *settings, done bool, err
 	return s, false, s.validate()
 }
 
-// hurry suits the intervals to the demo account's life, where they were left
-// at their defaults.
+// withCommand names the command where none is given: while kingpin looks for
+// the default one, it forgets about a flag that lacks its value.
+func withCommand(args []string) []string {
+	named := []string{commandServe, commandPolicy, "help", "--help", "-h", "--help-long", "--help-man", "--version"}
+	if slices.ContainsFunc(args, func(arg string) bool { return slices.Contains(named, arg) }) {
+		return args
+	}
+	return append([]string{commandServe}, args...)
+}
+
+// hurry suits the demo account, which lives fast and is nobody else's, where
+// flags were left at their defaults.
 func (s *settings) hurry() {
-	if s.refreshInterval.String() == refreshInterval {
+	if s.refreshInterval.String() == usualRefresh {
 		s.refreshInterval = model.Duration(10 * time.Second)
 	}
-	if s.keysInterval.String() == keysInterval {
+	if s.keysInterval.String() == usualKeys {
 		s.keysInterval = model.Duration(30 * time.Second)
 	}
-	s.rate, s.accountRate = 1000, 1000 // nobody else uses the demo account
+	for limit, usual := range map[*float64]string{&s.rate: usualRate, &s.accountRate: usualAccountRate} {
+		if (*number)(limit).String() == usual {
+			*limit = 1000
+		}
+	}
 }
 
 // validate refuses values that no flag's type refuses.
@@ -156,7 +158,7 @@ func (s *settings) validate() error {
 		{"iam.refresh-interval", s.refreshInterval}, {"iam.keys-interval", s.keysInterval}, {"iam.timeout", s.timeout},
 	} {
 		if time.Duration(f.value) < time.Second {
-			return fmt.Errorf("flag --%s: %s is too short: expected 1s or more", f.name, f.value)
+			return fmt.Errorf("flag --%s: got %s, want 1s or more", f.name, f.value)
 		}
 	}
 	for _, f := range []struct {
@@ -166,7 +168,7 @@ func (s *settings) validate() error {
 		{"iam.rate", s.rate}, {"iam.account-rate", s.accountRate},
 	} {
 		if math.IsNaN(f.value) || f.value <= 0 {
-			return fmt.Errorf("flag --%s: %v: expected a number above 0", f.name, f.value)
+			return fmt.Errorf("flag --%s: got %v, want a number above 0", f.name, f.value)
 		}
 	}
 	return s.limits().Validate()

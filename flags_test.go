@@ -90,6 +90,13 @@ func TestParse(t *testing.T) {
 			},
 		},
 		{
+			name: "demo keeps rates that were given", args: []string{"--demo", "--iam.rate=3"},
+			want: func(s *settings) {
+				s.demo, s.rate, s.accountRate = true, 3, 1000
+				s.refreshInterval, s.keysInterval = model.Duration(10*time.Second), model.Duration(30*time.Second)
+			},
+		},
+		{
 			name: "policy to print", args: []string{"iam-policy", "--partition=aws-cn", "--account-id=123456789012"},
 			want: func(s *settings) { s.command, s.partition, s.accountID = "iam-policy", "aws-cn", "123456789012" },
 		},
@@ -170,23 +177,24 @@ func badCommandLines() []badCommandLine {
 		{"unknown flag", []string{"--iam.sauce=auto"}, "unknown long flag '--iam.sauce'; try --help"},
 		{"unknown command", []string{"policy"}, "unexpected policy; try --help"},
 		{"flag without value", []string{"iam-policy", "--iam.source"}, "expected argument for flag '--iam.source'; try --help"},
-		{"unknown source", []string{"--iam.source=report-only"}, "enum value must be one of auto,report,live, got 'report-only'; try --help"},
-		{"unknown display of key ids", []string{"--metrics.access-key-id=none"}, "enum value must be one of full,suffix, got 'none'; try --help"},
-		{"duration without unit", []string{"--policy.max-key-age=90"}, `not a valid duration string: "90"; try --help`},
-		{"negative duration", []string{"--policy.setup-window=-1m"}, `not a valid duration string: "-1m"; try --help`},
-		{"rate not a number", []string{"--iam.rate=fast"}, `strconv.ParseFloat: parsing "fast": invalid syntax; try --help`},
-		{"rate of zero", []string{"--iam.rate=0"}, "flag --iam.rate: 0: expected a number above 0"},
-		{"negative rate", []string{"--iam.account-rate=-1"}, "flag --iam.account-rate: -1: expected a number above 0"},
-		{"rate without meaning", []string{"--iam.account-rate=NaN"}, "flag --iam.account-rate: NaN: expected a number above 0"},
-		{"refreshes too often", []string{"--iam.refresh-interval=500ms"}, "flag --iam.refresh-interval: 500ms is too short: expected 1s or more"},
-		{"keys too often", []string{"--iam.keys-interval=0"}, "flag --iam.keys-interval: 0s is too short: expected 1s or more"},
-		{"time-out too short", []string{"--iam.timeout=10ms"}, "flag --iam.timeout: 10ms is too short: expected 1s or more"},
-		{"no age allowed", []string{"--policy.max-key-age=0"}, "--policy.max-key-age is 0s: expected more than 0"},
-		{"no idleness allowed", []string{"--policy.max-key-idle=0"}, "--policy.max-key-idle is 0s: expected more than 0"},
+		{"last flag without value", []string{"--iam.source"}, "expected argument for flag '--iam.source'; try --help"},
+		{"unknown source", []string{"--iam.source=report-only"}, `flag --iam.source: got "report-only", want one of auto, report, live; try --help`},
+		{"unknown display of key ids", []string{"--metrics.access-key-id=none"}, `flag --metrics.access-key-id: got "none", want one of full, suffix; try --help`},
+		{"duration without unit", []string{"--policy.max-key-age=90"}, `flag --policy.max-key-age: got "90", want a duration such as 30s, 5m, 12h or 90d; try --help`},
+		{"negative duration", []string{"--policy.setup-window=-1m"}, `flag --policy.setup-window: got "-1m", want a duration such as 30s, 5m, 12h or 90d; try --help`},
+		{"rate not a number", []string{"--iam.rate=fast"}, `flag --iam.rate: got "fast", want a number; try --help`},
+		{"rate of zero", []string{"--iam.rate=0"}, "flag --iam.rate: got 0, want a number above 0"},
+		{"negative rate", []string{"--iam.account-rate=-1"}, "flag --iam.account-rate: got -1, want a number above 0"},
+		{"rate without meaning", []string{"--iam.account-rate=NaN"}, "flag --iam.account-rate: got NaN, want a number above 0"},
+		{"refreshes too often", []string{"--iam.refresh-interval=500ms"}, "flag --iam.refresh-interval: got 500ms, want 1s or more"},
+		{"keys too often", []string{"--iam.keys-interval=0"}, "flag --iam.keys-interval: got 0s, want 1s or more"},
+		{"time-out too short", []string{"--iam.timeout=10ms"}, "flag --iam.timeout: got 10ms, want 1s or more"},
+		{"no age allowed", []string{"--policy.max-key-age=0"}, "flag --policy.max-key-age: got 0s, want more than 0"},
+		{"no idleness allowed", []string{"--policy.max-key-idle=0"}, "flag --policy.max-key-idle: got 0s, want more than 0"},
 		{
 			"warning from the start",
 			[]string{"--policy.rotation-warning=90d"},
-			"--policy.rotation-warning is 2160h0m0s: expected less than --policy.max-key-age (2160h0m0s)",
+			"flag --policy.rotation-warning: got 90d, want less than --policy.max-key-age (90d)",
 		},
 		{"unknown log level", []string{"--log.level=loud"}, "unrecognized log level loud; try --help"},
 		{"unknown log format", []string{"--log.format=xml"}, "unrecognized log format xml; try --help"},
@@ -212,7 +220,7 @@ func TestBadCommandLines(t *testing.T) {
 func TestBadEnvironment(t *testing.T) {
 	setEnvironment(t, map[string]string{"AWS_IAM_EXPORTER_IAM_SOURCE": "dead"})
 	_, stderr, code := runArgs(t)
-	if want := "aws_iam_exporter: error: enum value must be one of auto,report,live, got 'dead'; try --help\n"; stderr != want || code != 1 {
+	if want := "aws_iam_exporter: error: flag --iam.source: got \"dead\", want one of auto, report, live; try --help\n"; stderr != want || code != 1 {
 		t.Errorf("got exit code %d and stderr %q, want 1 and %q", code, stderr, want)
 	}
 }

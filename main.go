@@ -142,7 +142,7 @@ func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
 func serveUntil(ctx context.Context, group *errgroup.Group, server *http.Server, serve func() error) {
 	group.Go(func() error {
 		if err := serve(); !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("serve HTTP: %w", err)
+			return fmt.Errorf("serve HTTP: %w; check the addresses and files that the --web flags name", err)
 		}
 		return nil
 	})

@@ -33,7 +33,7 @@ type failure struct {
 }
 
 // askAbout calls GetLoginProfile about alice, with the failure in the way.
-func (f failure) askAbout(t *testing.T) (err error, attempts int) {
+func (f failure) askAbout(t *testing.T) (attempts int, err error) {
 	world := awssim.New(awssim.Options{})
 	world.SetFault(func(string, int) http.HandlerFunc { return f.fault })
 	cfg := world.Config()
@@ -49,7 +49,7 @@ func (f failure) askAbout(t *testing.T) (err error, attempts int) {
 		cfg.Credentials = aws.CredentialsProviderFunc(f.provider)
 	}
 	_, err = newClient(cfg, awsapi.SourceLive).IAM.GetLoginProfile(t.Context(), &iam.GetLoginProfileInput{UserName: aws.String("alice")})
-	return awsapi.Wrap("iam:GetLoginProfile", "user alice", err), attempts
+	return attempts, awsapi.Wrap("iam:GetLoginProfile", "user alice", err)
 }
 
 func answered(status int, code, message string) failure {
@@ -150,7 +150,7 @@ func TestFailures(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				err, attempts := test.failure.askAbout(t)
+				attempts, err := test.failure.askAbout(t)
 				if err == nil {
 					t.Fatal("error: got none")
 				}

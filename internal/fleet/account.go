@@ -16,6 +16,10 @@ import (
 // traffic.
 const readyAfter = 2 * time.Minute
 
+// introductionPause is how soon to ask again while not even the account's id is
+// known: credentials or network often come a little after the process.
+const introductionPause = 30 * time.Second
+
 // Account keeps one account's snapshot fresh and judged.
 type Account struct {
 	reader   *awsiam.Reader
@@ -49,9 +53,13 @@ func (a *Account) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		next := time.Now().Add(a.interval)
 		a.refresh(ctx, next)
+		pause := time.Until(next)
+		if a.Judgement().Snapshot.Account.ID == "" {
+			pause = min(pause, introductionPause)
+		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(time.Until(next)):
+		case <-time.After(pause):
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"regexp"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,7 +21,10 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
-const interval = 5 * time.Minute
+const (
+	interval     = 5 * time.Minute
+	introduction = 30 * time.Second // while not even the account's id is known
+)
 
 // small is an account of two users, read live, whose log is kept.
 type small struct {
@@ -90,6 +94,26 @@ func TestRefreshesAtTheInterval(t *testing.T) {
 	})
 }
 
+// TestAsksSoonWhileNothingIsKnown lets the credentials arrive after the process.
+func TestAsksSoonWhileNothingIsKnown(t *testing.T) {
+	expired := awssim.Error(http.StatusForbidden, "ExpiredToken", "expired")
+	inBubble(t, all(expired), func(s *small) {
+		time.Sleep(introduction + time.Second)
+		s.world.SetFault(nil)
+		if n := s.world.Calls()["GetCallerIdentity"]; n != 2 {
+			t.Errorf("first questions: got %d, want 2", n)
+		}
+		time.Sleep(introduction)
+		if got := s.account.Judgement().Snapshot.Account.ID; got != "123456789012" {
+			t.Errorf("account: got %q, want it known soon after the credentials came", got)
+		}
+		time.Sleep(introduction)
+		if n := s.listings(); n != 1 {
+			t.Errorf("listings once the account is known: got %d, want the next at the interval", n)
+		}
+	})
+}
+
 func TestJudgementFollowsTheAccount(t *testing.T) {
 	inBubble(t, nothing, func(s *small) {
 		time.Sleep(time.Second)
@@ -132,7 +156,7 @@ func TestReadyAfterSilence(t *testing.T) {
 		if account.Ready() {
 			t.Error("ready within two minutes")
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		if !account.Ready() {
 			t.Error("not ready after two minutes")
 		}
@@ -230,14 +254,14 @@ func TestLog(t *testing.T) {
 	}{
 		"all is well":            {[]func(*awssim.World){nothing, nothing, nothing}, complete + again + again},
 		"a problem, and its end": {[]func(*awssim.World){nothing, deny, deny, recover, nothing}, complete + problem + again + problem + again + complete + again},
-		"a bad beginning":        {[]func(*awssim.World){all(awssim.Error(http.StatusForbidden, "ExpiredToken", "")), recover, nothing}, unknown + begins + complete + again},
+		"a bad beginning":        {[]func(*awssim.World){all(awssim.Error(http.StatusForbidden, "ExpiredToken", "")), recover, nothing}, strings.Repeat(unknown+begins, 9) + complete + again},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, test.steps[0], func(s *small) {
 				for _, step := range test.steps[1:] {
-					time.Sleep(interval - time.Minute)
+					time.Sleep(interval - 50*time.Second)
 					step(s.world)
-					time.Sleep(time.Minute)
+					time.Sleep(50 * time.Second)
 				}
 				time.Sleep(time.Minute)
 				s.stop()

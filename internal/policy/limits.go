@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/prometheus/common/model"
+
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
 
@@ -36,13 +38,13 @@ func (l Limits) Validate() error {
 	var errs []error
 	expect := func(ok bool, flag string, value time.Duration, want string) {
 		if !ok {
-			errs = append(errs, fmt.Errorf("--policy.%s is %s: expected %s", flag, value, want))
+			errs = append(errs, fmt.Errorf("flag --policy.%s: got %s, want %s", flag, model.Duration(value), want))
 		}
 	}
 	expect(l.MaxKeyAge > 0, "max-key-age", l.MaxKeyAge, "more than 0")
 	expect(l.RotationWarning >= 0, "rotation-warning", l.RotationWarning, "0 or more")
 	expect(l.MaxKeyAge <= 0 || l.RotationWarning < l.MaxKeyAge, "rotation-warning", l.RotationWarning,
-		fmt.Sprintf("less than --policy.max-key-age (%s)", l.MaxKeyAge))
+		fmt.Sprintf("less than --policy.max-key-age (%s)", model.Duration(l.MaxKeyAge)))
 	expect(l.MaxKeyIdle > 0, "max-key-idle", l.MaxKeyIdle, "more than 0")
 	expect(l.RotationOverlap >= 0, "rotation-overlap", l.RotationOverlap, "0 or more")
 	expect(l.SetupWindow >= 0, "setup-window", l.SetupWindow, "0 or more")

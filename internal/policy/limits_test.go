@@ -20,19 +20,19 @@ func TestLimitsValidate(t *testing.T) {
 	}{
 		{"defaults", func(*policy.Limits) {}, ""},
 		{"strict", func(l *policy.Limits) { l.RotationWarning, l.RotationOverlap, l.SetupWindow = 0, 0, 0 }, ""},
-		{"no key age", func(l *policy.Limits) { l.MaxKeyAge = 0 }, "--policy.max-key-age is 0s: expected more than 0"},
-		{"negative key age", func(l *policy.Limits) { l.MaxKeyAge = -time.Hour }, "--policy.max-key-age is -1h0m0s: expected more than 0"},
-		{"no idle time", func(l *policy.Limits) { l.MaxKeyIdle = 0 }, "--policy.max-key-idle is 0s: expected more than 0"},
-		{"negative warning", func(l *policy.Limits) { l.RotationWarning = -1 }, "--policy.rotation-warning is -1ns: expected 0 or more"},
+		{"no key age", func(l *policy.Limits) { l.MaxKeyAge = 0 }, "flag --policy.max-key-age: got 0s, want more than 0"},
+		{"negative key age", func(l *policy.Limits) { l.MaxKeyAge = -time.Hour }, "flag --policy.max-key-age: got -1h, want more than 0"},
+		{"no idle time", func(l *policy.Limits) { l.MaxKeyIdle = 0 }, "flag --policy.max-key-idle: got 0s, want more than 0"},
+		{"negative warning", func(l *policy.Limits) { l.RotationWarning = -time.Hour }, "flag --policy.rotation-warning: got -1h, want 0 or more"},
 		{
 			"warning as long as the age", func(l *policy.Limits) { l.RotationWarning = l.MaxKeyAge },
-			"--policy.rotation-warning is 2160h0m0s: expected less than --policy.max-key-age (2160h0m0s)",
+			"flag --policy.rotation-warning: got 90d, want less than --policy.max-key-age (90d)",
 		},
-		{"negative overlap", func(l *policy.Limits) { l.RotationOverlap = -1 }, "--policy.rotation-overlap is -1ns: expected 0 or more"},
-		{"negative window", func(l *policy.Limits) { l.SetupWindow = -1 }, "--policy.setup-window is -1ns: expected 0 or more"},
+		{"negative overlap", func(l *policy.Limits) { l.RotationOverlap = -time.Hour }, "flag --policy.rotation-overlap: got -1h, want 0 or more"},
+		{"negative window", func(l *policy.Limits) { l.SetupWindow = -time.Hour }, "flag --policy.setup-window: got -1h, want 0 or more"},
 		{
 			"two at once", func(l *policy.Limits) { l.MaxKeyAge, l.MaxKeyIdle = 0, 0 },
-			"--policy.max-key-age is 0s: expected more than 0\n--policy.max-key-idle is 0s: expected more than 0",
+			"flag --policy.max-key-age: got 0s, want more than 0\nflag --policy.max-key-idle: got 0s, want more than 0",
 		},
 	}
 	for _, tt := range tests {

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/prometheus/common/model"
+)
+
+// value is a flag's value whose errors name the flag and tell what is wanted,
+// which kingpin's own do not.
+type value struct {
+	kingpin.Value
+	flag, want string
+}
+
+// Set takes the value from the command line or the environment.
+func (v value) Set(text string) error {
+	if err := v.Value.Set(text); err != nil {
+		return fmt.Errorf("flag --%s: got %q, want %s", v.flag, text, v.want)
+	}
+	return nil
+}
+
+func durationFlag(app *kingpin.Application, name, standard, help string, target *model.Duration) {
+	app.Flag(name, help).Default(standard).SetValue(value{target, name, "a duration such as 30s, 5m, 12h or 90d"})
+}
+
+func numberFlag(app *kingpin.Application, name, standard, help string, target *float64) {
+	app.Flag(name, help).Default(standard).SetValue(value{(*number)(target), name, "a number"})
+}
+
+// choiceFlag declares a flag with a closed list of values, the default first.
+func choiceFlag[T ~string](app *kingpin.Application, name, help string, target *string, among ...T) {
+	c := choice{target: target}
+	for _, one := range among {
+		c.among = append(c.among, string(one))
+	}
+	app.Flag(name, help).Default(c.among[0]).SetValue(value{c, name, "one of " + strings.Join(c.among, ", ")})
+}
+
+func switchFlag(app *kingpin.Application, name, standard, help string, target *bool) {
+	app.Flag(name, help).Default(standard).SetValue(onOff{value{(*boolean)(target), name, "true or false"}})
+}
+
+type number float64
+
+func (n *number) String() string { return strconv.FormatFloat(float64(*n), 'g', -1, 64) }
+
+func (n *number) Set(text string) (err error) {
+	*(*float64)(n), err = strconv.ParseFloat(text, 64)
+	return err
+}
+
+type choice struct {
+	target *string
+	among  []string
+}
+
+func (c choice) String() string { return *c.target }
+
+func (c choice) Set(text string) error {
+	if !slices.Contains(c.among, text) {
+		return fmt.Errorf("%q is not among %q", text, c.among)
+	}
+	*c.target = text
+	return nil
+}
+
+// onOff tells kingpin that the flag needs no value, and can be turned off by
+// the same name after "no-".
+type onOff struct{ value }
+
+func (onOff) IsBoolFlag() bool { return true }
+
+type boolean bool
+
+func (b *boolean) String() string { return strconv.FormatBool(bool(*b)) }
+
+func (b *boolean) Set(text string) (err error) {
+	*(*bool)(b), err = strconv.ParseBool(text)
+	return err
+}
