@@ -46,7 +46,7 @@ bench-calls: ## Count the calls to AWS of each source
 	go test ./internal/fleet -run TestCallsOfEachSource -count 1 -v
 
 lint: $(BIN)/golangci-lint ## Check format, vet, module files and linters
-	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'run gofmt -w on these files'; exit 1; }
+	@files=$$(gofmt -l .); test -z "$$files" || { echo "run gofmt -w on: $$files"; exit 1; }
 	go vet ./...
 	go vet -tags e2e ./test/...
 	@for mod in $$(git ls-files '*go.mod'); do \
