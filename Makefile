@@ -61,10 +61,10 @@ fmt: $(BIN)/golangci-lint ## Format the Go code
 e2e: build $(BIN)/prometheus $(VENV)/.installed ## Run the binary against simulated AWS and a real Prometheus
 	go test -tags e2e -count=1 -v ./test/e2e/
 
-demo: build ## Serve a simulated account
+demo: build ## Serve a made-up account (ARGS=--web.listen-address=:PORT for another port)
 	@echo 'Open http://localhost:10190/ or, in another terminal, run:'
 	@echo '  curl -s http://localhost:10190/metrics | grep ^aws_iam_finding'
-	./aws_iam_exporter --demo
+	./aws_iam_exporter --demo $(ARGS)
 
 docs: ## Rewrite generated documentation and golden files
 	go test ./collector -update

@@ -336,7 +336,7 @@ func TestFallback(t *testing.T) {
 		}
 		checkHoldersFirst(t, world, record.take("GetLoginProfile"))
 		time.Sleep(9 * time.Hour)
-		checkStale(t, e.scrape(), nil)
+		checkStale(t, e.scrape(), []inventory.Group{inventory.GroupRoot}) // only a report tells the status of root's key
 
 		world.SetFault(nil)
 		time.Sleep(20 * time.Minute)

@@ -33,12 +33,10 @@ type upstream struct {
 // connectAWS finds credentials and region as the AWS SDK does everywhere. It
 // sends nothing yet: missing credentials show in metrics, not here.
 func connectAWS(ctx context.Context, logger *slog.Logger) (upstream, error) {
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithAppID(appID), config.WithLogger(sdkLogger(logger)))
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithAppID(appID), config.WithLogger(sdkLogger(logger)),
+		config.WithDefaultRegion(commercialRegion)) // for the calls that fetch credentials, too
 	if err != nil {
 		return upstream{}, fmt.Errorf("load AWS configuration: %w; check the AWS_ environment variables and ~/.aws", err)
-	}
-	if cfg.Region == "" {
-		cfg.Region = commercialRegion
 	}
 	return upstream{config: cfg}, nil
 }

@@ -145,7 +145,8 @@ func faults() []fault {
 		live: {inventory.GroupUsers, inventory.GroupKeys, inventory.GroupKeyUse, inventory.GroupMFA},
 	}
 	users := map[awsapi.Source][]inventory.Group{auto: {inventory.GroupUsers}, live: {inventory.GroupUsers}}
-	all := map[awsapi.Source][]inventory.Group{report: inventory.Groups()}
+	// With auto, only a report tells the status of root's key.
+	all := map[awsapi.Source][]inventory.Group{report: inventory.Groups(), auto: {inventory.GroupRoot}}
 	reasons := func(r ...inventory.Reason) []inventory.Reason { return r }
 	return []fault{
 		{name: "half throttled", hook: everyOther(awssim.Error(400, "Throttling", "Rate exceeded")), up: true, reasons: reasons(inventory.ReasonThrottled)},
@@ -478,6 +479,10 @@ func freezes(source awsapi.Source, operation string) []inventory.Group {
 		// In auto too, some keys are in no report's slot.
 		"ListAccessKeys":       {inventory.GroupKeys, inventory.GroupKeyUse},
 		"GetAccessKeyLastUsed": {inventory.GroupKeyUse},
+	}
+	if source == awsapi.SourceAuto { // only a report tells the status of root's key
+		groups["GenerateCredentialReport"] = []inventory.Group{inventory.GroupRoot}
+		groups["GetCredentialReport"] = []inventory.Group{inventory.GroupRoot}
 	}
 	if source == awsapi.SourceLive {
 		groups["GetLoginProfile"] = []inventory.Group{inventory.GroupConsole}

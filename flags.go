@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"regexp"
 	"slices"
 	"time"
 
@@ -68,7 +69,7 @@ func newApplication(s *settings) *kingpin.Application {
 	app.HelpFlag.Short('h').NoEnvar()
 	app.VersionFlag.NoEnvar()
 
-	switchFlag(app, "demo", "false", "Show a made-up account instead of a real one: no AWS, no credentials, no network.", &s.demo)
+	switchFlag(app, "demo", "false", "Show a made-up account instead of a real one: no AWS, no credentials, no network. Intervals and rates at their defaults are quickened.", &s.demo)
 	addIAMFlags(app, s)
 	addPolicyFlags(app, s)
 	choiceFlag(app, "metrics.access-key-id", "How to show access key ids, in metrics, logs and pages: full, or suffix for their last 4 characters (more where 4 are not unique).",
@@ -140,12 +141,13 @@ func (s *settings) hurry() {
 		s.refreshInterval = model.Duration(10 * time.Second)
 	}
 	if s.keysInterval.String() == usualKeys {
-		s.keysInterval = model.Duration(30 * time.Second)
+		s.keysInterval = max(model.Duration(30*time.Second), s.refreshInterval)
 	}
-	for limit, usual := range map[*float64]string{&s.rate: usualRate, &s.accountRate: usualAccountRate} {
-		if (*number)(limit).String() == usual {
-			*limit = 1000
-		}
+	if (*number)(&s.rate).String() == usualRate {
+		s.rate = 1000
+	}
+	if (*number)(&s.accountRate).String() == usualAccountRate {
+		s.accountRate = s.rate
 	}
 }
 
@@ -161,6 +163,9 @@ func (s *settings) validate() error {
 			return fmt.Errorf("flag --%s: got %s, want 1s or more", f.name, f.value)
 		}
 	}
+	if s.keysInterval < s.refreshInterval {
+		return fmt.Errorf("flag --iam.keys-interval: got %s, want --iam.refresh-interval (%s) or more", s.keysInterval, s.refreshInterval)
+	}
 	for _, f := range []struct {
 		name  string
 		value float64
@@ -171,7 +176,27 @@ func (s *settings) validate() error {
 			return fmt.Errorf("flag --%s: got %v, want a number above 0", f.name, f.value)
 		}
 	}
+	if s.accountRate > s.rate {
+		return fmt.Errorf("flag --iam.account-rate: got %v, want --iam.rate (%v) or less", s.accountRate, s.rate)
+	}
+	if s.command == commandPolicy {
+		if err := s.validatePolicy(); err != nil {
+			return err
+		}
+	}
 	return s.limits().Validate()
+}
+
+// validatePolicy refuses what would end in a policy that AWS refuses, or that
+// allows nothing.
+func (s *settings) validatePolicy() error {
+	if !regexp.MustCompile(`^([0-9]{12}|\*)$`).MatchString(s.accountID) {
+		return fmt.Errorf("flag --account-id: got %q, want 12 digits, or * for any account", s.accountID)
+	}
+	if !regexp.MustCompile(`^aws(-[a-z]+)*$`).MatchString(s.partition) {
+		return fmt.Errorf("flag --partition: got %q, want a partition such as aws, aws-cn or aws-us-gov", s.partition)
+	}
+	return nil
 }
 
 func (s *settings) limits() policy.Limits {

@@ -92,7 +92,7 @@ func TestParse(t *testing.T) {
 		{
 			name: "demo keeps rates that were given", args: []string{"--demo", "--iam.rate=3"},
 			want: func(s *settings) {
-				s.demo, s.rate, s.accountRate = true, 3, 1000
+				s.demo, s.rate, s.accountRate = true, 3, 3
 				s.refreshInterval, s.keysInterval = model.Duration(10*time.Second), model.Duration(30*time.Second)
 			},
 		},
@@ -185,6 +185,10 @@ func badCommandLines() []badCommandLine {
 		{"rate not a number", []string{"--iam.rate=fast"}, `flag --iam.rate: got "fast", want a number; try --help`},
 		{"rate of zero", []string{"--iam.rate=0"}, "flag --iam.rate: got 0, want a number above 0"},
 		{"negative rate", []string{"--iam.account-rate=-1"}, "flag --iam.account-rate: got -1, want a number above 0"},
+		{"account faster than all together", []string{"--iam.account-rate=50"}, "flag --iam.account-rate: got 50, want --iam.rate (20) or less"},
+		{"keys more often than refreshes", []string{"--iam.refresh-interval=2h"}, "flag --iam.keys-interval: got 1h, want --iam.refresh-interval (2h) or more"},
+		{"odd account", []string{"iam-policy", "--account-id=123"}, `flag --account-id: got "123", want 12 digits, or * for any account`},
+		{"odd partition", []string{"iam-policy", "--partition="}, `flag --partition: got "", want a partition such as aws, aws-cn or aws-us-gov`},
 		{"rate without meaning", []string{"--iam.account-rate=NaN"}, "flag --iam.account-rate: got NaN, want a number above 0"},
 		{"refreshes too often", []string{"--iam.refresh-interval=500ms"}, "flag --iam.refresh-interval: got 500ms, want 1s or more"},
 		{"keys too often", []string{"--iam.keys-interval=0"}, "flag --iam.keys-interval: got 0s, want 1s or more"},

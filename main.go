@@ -78,9 +78,11 @@ func serve(ctx context.Context, s *settings, stderr io.Writer) error {
 	account, options := wire(from, s, logger)
 	group.Go(func() error { account.Run(ctx); return nil })
 	listen(ctx, group, s, logger, options)
-	err = group.Wait()
+	if err := group.Wait(); err != nil {
+		return err
+	}
 	logger.Info("Stopped")
-	return err
+	return nil
 }
 
 func connect(ctx context.Context, group *errgroup.Group, s *settings, logger *slog.Logger) (upstream, error) {
@@ -122,12 +124,12 @@ func wire(from upstream, s *settings, logger *slog.Logger) (*fleet.Account, web.
 // listen serves the main listener and, if there is one, the probes' own.
 func listen(ctx context.Context, group *errgroup.Group, s *settings, logger *slog.Logger, o web.Options) {
 	main := newServer(web.Handler(o), logger)
-	serveUntil(ctx, group, main, func() error { return toolkit.ListenAndServe(main, s.web, logger) })
+	serveUntil(ctx, group, main, logger, func() error { return toolkit.ListenAndServe(main, s.web, logger) })
 	if s.probeAddress != "" {
 		probes := newServer(web.Probes(o.Ready), logger)
 		probes.Addr = s.probeAddress
 		logger.Info("Serving probes without TLS and authentication", "address", s.probeAddress)
-		serveUntil(ctx, group, probes, probes.ListenAndServe)
+		serveUntil(ctx, group, probes, logger, probes.ListenAndServe)
 	}
 }
 
@@ -139,7 +141,7 @@ func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
 }
 
 // serveUntil serves until the context ends, then waits for requests under way.
-func serveUntil(ctx context.Context, group *errgroup.Group, server *http.Server, serve func() error) {
+func serveUntil(ctx context.Context, group *errgroup.Group, server *http.Server, logger *slog.Logger, serve func() error) {
 	group.Go(func() error {
 		if err := serve(); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve HTTP: %w; check the addresses and files that the --web flags name", err)
@@ -151,7 +153,8 @@ func serveUntil(ctx context.Context, group *errgroup.Group, server *http.Server,
 		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
 		defer cancel()
 		if err := server.Shutdown(drain); err != nil {
-			return fmt.Errorf("wait for requests under way: %w", err)
+			logger.Warn("Ending requests that take too long", "err", err)
+			return server.Close()
 		}
 		return nil
 	})

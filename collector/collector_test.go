@@ -64,7 +64,7 @@ func account(id string, users ...inventory.User) *inventory.Snapshot {
 	return &inventory.Snapshot{
 		Account: inventory.Account{ID: id, Name: "production", Partition: "aws", OUPath: "o-1/r-1/ou-1/"},
 		Users:   users,
-		Health:  inventory.Health{State: inventory.StateUp, Refreshes: 7, Duration: 1500 * time.Millisecond},
+		Health:  inventory.Health{State: inventory.StateUp, Refreshes: 7, Finished: 7, Duration: 1500 * time.Millisecond},
 	}
 }
 

@@ -56,7 +56,7 @@ func emitAge(s *subject, emit emit) {
 
 func emitRootKeyUse(s *subject, emit emit) {
 	var last time.Time
-	keys, _ := policy.RootKeys(&s.Snapshot.Root).Get()
+	keys, _ := s.Snapshot.Root.AccessKeys().Get()
 	for i := range keys {
 		if use, _ := keys[i].LastUse.Get(); use.At.After(last) {
 			last = use.At

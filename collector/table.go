@@ -267,7 +267,7 @@ func rootMetrics() []metric {
 			help:   "Access keys of the root user by status. Absent while their status is unknown.",
 			facts:  root,
 			series: func(s *subject, emit emit) {
-				if keys, known := policy.RootKeys(&s.Snapshot.Root).Get(); known {
+				if keys, known := s.Snapshot.Root.AccessKeys().Get(); known {
 					emitStatuses(emit, keys)
 				}
 			},
@@ -373,7 +373,7 @@ func countMetrics() []metric {
 		},
 		{
 			name: "aws_iam_account_console_users", scope: perAccount, kind: gauge,
-			help:   "Users with console access. Absent until it has been known for every user.",
+			help:   "Users with console access. Absent until it has been known for every user; from then on, users not known yet do not count.",
 			facts:  facts(inventory.GroupConsole),
 			series: emitConsoleUsers,
 		},
@@ -386,7 +386,7 @@ func countMetrics() []metric {
 		},
 		{
 			name: "aws_iam_account_never_used_access_keys", scope: perAccount, kind: gauge,
-			help:   "Active access keys of users without any use on record. Absent until use has been known for every key.",
+			help:   "Active access keys of users without any use on record. Absent until use has been known for every key; from then on, keys not known yet do not count.",
 			facts:  facts(inventory.GroupKeyUse),
 			series: emitNeverUsedKeys,
 		},
@@ -394,7 +394,7 @@ func countMetrics() []metric {
 			name: "aws_iam_account_access_keys", scope: perAccount, kind: gauge,
 			labels: []string{"status", "age_band"},
 			help: "Access keys of users by status and age, the upper end of a band included. " +
-				"Absent until the keys of every user have been known.",
+				"Absent until the keys of every user have been known; from then on, users not known yet do not count.",
 			facts:  facts(inventory.GroupKeys),
 			series: emitKeysByAge,
 		},
@@ -402,8 +402,8 @@ func countMetrics() []metric {
 			name: "aws_iam_account_verdicts", scope: perAccount, kind: gauge,
 			labels: []string{"rule", "verdict"},
 			help: "Users, active access keys or accounts, whichever the rule judges, by verdict: compliant, breach, exempted, unknown. " +
-				"Under a rule about keys, a user whose keys are unknown counts once.",
-			facts:  facts(inventory.GroupUsers),
+				"Under a rule about keys, a user whose keys are unknown counts once. " +
+				"Judged as of the moment at which AWS stated the facts that the rule rests on: see " + factsObserved + ".",
 			series: emitVerdicts,
 		},
 	}
@@ -430,7 +430,7 @@ func healthMetrics() []metric {
 			name: "aws_iam_account_refresh_duration_seconds", scope: perAccount, kind: gauge,
 			help: "How long the last finished refresh took. Absent until one has.",
 			series: func(s *subject, emit emit) {
-				if h := s.Snapshot.Health; h.State != inventory.StatePending {
+				if h := s.Snapshot.Health; h.Finished > 0 {
 					emit(h.Duration.Seconds())
 				}
 			},

@@ -206,7 +206,12 @@ func detail(err error) string {
 	case inventory.ReasonServer:
 		return "AWS answered with an error" + status(err)
 	}
-	return scrub(innermost(err).Error())
+	text := scrub(innermost(err).Error())
+	var creds *credentialsError
+	if errors.As(err, &creds) {
+		return "no usable credentials were found: " + text
+	}
+	return text
 }
 
 func status(err error) string {
@@ -240,7 +245,7 @@ func innermost(err error) error {
 }
 
 // keyID matches access key ids of users and of sessions.
-var keyID = regexp.MustCompile(`\b(A[KS]IA)[A-Z0-9]{8,}([A-Z0-9]{4})\b`)
+var keyID = regexp.MustCompile(`(A[KS]IA)[A-Z0-9]{8,}([A-Z0-9]{4})`)
 
 const longestDetail = 400
 

@@ -113,10 +113,10 @@ func TestFailures(t *testing.T) {
 		"wrong signature":   {answered(403, "SignatureDoesNotMatch", signature), inventory.ReasonCredentials, "SignatureDoesNotMatch", 1, "AWS answered SignatureDoesNotMatch (HTTP 403, request ID)" + credentials},
 		"unsigned":          {answered(403, "MissingAuthenticationToken", ""), inventory.ReasonCredentials, "MissingAuthenticationToken", 1, "AWS answered MissingAuthenticationToken (HTTP 403, request ID)" + credentials},
 		"unrecognized":      {answered(400, "UnrecognizedClientException", ""), inventory.ReasonCredentials, "UnrecognizedClientException", 1, "AWS answered UnrecognizedClientException (HTTP 400, request ID)" + credentials},
-		"no credentials":    {failure{provider: failing(errors.New("no EC2 IMDS role found"))}, inventory.ReasonCredentials, "", 0, "no EC2 IMDS role found" + credentials},
+		"no credentials":    {failure{provider: failing(errors.New("no EC2 IMDS role found"))}, inventory.ReasonCredentials, "", 0, "no usable credentials were found: no EC2 IMDS role found" + credentials},
 		"role not assumed":  {failure{provider: failing(assuming("AccessDenied", "not authorized to perform: sts:AssumeRole"))}, inventory.ReasonCredentials, "AccessDenied", 0, "AccessDenied: not authorized to perform: sts:AssumeRole" + credentials},
 		"role, signature":   {failure{provider: failing(assuming("SignatureDoesNotMatch", signature))}, inventory.ReasonCredentials, "SignatureDoesNotMatch", 0, "AWS answered SignatureDoesNotMatch" + credentials},
-		"provider, timeout": {failure{provider: failing(dial(syscall.ETIMEDOUT))}, inventory.ReasonCredentials, "", 0, "dial tcp: connection timed out" + credentials},
+		"provider, timeout": {failure{provider: failing(dial(syscall.ETIMEDOUT))}, inventory.ReasonCredentials, "", 0, "no usable credentials were found: dial tcp: connection timed out" + credentials},
 
 		"service failure": {answered(500, "ServiceFailure", "oops"), inventory.ReasonServer, "ServiceFailure", 3, "AWS answered ServiceFailure (HTTP 500, request ID)" + health},
 		"unavailable":     {answered(503, "ServiceUnavailable", ""), inventory.ReasonServer, "ServiceUnavailable", 3, "AWS answered ServiceUnavailable (HTTP 503, request ID)" + health},

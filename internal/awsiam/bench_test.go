@@ -42,7 +42,7 @@ func judgeReport(b *testing.B, content []byte) (*Reader, *policy.Judgement) {
 		b.Fatal(err)
 	}
 	r := New(nil, Options{Source: awsapi.SourceReport, RefreshInterval: 5 * time.Minute, KeysInterval: time.Hour})
-	r.report = &report{parsed, benchTime()}
+	r.report = &report{Report: parsed, generated: benchTime()}
 	r.setUsersFromReport()
 	return r, policy.Judge(r.Snapshot(), policy.DefaultLimits())
 }

@@ -318,6 +318,7 @@ func reportPauses() []time.Duration { return []time.Duration{3 * time.Second, 25
 type report struct {
 	*credreport.Report
 	generated time.Time
+	served    time.Time // by AWS's clock
 }
 
 // report has AWS make a report and returns the newest one. AWS keeps a report
@@ -362,7 +363,7 @@ func (c calls) getReport(ctx context.Context) (*report, error) {
 	if err != nil {
 		return nil, &awsapi.Malformed{What: "the credential report cannot be used", Err: err}
 	}
-	return &report{Report: parsed, generated: whole(*out.GeneratedTime)}, nil
+	return &report{Report: parsed, generated: whole(*out.GeneratedTime), served: observedAt(out.ResultMetadata)}, nil
 }
 
 // sleep waits, or ends with the context.

@@ -178,17 +178,19 @@ func rootFromRow(row *credreport.Row, generated time.Time) inventory.Root {
 }
 
 // keysFromRootRow is keysFromRow for root, whose keys have no ids to show: a
-// key without a creation date still counts.
+// key without a creation date still counts. If the row does not show all keys,
+// an active one among those shown is still enough to know what matters.
 func keysFromRootRow(row *credreport.Row, generated time.Time) inventory.Fact[[]inventory.AccessKey] {
 	keys := make([]inventory.AccessKey, 0, len(row.Slots))
+	active := false
 	for _, slot := range row.Slots {
 		key := inventory.AccessKey{Status: inventory.Inactive, Created: slot.Created, LastUse: slot.LastUse.ObservedAt(generated)}
 		if slot.Active {
-			key.Status = inventory.Active
+			key.Status, active = inventory.Active, true
 		}
 		keys = append(keys, key)
 	}
-	if row.Additional {
+	if row.Additional && !active {
 		return inventory.Fact[[]inventory.AccessKey]{}
 	}
 	return inventory.Observe(keys, generated)

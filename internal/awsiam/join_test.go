@@ -286,8 +286,15 @@ func TestRootFromRow(t *testing.T) {
 			},
 		},
 		"more than the row shows": {
-			credreport.Row{Created: epoch, Additional: true, Slots: []credreport.Slot{slot(true, epoch)}},
+			credreport.Row{Created: epoch, Additional: true, Slots: []credreport.Slot{slot(false, epoch)}},
 			inventory.Root{Created: epoch, KeyPresent: inventory.Observe(true, generated)},
+		},
+		"more than the row shows, one active": {
+			credreport.Row{Created: epoch, Additional: true, Slots: []credreport.Slot{slot(true, epoch)}},
+			inventory.Root{
+				Created: epoch, KeyPresent: inventory.Observe(true, generated),
+				Keys: inventory.Observe([]inventory.AccessKey{{Status: inventory.Active, Created: epoch, LastUse: slot(true, epoch).LastUse.ObservedAt(generated)}}, generated),
+			},
 		},
 	} {
 		t.Run(name, func(t *testing.T) { mustEqual(t, test.want, rootFromRow(&test.row, generated)) })

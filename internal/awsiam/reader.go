@@ -65,7 +65,8 @@ type record struct {
 	rowChanged bool            // since the keys were last listed
 	attempted  time.Time       // when the sweep last came by, by our clock
 	failed     map[string]error
-	retry      bool // what was denied to this user works for others again
+	owed       map[string]error // what AWS was too busy for, by call
+	retry      bool             // what was denied to this user works for others again
 }
 
 // New returns a Reader that knows nothing yet.
@@ -98,11 +99,14 @@ func (r *Reader) Refresh(ctx context.Context) {
 	if r.o.Source != awsapi.SourceReport {
 		r.refreshUsers(ctx)
 	}
-	if r.elsewhere() {
+	if r.elsewhere("users") {
 		return
 	}
 	if r.wantsReport() {
 		r.refreshReport(ctx)
+	}
+	if r.elsewhere("report") {
+		return
 	}
 	r.decideFallback()
 	if r.o.Source != awsapi.SourceReport && !r.reportUsable() {
@@ -129,12 +133,11 @@ func (r *Reader) note(ctx context.Context, step string, err error) {
 func (r *Reader) refreshUsers(ctx context.Context) {
 	users, observed, err := r.calls.listUsers(ctx)
 	if err == nil {
-		err = r.checkUsers(users)
+		err = r.checkUsers(ctx, users)
 	}
 	if r.note(ctx, "users", err); err != nil {
 		return
 	}
-	r.setClock(observed)
 	known := make(map[string]*record, len(r.ordered))
 	for _, rec := range r.ordered {
 		known[rec.user.ID] = rec
@@ -154,7 +157,16 @@ func (r *Reader) refreshUsers(ctx context.Context) {
 	r.setUsers(slices.Collect(maps.Values(records)), observed)
 }
 
-func (r *Reader) checkUsers(users []inventory.User) error {
+// checkUsers refuses a listing of another account. One without users does not
+// tell whose it is, so AWS is asked again who we are.
+func (r *Reader) checkUsers(ctx context.Context, users []inventory.User) error {
+	if len(users) == 0 {
+		account, _, err := r.calls.account(ctx)
+		if err == nil && account.ID != r.account.ID {
+			err = awsapi.Wrap("iam:ListUsers", "account "+r.account.ID, &awsapi.Malformed{What: "the listing is of account " + account.ID, Err: errOtherAccount})
+		}
+		return err
+	}
 	for _, u := range users {
 		if err := r.checkAccount(u.Name, u.ARN); err != nil {
 			return awsapi.Wrap("iam:ListUsers", "account "+r.account.ID, err)
@@ -185,10 +197,10 @@ func (r *Reader) checkAccount(name, userARN string) error {
 	return &awsapi.Malformed{What: fmt.Sprintf("user %q has the ARN %q: expected one in account %s", name, userARN, r.account.ID), Err: errOtherAccount}
 }
 
-// elsewhere tells whether the credentials reach another account, in which a
-// user of the same name would be somebody else.
-func (r *Reader) elsewhere() bool {
-	return errors.Is(r.failed["users"], errOtherAccount) || errors.Is(r.failed["report"], errOtherAccount)
+// elsewhere tells whether the step has shown that the credentials reach another
+// account, in which a user of the same name would be somebody else.
+func (r *Reader) elsewhere(step string) bool {
+	return errors.Is(r.failed[step], errOtherAccount)
 }
 
 // setUsers replaces the set of users. A name belongs to one user: of two that
@@ -274,6 +286,7 @@ func (r *Reader) refreshReport(ctx context.Context) {
 	}
 	newest, err := r.calls.report(ctx, known)
 	if err == nil {
+		r.setClock(newest.served)
 		err = r.checkReport(newest)
 	}
 	if err == nil && !newest.generated.After(known) && !r.reportUsable() {

@@ -37,10 +37,10 @@ func (r *Reader) Snapshot() *inventory.Snapshot {
 // state tells whether everything asked for so far was learnt.
 func (r *Reader) state() inventory.State {
 	switch {
-	case r.health.Refreshes == 0:
-		return inventory.StatePending
 	case len(r.failed) > 0, slices.ContainsFunc(r.ordered, func(rec *record) bool { return len(rec.failed) > 0 }):
 		return inventory.StateDown
+	case r.health.Finished == 0:
+		return inventory.StatePending
 	}
 	return inventory.StateUp
 }
@@ -57,9 +57,7 @@ func (r *Reader) addFreshness(s *inventory.Snapshot) {
 		ages[inventory.GroupUsers].add(true, r.listed)
 	}
 	addUsers(s.Users, ages[inventory.GroupKeys], ages[inventory.GroupKeyUse], ages[inventory.GroupConsole], ages[inventory.GroupMFA])
-	for _, observed := range []time.Time{s.Root.KeyPresent.Observed(), s.Root.Console.Observed()} {
-		ages[inventory.GroupRoot].add(!observed.IsZero(), observed)
-	}
+	addRoot(&s.Root, ages[inventory.GroupRoot])
 	// A group with nobody in it is as old as the group that says so.
 	ages[inventory.GroupConsole].orElse(ages[inventory.GroupUsers])
 	ages[inventory.GroupKeys].orElse(ages[inventory.GroupUsers])
@@ -77,6 +75,19 @@ func (r *Reader) addFreshness(s *inventory.Snapshot) {
 		}
 	}
 	s.Complete = maps.Clone(r.complete)
+}
+
+// addRoot takes in everything that root's series and rule rest on: a summary
+// renews only part of what a report has told.
+func addRoot(root *inventory.Root, group *age) {
+	group.add(root.KeyPresent.Known(), root.KeyPresent.Observed())
+	group.add(root.Console.Known(), root.Console.Observed())
+	if keys := root.AccessKeys(); keys.Known() {
+		group.add(true, keys.Observed())
+	}
+	if root.MFA.Known() {
+		group.add(true, root.MFA.Observed())
+	}
 }
 
 func addUsers(users []inventory.User, keys, use, console, mfa *age) {

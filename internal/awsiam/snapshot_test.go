@@ -155,19 +155,20 @@ func TestStaleIsLifetimeAfterTheOldest(t *testing.T) {
 func TestState(t *testing.T) {
 	failure := map[string]error{"users": errors.New("no")}
 	for name, test := range map[string]struct {
-		refreshes uint64
-		failed    map[string]error
-		user      map[string]error
-		want      inventory.State
+		finished uint64 // refreshes
+		failed   map[string]error
+		user     map[string]error
+		want     inventory.State
 	}{
 		"at first":        {0, nil, nil, inventory.StatePending},
+		"a bad beginning": {0, failure, nil, inventory.StateDown},
 		"all is well":     {1, nil, nil, inventory.StateUp},
 		"a refresh fails": {1, failure, nil, inventory.StateDown},
 		"a user fails":    {1, nil, failure, inventory.StateDown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := readerOf(knownUser("alice"), knownUser("bob"))
-			r.health.Refreshes, r.failed, r.ordered[1].failed = test.refreshes, test.failed, test.user
+			r.health.Finished, r.failed, r.ordered[1].failed = test.finished, test.failed, test.user
 			if got := r.Snapshot().Health.State; got != test.want {
 				t.Errorf("state: got %s, want %s", got, test.want)
 			}

@@ -16,6 +16,9 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
 
+// listKeys is the call without which little is known of a user.
+const listKeys = "iam:ListAccessKeys"
+
 const (
 	// readers is how many users are read at the same time, so that the rate,
 	// not the distance to AWS, sets the pace.
@@ -34,8 +37,8 @@ const (
 // the time until has come. Users in breach come early. It calls publish now
 // and then while it learns something.
 func (r *Reader) Sweep(ctx context.Context, until time.Time, inBreach func(name string) bool, publish func()) {
-	defer func() { r.health.Duration = time.Since(r.began) }()
-	if r.o.Source == awsapi.SourceReport || r.listed.IsZero() || r.elsewhere() {
+	defer r.endRefresh()
+	if r.o.Source == awsapi.SourceReport || r.listed.IsZero() || r.elsewhere("users") || r.elsewhere("report") {
 		return
 	}
 	if r.cycle.started.IsZero() {
@@ -44,7 +47,8 @@ func (r *Reader) Sweep(ctx context.Context, until time.Time, inBreach func(name 
 	queue := r.due(until, inBreach)
 	limits := newBreaker()
 	published := time.Now()
-	for len(queue) > 0 && ctx.Err() == nil && time.Now().Before(until) && !limits.unreachable() {
+	// One batch is read even if the calls before took all the time.
+	for first := true; len(queue) > 0 && ctx.Err() == nil && (first || time.Now().Before(until)) && !limits.unreachable(); first = false {
 		batch := queue[:min(readers, len(queue))]
 		queue = append(queue[len(batch):], r.readAll(ctx, batch, limits)...)
 		if ctx.Err() == nil && time.Since(published) >= publishInterval {
@@ -52,11 +56,29 @@ func (r *Reader) Sweep(ctx context.Context, until time.Time, inBreach func(name 
 			published = time.Now()
 		}
 	}
-	if limits.unreachable() {
-		r.cycle.started = time.Now() // an outage tells nothing about the pace
+	busy := r.putBack()
+	r.note(ctx, "sweep", busy)
+	if busy != nil || limits.unreachable() {
+		r.cycle.started = time.Now() // trouble tells nothing about the pace
 		return
 	}
 	r.cycle.note(r.ordered)
+}
+
+func (r *Reader) endRefresh() {
+	r.health.Duration = time.Since(r.began)
+	r.health.Finished++
+}
+
+// putBack returns what AWS was too busy to answer about one of the users that
+// are to be read again, or nil if there is none.
+func (r *Reader) putBack() error {
+	for _, rec := range r.ordered {
+		for _, err := range rec.owed {
+			return err
+		}
+	}
+	return nil
 }
 
 // readAll reads the users at the same time and returns those that AWS was too
@@ -107,7 +129,7 @@ func (r *Reader) due(until time.Time, inBreach func(name string) bool) []*record
 
 func (r *Reader) isDue(rec *record, until time.Time) bool {
 	switch {
-	case rec.attempted.IsZero(), rec.rowChanged, rec.retry, rec.attempted.Before(r.liveSince):
+	case rec.attempted.IsZero(), rec.rowChanged, rec.retry, len(rec.owed) > 0, rec.attempted.Before(r.liveSince):
 		return true
 	case transient(rec.failed), len(rec.failed) == 0 && r.lacks(&rec.user):
 		return true
@@ -147,8 +169,8 @@ func transient(failed map[string]error) bool {
 
 // rank orders the users that are due. Those that were never read come before
 // all others, whoever may hold a key where no key belongs first. Among the
-// others come first those whom the report does not cover or a rule accuses,
-// and those who have waited too long already, so that nobody is forgotten
+// others come first those about whom a call failed, whom the report does not
+// cover or a rule accuses, and those who have waited too long already, so that nobody is forgotten
 // where the rate is too low for everybody.
 func (r *Reader) rank(rec *record, inBreach func(name string) bool) int {
 	activeSlot, password := false, false
@@ -165,7 +187,7 @@ func (r *Reader) rank(rec *record, inBreach func(name string) bool) int {
 		return 0
 	case unread && (active > 0 || activeSlot):
 		return 1
-	case unread:
+	case unread, len(rec.failed) > 0:
 		return 2
 	case unreported, overdue, inBreach(rec.user.Name):
 		return 3
@@ -179,13 +201,12 @@ type reading struct {
 	calls  calls
 	limits *breaker
 
-	user       inventory.User // as known before
-	hasRow     bool
-	reportMFA  inventory.Fact[bool]
-	reported   func(keys []inventory.AccessKey, key *inventory.AccessKey) bool // the report tells the key's use
-	generated  time.Time
-	asksLive   bool
-	waitReport bool // no report yet, but one is expected: ask only for keys
+	user       inventory.User   // as known before
+	row        *credreport.Row  // the user's, if the report in use has one
+	generated  time.Time        // of that report
+	asksLive   bool             // no report is in use
+	waitReport bool             // no report yet, but one is expected: ask only for keys
+	owed       map[string]error // ask only for this, which AWS was too busy for
 
 	keys     inventory.Fact[[]inventory.AccessKey]
 	password password
@@ -197,24 +218,34 @@ type reading struct {
 
 func (r *Reader) newReading(rec *record, limits *breaker) *reading {
 	g := &reading{
-		calls: r.calls, limits: limits, user: rec.user, hasRow: rec.row != nil,
+		calls: r.calls, limits: limits, user: rec.user, row: rec.row,
 		asksLive: r.asksLive(), waitReport: r.report == nil && !r.asksLive(),
 		worked: map[string]bool{}, failed: map[string]error{},
 	}
-	row := rec.row
-	if row != nil {
+	if rec.row != nil {
 		g.generated = r.report.generated
-		g.reportMFA = row.MFA.ObservedAt(g.generated)
 	}
-	g.reported = func(keys []inventory.AccessKey, key *inventory.AccessKey) bool {
-		slot := slotOf(key, keys, row)
-		if slot == nil {
-			return false
-		}
-		_, tells := slot.LastUse.Get()
-		return tells
+	if keys, known := rec.user.Keys.Get(); known && len(rec.owed) > 0 && rec.owed[listKeys] == nil && !rec.rowChanged {
+		g.owed = rec.owed
+		g.keys = inventory.Observe(slices.Clone(keys), rec.user.Keys.Observed())
 	}
 	return g
+}
+
+// reports tells whether the row tells the key's last use.
+func (g *reading) reports(keys []inventory.AccessKey, key *inventory.AccessKey) bool {
+	slot := slotOf(key, keys, g.row)
+	if slot == nil {
+		return false
+	}
+	_, tells := slot.LastUse.Get()
+	return tells
+}
+
+// lacksKey tells whether the row has no active key where the user has one.
+func (g *reading) lacksKey(keys []inventory.AccessKey, key *inventory.AccessKey) bool {
+	slot := slotOf(key, keys, g.row)
+	return slot == nil || !slot.Active
 }
 
 func (g *reading) read(ctx context.Context) {
@@ -239,13 +270,16 @@ func (g *reading) read(ctx context.Context) {
 
 // do makes a call unless it has failed too often, and keeps its failure.
 func (g *reading) do(action string, call func() error) {
+	if g.owed != nil && g.owed[action] == nil {
+		return
+	}
 	if g.limits.open(action) {
 		g.failed[action] = g.limits.reason(action)
 		return
 	}
 	err := call()
 	if awsapi.IsNoSuchEntity(err) {
-		g.gone = g.gone || action == "iam:ListAccessKeys"
+		g.gone = g.gone || action == listKeys
 		err = nil // the user or key went meanwhile; the next listing tells
 	}
 	g.limits.note(action, err)
@@ -257,7 +291,7 @@ func (g *reading) do(action string, call func() error) {
 }
 
 func (g *reading) readKeys(ctx context.Context) {
-	g.do("iam:ListAccessKeys", func() (err error) {
+	g.do(listKeys, func() (err error) {
 		g.keys, err = g.calls.listKeys(ctx, g.user.Name)
 		return err
 	})
@@ -271,7 +305,7 @@ func (g *reading) readUse(ctx context.Context) {
 	keys, _ := g.keys.Get()
 	for i := range keys {
 		key := &keys[i]
-		if !g.asksLive && g.reported(keys, key) {
+		if !g.asksLive && g.reports(keys, key) {
 			continue
 		}
 		g.do("iam:GetAccessKeyLastUsed", func() error {
@@ -287,7 +321,7 @@ func (g *reading) readUse(ctx context.Context) {
 // accused, so that neither the sin nor its repair waits for the next report.
 func (g *reading) needsPassword() bool {
 	console, known := g.user.Console.Get()
-	if g.asksLive || !g.hasRow || !known {
+	if g.asksLive || g.row == nil || !known {
 		return true
 	}
 	signIn, _ := g.user.PasswordUse.Get()
@@ -296,7 +330,7 @@ func (g *reading) needsPassword() bool {
 	}
 	keys, _ := g.keys.Get()
 	for i := range keys {
-		if keys[i].Status == inventory.Active && (console || keys[i].Created.After(g.generated) || !g.reported(keys, &keys[i])) {
+		if keys[i].Status == inventory.Active && (console || g.lacksKey(keys, &keys[i])) {
 			return true
 		}
 	}
@@ -311,15 +345,18 @@ func (g *reading) needsMFA() bool {
 	if !console {
 		return false
 	}
-	reported, told := g.reportMFA.Get()
-	return g.asksLive || !told || g.password.console.Known() && !reported
+	if g.asksLive || g.row == nil {
+		return true
+	}
+	reported, told := g.row.MFA.Get()
+	return !told || g.password.console.Known() && !reported
 }
 
 // apply takes over what the reading has learnt. It returns true if AWS was too
 // busy to answer everything, in which case the user is to be read again.
 func (r *Reader) apply(rec *record, g *reading) (again bool) {
+	rec.attempted, rec.owed = time.Now(), nil
 	if g.gone {
-		rec.attempted = time.Now()
 		return false
 	}
 	if keys, known := g.keys.Get(); known {
@@ -336,19 +373,22 @@ func (r *Reader) apply(rec *record, g *reading) (again bool) {
 	rec.user.MFA = rec.user.MFA.Newer(g.mfa)
 	for action, err := range g.failed {
 		if awsapi.ReasonOf(err) == inventory.ReasonThrottled {
+			if rec.owed == nil {
+				rec.owed = map[string]error{}
+			}
+			rec.owed[action] = err
 			delete(g.failed, action) // put back, not failed
-			again = true
 			continue
 		}
 		if !errors.Is(err, errGivenUp) {
 			r.health.Errors[awsapi.ReasonOf(err)]++
 		}
 	}
-	if again {
+	if len(rec.owed) > 0 {
 		return true
 	}
 	r.noteRecovery(rec.failed, g)
-	rec.failed, rec.attempted, rec.retry = g.failed, time.Now(), false
+	rec.failed, rec.retry = g.failed, false
 	return false
 }
 

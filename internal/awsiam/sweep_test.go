@@ -187,20 +187,21 @@ func TestNeedsPassword(t *testing.T) {
 	inactive[0].Status = inventory.Inactive
 	yes, no := inventory.Observe(true, generated), inventory.Observe(false, generated)
 	for name, test := range map[string]struct {
-		live, noRow, unreported bool
-		console                 inventory.Fact[bool]
-		signIn                  time.Time
-		keys                    []inventory.AccessKey
-		want                    bool
+		live, noRow, unreported, deactivated bool
+		console                              inventory.Fact[bool]
+		signIn                               time.Time
+		keys                                 []inventory.AccessKey
+		want                                 bool
 	}{
 		"no report is used":               {live: true, console: no, want: true},
 		"not in the report":               {noRow: true, console: no, want: true},
 		"the report does not say":         {want: true},
 		"no password, no key":             {console: no},
 		"no password, older key":          {console: no, keys: at(epoch)},
-		"no password, newer key":          {console: no, keys: at(generated.Add(time.Second)), want: true},
+		"no password, newer key":          {console: no, keys: at(generated.Add(time.Second)), unreported: true, want: true},
 		"no password, newer but inactive": {console: no, keys: inactive},
 		"no password, key not reported":   {console: no, keys: at(epoch), unreported: true, want: true},
+		"no password, key reactivated":    {console: no, keys: at(epoch), deactivated: true, want: true},
 		"no password, signed in since":    {console: no, signIn: generated.Add(time.Second), want: true},
 		"no password, signed in before":   {console: no, signIn: generated},
 		"password, no key":                {console: yes},
@@ -209,10 +210,17 @@ func TestNeedsPassword(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := &reading{
-				asksLive: test.live, hasRow: !test.noRow, generated: generated,
-				user:     inventory.User{Console: test.console, PasswordUse: use(test.signIn, observed)},
-				keys:     inventory.Observe(test.keys, observed),
-				reported: func([]inventory.AccessKey, *inventory.AccessKey) bool { return !test.unreported },
+				asksLive: test.live, generated: generated,
+				user: inventory.User{Console: test.console, PasswordUse: use(test.signIn, observed)},
+				keys: inventory.Observe(test.keys, observed),
+			}
+			if !test.noRow {
+				g.row = &credreport.Row{}
+			}
+			for _, k := range test.keys {
+				if !test.noRow && !test.unreported {
+					g.row.Slots = append(g.row.Slots, credreport.Slot{Active: !test.deactivated, Created: k.Created, LastUse: credreport.Known(inventory.Use{})})
+				}
 			}
 			if got := g.needsPassword(); got != test.want {
 				t.Errorf("got %t, want %t", got, test.want)
@@ -222,31 +230,36 @@ func TestNeedsPassword(t *testing.T) {
 }
 
 func TestNeedsMFA(t *testing.T) {
-	yes, no, unknown := inventory.Observe(true, generated), inventory.Observe(false, generated), inventory.Fact[bool]{}
+	yes, no := inventory.Observe(true, generated), inventory.Observe(false, generated)
+	one, none := credreport.Known(true), credreport.Known(false)
 	yesNow, noNow := inventory.Observe(true, observed), inventory.Observe(false, observed)
 	for name, test := range map[string]struct {
-		live, noRow                   bool
-		console, password, reportsMFA inventory.Fact[bool]
-		want                          bool
+		live, noRow       bool
+		console, password inventory.Fact[bool]
+		reportsMFA        credreport.Maybe[bool]
+		want              bool
 	}{
-		"no password":                             {console: no, reportsMFA: no},
-		"unknown password":                        {reportsMFA: no},
-		"password, the report tells":              {console: yes, reportsMFA: no},
-		"password, the report does not tell":      {console: yes, reportsMFA: unknown, want: true},
-		"no report is used":                       {live: true, console: yes, reportsMFA: yes, want: true},
+		"no password":                             {console: no, reportsMFA: none},
+		"unknown password":                        {reportsMFA: none},
+		"password, the report tells":              {console: yes, reportsMFA: none},
+		"password, the report does not tell":      {console: yes, want: true},
+		"no report is used":                       {live: true, console: yes, reportsMFA: one, want: true},
 		"no report is used, no password":          {live: true, password: noNow},
 		"not in the report":                       {noRow: true, password: yesNow, want: true},
 		"not in the report, no password":          {noRow: true, password: noNow},
-		"accused still, the report says none":     {console: yes, password: yesNow, reportsMFA: no, want: true},
-		"accused still, the report says one":      {console: yes, password: yesNow, reportsMFA: yes},
-		"password removed since":                  {console: yes, password: noNow, reportsMFA: no},
-		"password made since, the report has one": {console: no, password: yesNow, reportsMFA: yes},
-		"password made since":                     {console: no, password: yesNow, reportsMFA: no, want: true},
+		"accused still, the report says none":     {console: yes, password: yesNow, reportsMFA: none, want: true},
+		"accused still, the report says one":      {console: yes, password: yesNow, reportsMFA: one},
+		"password removed since":                  {console: yes, password: noNow, reportsMFA: none},
+		"password made since, the report has one": {console: no, password: yesNow, reportsMFA: one},
+		"password made since":                     {console: no, password: yesNow, reportsMFA: none, want: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := &reading{
-				asksLive: test.live, hasRow: !test.noRow, reportMFA: test.reportsMFA,
-				user: inventory.User{Console: test.console}, password: password{console: test.password},
+				asksLive: test.live,
+				user:     inventory.User{Console: test.console}, password: password{console: test.password},
+			}
+			if !test.noRow {
+				g.row = &credreport.Row{MFA: test.reportsMFA}
 			}
 			if got := g.needsMFA(); got != test.want {
 				t.Errorf("got %t, want %t", got, test.want)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsiam"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
@@ -91,14 +92,26 @@ func (a *Account) log() {
 	j := a.Judgement()
 	logger := a.logger.With("account_id", j.Snapshot.Account.ID)
 	problems := j.Snapshot.Health.Problems
+	details := []any{"users", len(j.Snapshot.Users), "unread", unread(j.Snapshot), "findings", len(j.Findings), "took", j.Snapshot.Health.Duration}
 	for _, p := range problems {
 		logger.Warn("Refresh incomplete, keeping the last facts", "reason", p.Reason, "problem", p.Text)
 	}
 	switch {
 	case len(problems) == 0 && (a.failing || j.Snapshot.Health.Refreshes == 1):
-		logger.Info("Refresh complete", "users", len(j.Snapshot.Users), "findings", len(j.Findings), "took", j.Snapshot.Health.Duration)
+		logger.Info("Refresh complete", details...)
 	default:
-		logger.Debug("Refreshed", "users", len(j.Snapshot.Users), "findings", len(j.Findings), "took", j.Snapshot.Health.Duration)
+		logger.Debug("Refreshed", details...)
 	}
 	a.failing = len(problems) > 0
+}
+
+// unread counts the users whose keys no sweep has reached yet.
+func unread(s *inventory.Snapshot) int {
+	n := 0
+	for i := range s.Users {
+		if !s.Users[i].Keys.Known() {
+			n++
+		}
+	}
+	return n
 }

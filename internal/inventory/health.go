@@ -50,6 +50,7 @@ type Problem struct {
 type Health struct {
 	State     State
 	Refreshes uint64            // refreshes begun
+	Finished  uint64            // refreshes ended
 	Errors    map[Reason]uint64 // failures to learn a fact, since the start
 	Duration  time.Duration     // of the last finished refresh
 	Problems  []Problem         // what is wrong now

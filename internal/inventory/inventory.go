@@ -158,6 +158,23 @@ type Root struct {
 	PasswordUse Fact[Use]
 }
 
+// AccessKeys returns root's access keys. A later word on whether there are any
+// overrules an older listing that says otherwise; that there are none needs no
+// listing.
+func (r *Root) AccessKeys() Fact[[]AccessKey] {
+	present, told := r.KeyPresent.Get()
+	if !told || r.KeyPresent.Observed().Before(r.Keys.Observed()) {
+		return r.Keys
+	}
+	if !present {
+		return Observe([]AccessKey(nil), r.KeyPresent.Observed())
+	}
+	if keys, _ := r.Keys.Get(); len(keys) == 0 {
+		return Fact[[]AccessKey]{}
+	}
+	return r.Keys
+}
+
 // Freshness tells how old the facts of one group are.
 type Freshness struct {
 	Observed time.Time // the oldest observation in the group

@@ -55,21 +55,6 @@ func NeverUsed(key *inventory.AccessKey) inventory.Fact[bool] {
 	return inventory.Observe(use.Never(), key.LastUse.Observed())
 }
 
-// RootKeys returns root's access keys. A later word on whether there are any
-// overrules an older listing that says otherwise; that there are none needs no
-// listing.
-func RootKeys(root *inventory.Root) inventory.Fact[[]inventory.AccessKey] {
-	keys, _ := root.Keys.Get()
-	present, told := root.KeyPresent.Get()
-	if !told || root.KeyPresent.Observed().Before(root.Keys.Observed()) || present == (len(keys) > 0) && root.Keys.Known() {
-		return root.Keys
-	}
-	if present {
-		return inventory.Fact[[]inventory.AccessKey]{}
-	}
-	return inventory.Observe([]inventory.AccessKey(nil), root.KeyPresent.Observed())
-}
-
 func earlier(a, b time.Time) time.Time {
 	if b.Before(a) {
 		return b

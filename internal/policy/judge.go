@@ -210,7 +210,7 @@ func keyUnused(l *Limits, user *inventory.User, key *inventory.AccessKey) outcom
 }
 
 func rootAccessKey(root *inventory.Root) outcome {
-	fact := RootKeys(root)
+	fact := root.AccessKeys()
 	keys, known := fact.Get()
 	if !known {
 		return outcome{}

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
@@ -17,15 +16,6 @@ const (
 )
 
 const suffixLength = 4
-
-// ParseKeyIDs returns the way of that name.
-func ParseKeyIDs(name string) (KeyIDs, error) {
-	switch k := KeyIDs(name); k {
-	case FullKeyIDs, SuffixKeyIDs:
-		return k, nil
-	}
-	return "", fmt.Errorf("parse display of access key ids %q: expected %q or %q", name, FullKeyIDs, SuffixKeyIDs)
-}
 
 // Show returns the id of one of a user's keys as it is to be shown, unique
 // among them. Ids that this exporter made up, from the time of creation, give

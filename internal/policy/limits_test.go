@@ -168,14 +168,3 @@ func FuzzShowKeyIDs(f *testing.F) {
 		}
 	})
 }
-
-func TestParseKeyIDs(t *testing.T) {
-	for _, want := range []policy.KeyIDs{policy.FullKeyIDs, policy.SuffixKeyIDs} {
-		if got, err := policy.ParseKeyIDs(string(want)); err != nil || got != want {
-			t.Errorf("ParseKeyIDs(%q) = %q, %v", want, got, err)
-		}
-	}
-	if got, err := policy.ParseKeyIDs("short"); err == nil {
-		t.Errorf("ParseKeyIDs(short) = %q, want an error", got)
-	}
-}

@@ -69,7 +69,7 @@ type account struct {
 	Users         string // a sentence; empty while nobody knows
 	Problems      []string
 	Facts         []facts
-	Rules         []verdicts
+	Rules         []verdicts // empty while the users are unknown
 }
 
 type facts struct {
@@ -97,7 +97,7 @@ func newAccount(j *policy.Judgement, now time.Time) account {
 	s := j.Snapshot
 	a := account{
 		ID: s.Account.ID, Partition: s.Account.Partition,
-		State: stateSentence(s.Health.State), OK: s.Health.State != inventory.StateDown,
+		State: stateSentence(s), OK: s.Health.State != inventory.StateDown,
 		Mode: modeSentence(s.Report),
 	}
 	if _, known := s.Freshness[inventory.GroupUsers]; known {
@@ -119,6 +119,9 @@ func newAccount(j *policy.Judgement, now time.Time) account {
 		}
 		a.Facts = append(a.Facts, f)
 	}
+	if a.Users == "" {
+		return a
+	}
 	for _, rule := range policy.Rules() {
 		a.Rules = append(a.Rules, verdicts{
 			Rule: rule, Description: rule.Description(),
@@ -129,15 +132,16 @@ func newAccount(j *policy.Judgement, now time.Time) account {
 	return a
 }
 
-func stateSentence(s inventory.State) string {
-	switch s {
-	case inventory.StateUp:
+func stateSentence(s *inventory.Snapshot) string {
+	switch {
+	case s.Health.State == inventory.StateUp:
 		return "The last refresh got every fact it asked for."
-	case inventory.StateDown:
-		return "The last refresh did not get every fact it asked for. What was known before is kept, with its age."
-	default:
+	case s.Health.State == inventory.StatePending:
 		return "The first refresh is under way."
+	case len(s.Freshness) == 0:
+		return "Nothing is known yet: no refresh got the facts it asked for."
 	}
+	return "The last refresh did not get every fact it asked for. What was known before is kept, with its age."
 }
 
 func modeSentence(r inventory.Report) string {

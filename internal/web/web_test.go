@@ -144,7 +144,7 @@ func TestLandingPage(t *testing.T) {
 				"<h3>Account 123456789012 (aws)</h3>",
 				`<p class="good">The last refresh got every fact it asked for.</p>`,
 				"<p>Source <code>auto</code>. The credential report of 2026-06-01T11:00:00Z is in use. 2 users.</p>",
-				"<p>Nothing.</p>",
+				"<p>None.</p>",
 				`<tr><td><code>key_rotation</code></td><td class="number bad">1</td><td class="number">0</td><td class="number">0</td><td class="number">0</td>`,
 				`<tr><td><code>multiple_active_keys</code></td><td class="number">0</td><td class="number">0</td><td class="number">2</td><td class="number">0</td>`,
 				`<tr><td><code>users</code></td><td>2026-06-01T11:59:00Z</td><td class="number">1m0s</td><td class="bad"></td></tr>`,
@@ -165,14 +165,14 @@ func TestLandingPage(t *testing.T) {
 				`<ul><li class="bad">first</li><li class="bad">` + escaped + `</li><li class="bad">The facts about keys are stale: the oldest are of 2026-06-01T09:00:00Z, and newer ones were due by 2026-06-01T11:59:59Z.</li></ul>`,
 				"The newest credential report, of 2026-06-01T11:00:00Z, is too old to rely on.",
 			},
-			not: []string{"<p>Nothing.</p>", nasty},
+			not: []string{"<p>None.</p>", nasty},
 		},
 		"pending": {
 			change: func(s *inventory.Snapshot) {
 				*s = inventory.Snapshot{Report: inventory.Report{Wanted: true}, Health: inventory.Health{State: inventory.StatePending}}
 			},
-			want: []string{"<h3>Account not known yet</h3>", "The first refresh is under way.", "There is no credential report yet."},
-			not:  []string{"0 users", "stale"},
+			want: []string{"<h3>Account not known yet</h3>", "The first refresh is under way.", "There is no credential report yet.", "Nothing is judged before the users are known."},
+			not:  []string{"0 users", "stale", "multiple_active_keys"},
 		},
 		"live": {
 			change: func(s *inventory.Snapshot) { s.Report = inventory.Report{} },

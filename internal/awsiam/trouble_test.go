@@ -1,0 +1,189 @@
+package awsiam
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+)
+
+// paced has the reader send as slowly as it does by default.
+func (h *harness) paced(source awsapi.Source) {
+	client := awsapi.New(h.world.Config(), awsapi.NewProcess(source, 20), awsapi.Options{Source: source, Rate: 5, Timeout: 10 * time.Second})
+	h.reader = New(client, h.reader.o)
+}
+
+// TestOneThrottledCallStarvesNobody throttles GetLoginProfile alone, for ever,
+// at the default rate: some users need it, and all others are read all the same.
+func TestOneThrottledCallStarvesNobody(t *testing.T) {
+	inBubble(t, awsapi.SourceAuto, awssim.Options{}, func(h *harness) {
+		for i := range 100 {
+			name := fmt.Sprintf("user%02d", i)
+			h.user(name)
+			if i < 10 {
+				h.password(name)
+				h.key(name)
+			}
+		}
+		h.paced(awsapi.SourceAuto)
+		h.fail("GetLoginProfile", throttled())
+		var s *inventory.Snapshot
+		for range 24 { // two hours
+			s = h.refresh()
+		}
+		if !s.Complete[inventory.GroupKeys] {
+			h.Error("keys: unknown of some, want them known of all")
+		}
+		if got := h.world.Calls()["ListAccessKeys"]; got > 400 {
+			h.Errorf("listings of keys: got %d, want no more than the interval asks for", got)
+		}
+		if s.Health.State != inventory.StateDown || s.Health.Errors[inventory.ReasonThrottled] == 0 {
+			h.Errorf("state: got %s, errors %v; want down, because AWS throttles", s.Health.State, s.Health.Errors)
+		}
+		want := "call iam:GetLoginProfile for user user0"
+		if p := s.Health.Problems; len(p) != 1 || p[0].Reason != inventory.ReasonThrottled || !strings.HasPrefix(p[0].Text, want) {
+			h.Errorf("problems: got %v, want one: %s…", p, want)
+		}
+
+		h.world.SetFault(nil)
+		for range 12 {
+			s = h.refresh()
+		}
+		if s.Health.State != inventory.StateUp || !h.find(s, "user03").PasswordCreated.Known() {
+			h.Errorf("after recovery: got %s, %v; want up, and all known", s.Health.State, s.Health.Problems)
+		}
+	})
+}
+
+// TestRootIsAsOldAsItsOldestFact loses the report, after which a summary goes
+// on telling that root has a key, but not whether the key is active.
+func TestRootIsAsOldAsItsOldestFact(t *testing.T) {
+	for name, test := range map[string]struct {
+		key   bool
+		stale bool
+	}{
+		"with a key": {key: true, stale: true},
+		"without":    {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, awsapi.SourceAuto, awssim.Options{}, func(h *harness) {
+				if test.key {
+					h.key(awssim.Root)
+				}
+				h.refresh()
+				h.world.SetFault(func(operation string, _ int) http.HandlerFunc {
+					if strings.HasSuffix(operation, "CredentialReport") {
+						return denied()
+					}
+					return nil
+				})
+				var s *inventory.Snapshot
+				for range 6 * 12 { // hours
+					s = h.refresh()
+				}
+				if got := time.Now().After(s.Freshness[inventory.GroupRoot].Stale); got != test.stale {
+					h.Errorf("root is stale: got %t, want %t; %v", got, test.stale, s.Freshness[inventory.GroupRoot])
+				}
+			})
+		})
+	}
+}
+
+// TestEmptyListingOfAnotherAccount has the credentials change to an account
+// without users, which says nothing about this one.
+func TestEmptyListingOfAnotherAccount(t *testing.T) {
+	for _, source := range []awsapi.Source{awsapi.SourceAuto, awsapi.SourceLive} {
+		t.Run(string(source), func(t *testing.T) {
+			inBubble(t, source, awssim.Options{}, func(h *harness) {
+				h.user("alice")
+				before := h.refresh()
+				other := awssim.New(awssim.Options{AccountID: "999999999999"})
+				h.world.SetFault(func(string, int) http.HandlerFunc { return other.ServeHTTP })
+				s := h.refresh()
+				mustEqual(h.T, before.Users, s.Users)
+				want := "call iam:ListUsers for account 123456789012: the listing is of account 999999999999: the credentials are another account's now; restart the exporter"
+				if p := s.Health.Problems; len(p) != 1 || !strings.HasPrefix(p[0].Text, want) {
+					h.Errorf("problems: got %v, want %s", p, want)
+				}
+
+				h.world.SetFault(nil)
+				h.ok(h.world.DeleteUser("alice"))
+				if s = h.refresh(); len(s.Users) != 0 || s.Health.State != inventory.StateUp {
+					h.Errorf("the account's own empty listing: got %d users, %s; want none, up", len(s.Users), s.Health.State)
+				}
+			})
+		})
+	}
+}
+
+// TestRightCredentialsHeal has another account answer for ten minutes.
+func TestRightCredentialsHeal(t *testing.T) {
+	for _, source := range awsapi.Sources() {
+		t.Run(string(source), func(t *testing.T) {
+			inBubble(t, source, awssim.Options{}, func(h *harness) {
+				h.user("alice")
+				h.refresh()
+				other := awssim.New(awssim.Options{AccountID: "999999999999"})
+				_, err := other.CreateUser("eve", "/", time.Now())
+				h.ok(err)
+				time.Sleep(5 * time.Hour)
+				h.world.SetFault(func(string, int) http.HandlerFunc { return other.ServeHTTP })
+				h.refresh()
+				s := h.refresh()
+				if s.Health.State != inventory.StateDown {
+					h.Errorf("state under another account: got %s, want down", s.Health.State)
+				}
+				h.world.SetFault(nil)
+				h.user("bob")
+				h.refresh()
+				if s = h.refresh(); s.Health.State != inventory.StateUp || len(s.Users) != 2 {
+					h.Errorf("state afterwards: got %s with %d users, %v; want up with 2", s.Health.State, len(s.Users), s.Health.Problems)
+				}
+			})
+		})
+	}
+}
+
+// TestClockSetAfterTheStart has our clock five hours behind AWS's at first.
+func TestClockSetAfterTheStart(t *testing.T) {
+	ahead := 5 * time.Hour
+	now := func() time.Time { return time.Now().Add(ahead) }
+	inBubble(t, awsapi.SourceReport, awssim.Options{Now: now}, func(h *harness) {
+		h.user("alice")
+		h.refresh()
+		ahead = 0
+		time.Sleep(10 * time.Hour)
+		h.refresh() // the next report tells the time
+		h.world.ResetCalls()
+		for range 12 {
+			h.refresh()
+		}
+		if got := h.world.Calls()["GenerateCredentialReport"]; got != 0 {
+			h.Errorf("reports asked for within an hour of the last: got %d, want none", got)
+		}
+		if s := h.reader.Snapshot(); !s.Report.Usable {
+			h.Errorf("report of %s: not usable at %s", s.Report.Generated, time.Now())
+		}
+	})
+}
+
+// TestSweepGoesOnHoweverLongTheRefreshTakes has the few calls take all the time.
+func TestSweepGoesOnHoweverLongTheRefreshTakes(t *testing.T) {
+	inBubble(t, awsapi.SourceLive, awssim.Options{}, func(h *harness) {
+		for i := range 12 {
+			h.user(fmt.Sprintf("user%02d", i))
+		}
+		for range 3 {
+			h.reader.Refresh(h.Context())
+			h.reader.Sweep(h.Context(), time.Now(), nobody, func() {})
+		}
+		if s := h.reader.Snapshot(); !s.Complete[inventory.GroupKeys] {
+			h.Error("keys: unknown of some after three refreshes, want a batch of 4 in each")
+		}
+	})
+}
