@@ -31,10 +31,13 @@ type upstream struct {
 }
 
 // connectAWS finds credentials and region as the AWS SDK does everywhere. It
-// sends nothing yet: missing credentials show in metrics, not here.
-func connectAWS(ctx context.Context, logger *slog.Logger) (upstream, error) {
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithAppID(appID), config.WithLogger(sdkLogger(logger)),
-		config.WithDefaultRegion(commercialRegion)) // for the calls that fetch credentials, too
+// sends nothing yet: missing credentials show in metrics, not here. The region
+// is for the calls that fetch credentials, too. More options come last.
+func connectAWS(ctx context.Context, logger *slog.Logger, more ...func(*config.LoadOptions) error) (upstream, error) {
+	options := append([]func(*config.LoadOptions) error{
+		config.WithAppID(appID), config.WithLogger(sdkLogger(logger)), config.WithDefaultRegion(commercialRegion),
+	}, more...)
+	cfg, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
 		return upstream{}, fmt.Errorf("load AWS configuration: %w; check the AWS_ environment variables and ~/.aws", err)
 	}

@@ -124,12 +124,12 @@ func wire(from upstream, s *settings, logger *slog.Logger) (*fleet.Account, web.
 // listen serves the main listener and, if there is one, the probes' own.
 func listen(ctx context.Context, group *errgroup.Group, s *settings, logger *slog.Logger, o web.Options) {
 	main := newServer(web.Handler(o), logger)
-	serveUntil(ctx, group, main, logger, func() error { return toolkit.ListenAndServe(main, s.web, logger) })
+	serveUntil(ctx, group, main, logger, drainTime, func() error { return toolkit.ListenAndServe(main, s.web, logger) })
 	if s.probeAddress != "" {
 		probes := newServer(web.Probes(o.Ready), logger)
 		probes.Addr = s.probeAddress
 		logger.Info("Serving probes without TLS and authentication", "address", s.probeAddress)
-		serveUntil(ctx, group, probes, logger, probes.ListenAndServe)
+		serveUntil(ctx, group, probes, logger, drainTime, probes.ListenAndServe)
 	}
 }
 
@@ -140,8 +140,9 @@ func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
 	}
 }
 
-// serveUntil serves until the context ends, then waits for requests under way.
-func serveUntil(ctx context.Context, group *errgroup.Group, server *http.Server, logger *slog.Logger, serve func() error) {
+// serveUntil serves until the context ends, then waits for requests under way,
+// but not for ever.
+func serveUntil(ctx context.Context, group *errgroup.Group, server *http.Server, logger *slog.Logger, patience time.Duration, serve func() error) {
 	group.Go(func() error {
 		if err := serve(); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve HTTP: %w; check the addresses and files that the --web flags name", err)
@@ -150,7 +151,7 @@ func serveUntil(ctx context.Context, group *errgroup.Group, server *http.Server,
 	})
 	group.Go(func() error {
 		<-ctx.Done()
-		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 		defer cancel()
 		if err := server.Shutdown(drain); err != nil {
 			logger.Warn("Ending requests that take too long", "err", err)

@@ -2,9 +2,11 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +16,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
 )
@@ -168,4 +171,32 @@ func waitUntilClosed(t *testing.T, address string) {
 		_ = conn.Close()
 	}
 	t.Fatal("the program still listens")
+}
+
+// TestStoppingWaitsForNobodyForEver has a client whose request never ends.
+func TestStoppingWaitsForNobodyForEver(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	asked := make(chan struct{})
+	server := &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(asked)
+		<-r.Context().Done()
+	})}
+	ctx, stop := context.WithCancel(t.Context())
+	var group errgroup.Group
+	var log bytes.Buffer
+	serveUntil(ctx, &group, server, slog.New(slog.NewTextHandler(&log, nil)), time.Millisecond, func() error { return server.Serve(listener) })
+	go func() {
+		if response, err := http.Get("http://" + listener.Addr().String()); err == nil {
+			_ = response.Body.Close()
+		}
+	}()
+	<-asked
+	stop()
+	if err := group.Wait(); err != nil {
+		t.Errorf("stopped with %v, want no error", err)
+	}
+	if !strings.Contains(log.String(), "Ending requests that take too long") {
+		t.Errorf("log: got %q, want it to tell", &log)
+	}
 }
