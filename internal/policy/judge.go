@@ -82,7 +82,9 @@ func (j *Judgement) judge(r rule) {
 		return strings.Compare(x.KeyID, y.KeyID)
 	})
 	for i := range found {
-		j.inBreach[found[i].UserName] = true
+		if i == 0 || found[i].UserName != found[i-1].UserName {
+			j.inBreach[found[i].UserName] = true
+		}
 	}
 }
 
@@ -108,8 +110,11 @@ func (b *bench) judgeUser(user *inventory.User) {
 	case !user.Keys.Known():
 		b.add(user.Name, "", b.unlistedKeys(user))
 	default:
-		for key := range user.ActiveKeys() {
-			b.add(user.Name, key.ID, b.rule.key(b.limits, user, key))
+		keys, _ := user.Keys.Get()
+		for i := range keys {
+			if keys[i].Status == inventory.Active {
+				b.add(user.Name, keys[i].ID, b.rule.key(b.limits, user, &keys[i]))
+			}
 		}
 	}
 }
@@ -134,6 +139,9 @@ func (b *bench) add(userName, keyID string, o outcome) {
 		b.tally.compliant++
 	default:
 		b.tally.breach++
+		if len(b.findings) == cap(b.findings) { // append alone would copy large lists often
+			b.findings = slices.Grow(b.findings, len(b.findings)+1)
+		}
 		b.findings = append(b.findings, Finding{b.rule.name, userName, keyID, o.since})
 	}
 }
