@@ -16,8 +16,11 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
 
-// listKeys is the call without which little is known of a user.
-const listKeys = "iam:ListAccessKeys"
+// The calls about a user that decide over others.
+const (
+	listKeys = "iam:ListAccessKeys"
+	listMFA  = "iam:ListMFADevices"
+)
 
 const (
 	// readers is how many users are read at the same time, so that the rate,
@@ -225,7 +228,8 @@ func (r *Reader) newReading(rec *record, limits *breaker) *reading {
 	if rec.row != nil {
 		g.generated = r.report.generated
 	}
-	if keys, known := rec.user.Keys.Get(); known && len(rec.owed) > 0 && rec.owed[listKeys] == nil && !rec.rowChanged {
+	anew := rec.owed[listKeys] != nil || rec.rowChanged || rec.attempted.Before(r.liveSince)
+	if keys, known := rec.user.Keys.Get(); known && len(rec.owed) > 0 && !anew {
 		g.owed = rec.owed
 		g.keys = inventory.Observe(slices.Clone(keys), rec.user.Keys.Observed())
 	}
@@ -261,7 +265,7 @@ func (g *reading) read(ctx context.Context) {
 		})
 	}
 	if g.needsMFA() {
-		g.do("iam:ListMFADevices", func() (err error) {
+		g.do(listMFA, func() (err error) {
 			g.mfa, err = g.calls.mfa(ctx, g.user.Name)
 			return err
 		})
@@ -341,6 +345,9 @@ func (g *reading) needsPassword() bool {
 // device: no report says, or it says there is none although the user has
 // changed since.
 func (g *reading) needsMFA() bool {
+	if g.owed[listMFA] != nil {
+		return true
+	}
 	console, _ := g.user.Console.Newer(g.password.console).Get()
 	if !console {
 		return false
@@ -384,12 +391,16 @@ func (r *Reader) apply(rec *record, g *reading) (again bool) {
 			r.health.Errors[awsapi.ReasonOf(err)]++
 		}
 	}
-	if len(rec.owed) > 0 {
-		return true
+	before := rec.failed
+	rec.failed = g.failed
+	for action, err := range before {
+		if g.owed != nil && g.owed[action] == nil { // not asked this time
+			rec.failed[action] = err
+		}
 	}
-	r.noteRecovery(rec.failed, g)
-	rec.failed, rec.retry = g.failed, false
-	return false
+	r.noteRecovery(before, g)
+	rec.retry = false
+	return len(rec.owed) > 0
 }
 
 // noteRecovery has users read again to whom the same was denied that now works.

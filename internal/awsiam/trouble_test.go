@@ -187,3 +187,58 @@ func TestSweepGoesOnHoweverLongTheRefreshTakes(t *testing.T) {
 		}
 	})
 }
+
+// TestWhatIsOwedIsAsked throttles the last of the calls about a user for a while.
+func TestWhatIsOwedIsAsked(t *testing.T) {
+	inBubble(t, awsapi.SourceAuto, awssim.Options{}, func(h *harness) {
+		h.user("alice")
+		h.password("alice")
+		h.key("alice")
+		h.refresh()
+		_, err := h.world.AddMFA("alice", time.Now())
+		h.ok(err)
+		h.world.SetFault(func(operation string, n int) http.HandlerFunc {
+			if operation == "ListMFADevices" && n <= 3 { // as often as one call tries
+				return throttled()
+			}
+			return nil
+		})
+		h.world.ResetCalls()
+		time.Sleep(keysInterval)
+		s := h.refresh()
+		if mfa, _ := h.find(s, "alice").MFA.Get(); !mfa {
+			h.Error("alice's MFA device: unknown to the exporter, want it asked for once AWS has time")
+		}
+		if got := h.world.Calls(); got["ListAccessKeys"] != 1 || got["GetLoginProfile"] != 1 || got["ListMFADevices"] != 4 {
+			h.Errorf("calls: got %v, want only the throttled one repeated", got)
+		}
+		if s.Health.State != inventory.StateUp {
+			h.Errorf("state: got %s, %v; want up", s.Health.State, s.Health.Problems)
+		}
+	})
+}
+
+// TestFailureBesideThrottling denies one call for good while another is
+// throttled: asking for the rest does not forget what was denied.
+func TestFailureBesideThrottling(t *testing.T) {
+	inBubble(t, awsapi.SourceLive, awssim.Options{}, func(h *harness) {
+		h.user("alice")
+		h.key("alice")
+		h.world.SetFault(func(operation string, n int) http.HandlerFunc {
+			switch {
+			case operation == "GetAccessKeyLastUsed":
+				return denied()
+			case operation == "GetLoginProfile" && n <= 3:
+				return throttled()
+			}
+			return nil
+		})
+		s := h.refresh()
+		if !h.find(s, "alice").Console.Known() {
+			h.Error("console access: unknown, want it asked for again")
+		}
+		if p := s.Health.Problems; s.Health.State != inventory.StateDown || len(p) != 1 || p[0].Reason != inventory.ReasonDenied {
+			h.Errorf("got %s, %v; want down, because a call is denied", s.Health.State, p)
+		}
+	})
+}
