@@ -319,7 +319,7 @@ func accountMetrics() []metric {
 		},
 		{
 			name: "aws_iam_account_up", scope: perAccount, kind: gauge,
-			help: "Whether the last refresh of the account got every fact it asked AWS for. Absent until one has ended.",
+			help: "Whether the last refresh of the account got every fact it asked AWS for. Absent until one has ended, or failed on its way.",
 			series: func(s *subject, emit emit) {
 				if state := s.Snapshot.Health.State; state == inventory.StateUp || state == inventory.StateDown {
 					emit(number(state == inventory.StateUp))
