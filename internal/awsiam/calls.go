@@ -22,6 +22,14 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
 
+// The calls about one user, as IAM policies spell them.
+const (
+	listKeys    = "iam:ListAccessKeys"
+	listMFA     = "iam:ListMFADevices"
+	getKeyUse   = "iam:GetAccessKeyLastUsed"
+	getPassword = "iam:GetLoginProfile"
+)
+
 // pageSize is the most that IAM hands out at once.
 const pageSize = 1000
 
@@ -178,7 +186,7 @@ func (c calls) listKeys(ctx context.Context, user string) (inventory.Fact[[]inve
 		keys, err = orderKeys(keys)
 	}
 	if err != nil {
-		return inventory.Fact[[]inventory.AccessKey]{}, awsapi.Wrap("iam:ListAccessKeys", "user "+user, err)
+		return inventory.Fact[[]inventory.AccessKey]{}, awsapi.Wrap(listKeys, "user "+user, err)
 	}
 	return inventory.Observe(keys, first), nil
 }
@@ -212,11 +220,11 @@ func orderKeys(keys []inventory.AccessKey) ([]inventory.AccessKey, error) {
 func (c calls) keyUse(ctx context.Context, user, id string) (inventory.Fact[inventory.Use], error) {
 	out, err := c.client.IAM.GetAccessKeyLastUsed(ctx, &iam.GetAccessKeyLastUsedInput{AccessKeyId: &id})
 	if err != nil {
-		return inventory.Fact[inventory.Use]{}, awsapi.Wrap("iam:GetAccessKeyLastUsed", "a key of user "+user, err)
+		return inventory.Fact[inventory.Use]{}, awsapi.Wrap(getKeyUse, "a key of user "+user, err)
 	}
 	last := out.AccessKeyLastUsed
 	if last == nil {
-		return inventory.Fact[inventory.Use]{}, awsapi.Wrap("iam:GetAccessKeyLastUsed", "a key of user "+user, noElement("AccessKeyLastUsed"))
+		return inventory.Fact[inventory.Use]{}, awsapi.Wrap(getKeyUse, "a key of user "+user, noElement("AccessKeyLastUsed"))
 	}
 	use := inventory.Use{}
 	if last.LastUsedDate != nil {
@@ -247,10 +255,10 @@ func (c calls) password(ctx context.Context, user string) (password, error) {
 		return password{console: inventory.Observe(false, observedInError(err))}, nil
 	}
 	if err != nil {
-		return password{}, awsapi.Wrap("iam:GetLoginProfile", "user "+user, err)
+		return password{}, awsapi.Wrap(getPassword, "user "+user, err)
 	}
 	if out.LoginProfile == nil {
-		return password{}, awsapi.Wrap("iam:GetLoginProfile", "user "+user, noElement("LoginProfile"))
+		return password{}, awsapi.Wrap(getPassword, "user "+user, noElement("LoginProfile"))
 	}
 	observed := observedAt(out.ResultMetadata)
 	p := password{console: inventory.Observe(true, observed)}
@@ -279,7 +287,7 @@ func (c calls) mfa(ctx context.Context, user string) (inventory.Fact[bool], erro
 		return out.IsTruncated, out.Marker, nil
 	})
 	if err != nil {
-		return inventory.Fact[bool]{}, awsapi.Wrap("iam:ListMFADevices", "user "+user, err)
+		return inventory.Fact[bool]{}, awsapi.Wrap(listMFA, "user "+user, err)
 	}
 	return inventory.Observe(devices > 0, first), nil
 }

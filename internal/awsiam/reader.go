@@ -133,7 +133,7 @@ func (r *Reader) note(ctx context.Context, step string, err error) {
 func (r *Reader) refreshUsers(ctx context.Context) {
 	users, observed, err := r.calls.listUsers(ctx)
 	if err == nil {
-		err = r.checkUsers(ctx, users)
+		err = r.checkListing(ctx, users)
 	}
 	if r.note(ctx, "users", err); err != nil {
 		return
@@ -157,9 +157,9 @@ func (r *Reader) refreshUsers(ctx context.Context) {
 	r.setUsers(slices.Collect(maps.Values(records)), observed)
 }
 
-// checkUsers refuses a listing of another account. One without users does not
+// checkListing refuses a listing of another account. One without users does not
 // tell whose it is, so AWS is asked again who we are.
-func (r *Reader) checkUsers(ctx context.Context, users []inventory.User) error {
+func (r *Reader) checkListing(ctx context.Context, users []inventory.User) error {
 	if len(users) == 0 {
 		account, _, err := r.calls.account(ctx)
 		if err == nil && account.ID != r.account.ID {

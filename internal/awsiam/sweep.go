@@ -16,12 +16,6 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
 
-// The calls about a user that decide over others.
-const (
-	listKeys = "iam:ListAccessKeys"
-	listMFA  = "iam:ListMFADevices"
-)
-
 const (
 	// readers is how many users are read at the same time, so that the rate,
 	// not the distance to AWS, sets the pace.
@@ -259,7 +253,7 @@ func (g *reading) read(ctx context.Context) {
 	}
 	g.readUse(ctx)
 	if g.needsPassword() {
-		g.do("iam:GetLoginProfile", func() (err error) {
+		g.do(getPassword, func() (err error) {
 			g.password, err = g.calls.password(ctx, g.user.Name)
 			return err
 		})
@@ -312,7 +306,7 @@ func (g *reading) readUse(ctx context.Context) {
 		if !g.asksLive && g.reports(keys, key) {
 			continue
 		}
-		g.do("iam:GetAccessKeyLastUsed", func() error {
+		g.do(getKeyUse, func() error {
 			use, err := g.calls.keyUse(ctx, g.user.Name, key.ID)
 			key.LastUse = laterUse(key.LastUse, use)
 			return err
