@@ -355,8 +355,8 @@ func messageOf(t *testing.T, f exampleFailure) string {
 		}
 		return nil
 	})
-	client := awsapi.New(world.Config(), awsapi.NewProcess(awsapi.SourceAuto, 20), awsapi.Options{
-		Source: awsapi.SourceAuto, Rate: 5, Timeout: 10 * time.Second,
+	client := awsapi.New(world.Config(), awsapi.NewProcess(awsapi.Needs{Source: awsapi.SourceAuto}, 20), awsapi.Options{
+		Rate: 5, Timeout: 10 * time.Second,
 	})
 	reader := awsiam.New(client, awsiam.Options{Source: awsapi.SourceAuto, RefreshInterval: 5 * time.Minute, KeysInterval: time.Hour})
 	reader.Refresh(t.Context())

@@ -373,7 +373,7 @@ func checkCalls(t *testing.T, e *exporter, source awsapi.Source) {
 	x := e.scrape()
 	received := e.world.Calls()
 	received["GetCredentialReport"] -= e.peeked
-	for _, o := range awsapi.OperationsFor(source) {
+	for _, o := range awsapi.OperationsFor(awsapi.Needs{Source: source}) {
 		labels := []string{fmt.Sprintf("operation=%q", o.Name), fmt.Sprintf("service=%q", o.Service)}
 		counted, known := x.value("aws_iam_exporter_api_requests_total", labels...)
 		if !known || int(counted) != received[o.Name] {
@@ -415,7 +415,7 @@ func checkSecrets(t *testing.T, e *exporter) {
 // exporter that knows everything, then to one that knows nothing.
 func TestDenied(t *testing.T) {
 	for _, source := range awsapi.Sources() {
-		for _, o := range awsapi.OperationsFor(source) {
+		for _, o := range awsapi.OperationsFor(awsapi.Needs{Source: source}) {
 			denied := on(awssim.Error(403, "AccessDenied", "User: "+callerKeyID+" is not authorized to perform: "+o.Action()), o.Name)
 			t.Run(string(source)+"/"+o.Name+"/later", func(t *testing.T) {
 				t.Parallel()

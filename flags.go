@@ -1,12 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"math"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -184,7 +186,18 @@ func (s *settings) validate() error {
 			return err
 		}
 	}
-	return s.limits().Validate()
+	return s.validateLimits()
+}
+
+// validateLimits returns every limit that makes no sense, by the name of its flag.
+func (s *settings) validateLimits() error {
+	var errs []error
+	for _, p := range s.limits().Problems() {
+		flag := func(name string) string { return "--policy." + strings.ReplaceAll(name, "_", "-") }
+		want := strings.ReplaceAll(p.Want, "max_key_age", flag("max_key_age"))
+		errs = append(errs, fmt.Errorf("flag %s: got %s, want %s", flag(p.Limit), model.Duration(p.Value), want))
+	}
+	return errors.Join(errs...)
 }
 
 // validatePolicy refuses what would end in a policy that AWS refuses, or that

@@ -58,7 +58,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func printPolicy(stdout io.Writer, s *settings) error {
-	document, err := awsapi.Policy(awsapi.Source(s.source), s.partition, s.accountID)
+	document, err := awsapi.Policy(awsapi.Needs{Source: awsapi.Source(s.source)}, s.partition, s.accountID)
 	if err != nil {
 		return err
 	}
@@ -96,14 +96,14 @@ func connect(ctx context.Context, group *errgroup.Group, s *settings, logger *sl
 // the account's snapshot and judgement, to the metrics, to the pages.
 func wire(from upstream, s *settings, logger *slog.Logger) (*fleet.Account, web.Options) {
 	source := awsapi.Source(s.source)
-	process := awsapi.NewProcess(source, rate.Limit(s.rate))
-	client := awsapi.New(from.config, process, awsapi.Options{Source: source, Rate: rate.Limit(s.accountRate), Timeout: time.Duration(s.timeout)})
+	process := awsapi.NewProcess(awsapi.Needs{Source: source}, rate.Limit(s.rate))
+	client := awsapi.New(from.config, process, awsapi.Options{Rate: rate.Limit(s.accountRate), Timeout: time.Duration(s.timeout)})
 	reader := awsiam.New(client, awsiam.Options{
 		Source: source, RefreshInterval: time.Duration(s.refreshInterval), KeysInterval: time.Duration(s.keysInterval),
 		ReportLife: from.reportLife,
 	})
-	account := fleet.NewAccount(reader, time.Duration(s.refreshInterval), s.limits(), logger)
-	judgements := func() []*policy.Judgement { return []*policy.Judgement{account.Judgement()} }
+	accounts := fleet.New(policy.WithLimits(s.limits()), policy.Reload{})
+	account := fleet.NewAccount(accounts, reader, time.Duration(s.refreshInterval), logger)
 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
@@ -111,12 +111,12 @@ func wire(from upstream, s *settings, logger *slog.Logger) (*fleet.Account, web.
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		versioncollector.NewCollector("aws_iam_exporter"),
 		collector.New(collector.Options{
-			Judgements: judgements, API: process.Calls, Now: time.Now,
+			View: accounts.View, API: process.Calls, Now: time.Now,
 			AccessKeyIDs: policy.KeyIDs(s.accessKeyID), KeyAge: s.keyAge,
 		}),
 	)
 	return account, web.Options{
-		Gatherer: registry, Judgements: judgements, Ready: account.Ready, Now: time.Now,
+		Gatherer: registry, View: accounts.View, Ready: account.Ready, Now: time.Now,
 		Source: s.source, Version: version.Version, Demo: from.note, Pprof: s.pprof, Logger: logger,
 	}
 }

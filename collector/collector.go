@@ -17,8 +17,8 @@ import (
 // Options configure a Collector. The functions are required, are called once
 // per scrape, and must be safe for concurrent use.
 type Options struct {
-	// Judgements returns the newest judgement of each account.
-	Judgements func() []*policy.Judgement
+	// View returns what is known and judged now.
+	View func() *policy.View
 	// API returns the requests sent to AWS so far, each operation once.
 	API func() []inventory.Calls
 	// Now is the clock behind the ages of keys, and behind nothing else.
@@ -58,12 +58,12 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	w := &writer{metrics: c.metrics, out: ch, labels: make([]string, 0, 16)}
 	s := subject{
-		judgements: c.options.Judgements(),
-		options:    &c.options,
-		now:        c.options.Now(),
+		view:    c.options.View(),
+		options: &c.options,
+		now:     c.options.Now(),
 	}
 	w.write(perExporter, &s)
-	for _, s.Judgement = range distinct(s.judgements) {
+	for _, s.Judgement = range distinct(s.view.Judgements) {
 		writeAccount(w, s)
 	}
 }
@@ -72,7 +72,7 @@ func writeAccount(w *writer, s subject) {
 	id := s.Snapshot.Account.ID
 	w.write(perAccount, &s, id)
 	for i := range s.Snapshot.Users {
-		s.user = &s.Snapshot.Users[i]
+		s.user, s.standing = &s.Snapshot.Users[i], &s.Users[i]
 		w.write(perUser, &s, id, s.user.Name)
 		keys, _ := s.user.Keys.Get()
 		for k := range keys {
@@ -97,11 +97,12 @@ func distinct(judgements []*policy.Judgement) []*policy.Judgement {
 // What lies outside the metric's scope is nil.
 type subject struct {
 	*policy.Judgement
-	judgements []*policy.Judgement
-	options    *Options
-	now        time.Time
-	user       *inventory.User
-	key        *inventory.AccessKey
+	view     *policy.View
+	options  *Options
+	now      time.Time
+	user     *inventory.User
+	standing *policy.Standing // of that user
+	key      *inventory.AccessKey
 }
 
 // writer sends the series of one scope after another.

@@ -163,12 +163,12 @@ func collide() *inventory.Snapshot {
 }
 
 func build(ids policy.KeyIDs, age bool, snapshots ...*inventory.Snapshot) *collector.Collector {
-	var judgements []*policy.Judgement
+	view := &policy.View{Policy: policy.WithLimits(policy.DefaultLimits())}
 	for _, s := range snapshots {
-		judgements = append(judgements, policy.Judge(s, policy.DefaultLimits()))
+		view.Judgements = append(view.Judgements, policy.Judge(s, view.Policy, now))
 	}
 	return collector.New(collector.Options{
-		Judgements: func() []*policy.Judgement { return judgements },
+		View: func() *policy.View { return view },
 		API: func() []inventory.Calls {
 			return []inventory.Calls{
 				{Service: "iam", Operation: "ListUsers", Requests: 9, Errors: 2, Throttles: 1},

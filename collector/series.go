@@ -194,7 +194,7 @@ func emitVerdicts(s *subject, emit emit) {
 
 func emitAccounts(s *subject, emit emit) {
 	counts := map[inventory.State]int{}
-	for _, j := range s.judgements {
+	for _, j := range s.view.Judgements {
 		counts[j.Snapshot.Health.State]++
 	}
 	for _, state := range inventory.States() {
@@ -216,4 +216,12 @@ func (s *subject) shownKeyID(f policy.Finding) string {
 	}
 	keys, _ := users[i].Keys.Get()
 	return s.options.AccessKeyIDs.Show(f.KeyID, keys)
+}
+
+// ownerOf returns the owner of the finding's user; root has none.
+func (s *subject) ownerOf(f policy.Finding) string {
+	if standing := s.Standing(f.UserName); standing != nil {
+		return standing.Owner
+	}
+	return ""
 }

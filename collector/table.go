@@ -68,13 +68,6 @@ const (
 	counter = prometheus.CounterValue
 )
 
-// class is the policy class of every user, and noOwner the owner, as long as
-// there is one policy for all.
-const (
-	class   = "default"
-	noOwner = ""
-)
-
 func facts(groups ...inventory.Group) []inventory.Group { return groups }
 
 // table returns every metric that this package collects.
@@ -96,7 +89,9 @@ func userMetrics() []metric {
 			labels: []string{"arn", "path", "class", "user_owner"},
 			help:   "Every IAM user, value 1, with the policy class it falls into and its owner, if configured.",
 			facts:  facts(inventory.GroupUsers),
-			series: func(s *subject, emit emit) { emit(1, s.user.ARN, s.user.Path, class, noOwner) },
+			series: func(s *subject, emit emit) {
+				emit(1, s.user.ARN, s.user.Path, s.standing.ClassName(), s.standing.Owner)
+			},
 		},
 		{
 			name: "aws_iam_user_created_timestamp_seconds", scope: perUser, kind: gauge,
@@ -152,7 +147,11 @@ func userMetrics() []metric {
 			help:  "When the user's newest active access key should have replaced the others. Only for users with two or more.",
 			facts: facts(inventory.GroupKeys),
 			series: func(s *subject, emit emit) {
-				if deadline, several := s.Limits.OverlapDeadline(s.user); several {
+				limits := s.standing.Limits()
+				if limits == nil {
+					return
+				}
+				if deadline, several := limits.OverlapDeadline(s.user); several {
 					emitTime(emit, deadline)
 				}
 			},
@@ -214,7 +213,9 @@ func keyMetrics() []metric {
 				"whether or not the user has console access.",
 			facts: facts(inventory.GroupUsers, inventory.GroupKeys),
 			series: func(s *subject, emit emit) {
-				emit(number(s.Limits.CreatedAtSetup(s.user, s.key)))
+				if limits := s.standing.Limits(); limits != nil {
+					emit(number(limits.CreatedAtSetup(s.user, s.key)))
+				}
 			},
 		},
 		{
@@ -222,8 +223,8 @@ func keyMetrics() []metric {
 			help:  "When the access key becomes older than the policy allows. Only for active keys.",
 			facts: facts(inventory.GroupKeys),
 			series: func(s *subject, emit emit) {
-				if s.key.Status == inventory.Active {
-					emitTime(emit, s.Limits.RotationDeadline(s.key))
+				if limits := s.standing.Limits(); limits != nil && s.key.Status == inventory.Active {
+					emitTime(emit, limits.RotationDeadline(s.key))
 				}
 			},
 		},
@@ -233,8 +234,11 @@ func keyMetrics() []metric {
 				"Only for active keys whose use is known.",
 			facts: facts(inventory.GroupKeys, inventory.GroupKeyUse),
 			series: func(s *subject, emit emit) {
-				deadline, known := s.Limits.UnusedDeadline(s.key)
-				if known && s.key.Status == inventory.Active {
+				limits := s.standing.Limits()
+				if limits == nil || s.key.Status != inventory.Active {
+					return
+				}
+				if deadline, known := limits.UnusedDeadline(s.key); known {
 					emitTime(emit, deadline)
 				}
 			},
@@ -252,7 +256,7 @@ func findingMetrics() []metric {
 			inventory.GroupConsole, inventory.GroupMFA, inventory.GroupRoot),
 		series: func(s *subject, emit emit) {
 			for _, f := range s.Findings {
-				emit(seconds(f.Since), string(f.Rule), noOwner, f.UserName, s.shownKeyID(f))
+				emit(seconds(f.Since), string(f.Rule), s.ownerOf(f), f.UserName, s.shownKeyID(f))
 			}
 		},
 	}}
@@ -443,8 +447,10 @@ func policyMetrics() []metric {
 		return metric{
 			name: name, scope: perExporter, kind: gauge, labels: []string{"class"}, help: help,
 			series: func(s *subject, emit emit) {
-				if len(s.judgements) > 0 { // all are judged under the same limits
-					emit(of(s.judgements[0].Limits).Seconds(), class)
+				p := s.view.Policy
+				emit(of(p.Default.Limits).Seconds(), p.Default.Name)
+				for i := range p.Classes {
+					emit(of(p.Classes[i].Limits).Seconds(), p.Classes[i].Name)
 				}
 			},
 		}

@@ -24,25 +24,47 @@ type Process struct {
 	limiter *rate.Limiter
 
 	mu    sync.Mutex
-	calls []inventory.Calls
+	needs Needs
+	calls []inventory.Calls // of each operation in the table
 }
 
-// NewProcess returns the shared part for clients of the source. All of them
-// together send at most limit requests a second.
-func NewProcess(source Source, limit rate.Limit) *Process {
-	p := &Process{limiter: newLimiter(limit)}
-	for _, o := range OperationsFor(source) {
+// NewProcess returns the shared part for clients that serve the needs. All of
+// them together send at most limit requests a second.
+func NewProcess(needs Needs, limit rate.Limit) *Process {
+	p := &Process{limiter: newLimiter(limit), needs: needs}
+	for _, o := range Operations() {
 		p.calls = append(p.calls, inventory.Calls{Service: o.Service, Operation: o.Name})
 	}
 	return p
 }
 
+// Needs returns what the clients of the process serve.
+func (p *Process) Needs() Needs {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.needs
+}
+
+// SetTags changes where tags come from, and with it which operations the guard
+// lets through.
+func (p *Process) SetTags(tags TagSource) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.needs.Tags = tags
+}
+
 // Calls returns the requests sent so far, retries included: one entry for each
-// operation that the source may call, in the order of the table.
+// operation that is needed, or was before, in the order of the table.
 func (p *Process) Calls() []inventory.Calls {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return append([]inventory.Calls(nil), p.calls...)
+	var calls []inventory.Calls
+	for i, o := range Operations() {
+		if o.neededBy(p.needs) || p.calls[i].Requests > 0 {
+			calls = append(calls, p.calls[i])
+		}
+	}
+	return calls
 }
 
 func (p *Process) count(service, operation string, err error) {
@@ -65,7 +87,6 @@ func (p *Process) count(service, operation string, err error) {
 
 // Options are the settings of one account's client.
 type Options struct {
-	Source  Source        // decides which operations the guard lets through
 	Rate    rate.Limit    // requests a second to this account, retries included
 	Timeout time.Duration // for one attempt
 }
@@ -74,10 +95,15 @@ type Options struct {
 type Client struct {
 	IAM *iam.Client
 	STS *sts.Client
+
+	process *Process
 }
 
+// Needs returns what the client serves at the moment.
+func (c *Client) Needs() Needs { return c.process.Needs() }
+
 // New returns a client for the account that the credentials of cfg belong to.
-// It can only send the operations that the source needs, and only as fast as
+// It can only send the operations that are needed, and only as fast as
 // the account's and the process's token buckets allow.
 func New(cfg aws.Config, process *Process, o Options) *Client {
 	cfg = cfg.Copy()
@@ -87,7 +113,7 @@ func New(cfg aws.Config, process *Process, o Options) *Client {
 	pace := newPacer(o.Rate)
 	options := func(service string) []func(*middleware.Stack) error {
 		return []func(*middleware.Stack) error{
-			guard(service, o.Source),
+			guard(service, process),
 			func(stack *middleware.Stack) error {
 				a := &attempt{service: service, operation: stack.ID(), process: process, pace: pace, timeout: o.Timeout}
 				return stack.Finalize.Insert(a, "Retry", middleware.After)
@@ -95,6 +121,7 @@ func New(cfg aws.Config, process *Process, o Options) *Client {
 		}
 	}
 	return &Client{
+		process: process,
 		IAM: iam.NewFromConfig(cfg, func(io *iam.Options) {
 			io.Retryer = newRetryer()
 			io.APIOptions = append(io.APIOptions, options(ServiceIAM)...)
@@ -114,15 +141,16 @@ func newRetryer() aws.Retryer {
 }
 
 // guard makes building a request fail for every operation that the table does
-// not list, before anything is signed or sent.
-func guard(service string, source Source) func(*middleware.Stack) error {
+// not list as needed, before anything is signed or sent.
+func guard(service string, process *Process) func(*middleware.Stack) error {
 	return func(stack *middleware.Stack) error {
-		for _, o := range OperationsFor(source) {
+		needs := process.Needs()
+		for _, o := range OperationsFor(needs) {
 			if o.Service == service && o.Name == stack.ID() {
 				return nil
 			}
 		}
-		return fmt.Errorf("refuse %s:%s: not among the operations that source %q may call", service, stack.ID(), source)
+		return fmt.Errorf("refuse %s:%s: not among the operations that source %q may call", service, stack.ID(), needs.Source)
 	}
 }
 

@@ -33,7 +33,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func newClient(cfg aws.Config, source awsapi.Source) *awsapi.Client {
-	return awsapi.New(cfg, awsapi.NewProcess(source, 1e6), awsapi.Options{Source: source, Rate: 1e6, Timeout: timeout})
+	return awsapi.New(cfg, awsapi.NewProcess(awsapi.Needs{Source: source}, 1e6), awsapi.Options{Rate: 1e6, Timeout: timeout})
 }
 
 // operationsOf returns the names of the operations that an SDK client has.
@@ -68,7 +68,7 @@ func TestGuardRefusesWhatTheTableDoesNotList(t *testing.T) {
 			})}
 			client := newClient(cfg, source)
 			allowed := map[string]bool{}
-			for _, o := range awsapi.OperationsFor(source) {
+			for _, o := range awsapi.OperationsFor(awsapi.Needs{Source: source}) {
 				allowed[o.Service+":"+o.Name] = true
 			}
 			checked := map[string]int{}
@@ -102,7 +102,7 @@ func TestGuardRefusesWhatTheTableDoesNotList(t *testing.T) {
 // TestGuardLetsTheTableThrough also holds the table to operations that read.
 func TestGuardLetsTheTableThrough(t *testing.T) {
 	for _, source := range awsapi.Sources() {
-		for _, o := range awsapi.OperationsFor(source) {
+		for _, o := range awsapi.OperationsFor(awsapi.Needs{Source: source}) {
 			t.Run(string(source)+" "+o.Name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					client := newClient(awssim.New(awssim.Options{}).Config(), source)
@@ -177,7 +177,7 @@ func TestRateCountsAttempts(t *testing.T) {
 			return awssim.Error(http.StatusInternalServerError, "ServiceFailure", "")
 		})
 		const limit = 5
-		client := awsapi.New(world.Config(), awsapi.NewProcess(awsapi.SourceLive, 1e6), awsapi.Options{Source: awsapi.SourceLive, Rate: limit, Timeout: timeout})
+		client := awsapi.New(world.Config(), awsapi.NewProcess(awsapi.Needs{Source: awsapi.SourceLive}, 1e6), awsapi.Options{Rate: limit, Timeout: timeout})
 		if err := summarize(t.Context(), 40, client); err == nil {
 			t.Error("error: got none, want the failure of every attempt")
 		}
@@ -196,10 +196,10 @@ func TestRateCountsAttempts(t *testing.T) {
 func TestClientsShareTheProcessBucket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := awssim.New(awssim.Options{})
-		process := awsapi.NewProcess(awsapi.SourceLive, 10)
+		process := awsapi.NewProcess(awsapi.Needs{Source: awsapi.SourceLive}, 10)
 		var clients []*awsapi.Client
 		for range 2 {
-			clients = append(clients, awsapi.New(world.Config(), process, awsapi.Options{Source: awsapi.SourceLive, Rate: 1000, Timeout: timeout}))
+			clients = append(clients, awsapi.New(world.Config(), process, awsapi.Options{Rate: 1000, Timeout: timeout}))
 		}
 		began := time.Now()
 		if err := summarize(t.Context(), 100, clients...); err != nil {
@@ -215,8 +215,8 @@ func TestClientsShareTheProcessBucket(t *testing.T) {
 func TestThrottlingHalvesTheAccountsRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := awssim.New(awssim.Options{})
-		process := awsapi.NewProcess(awsapi.SourceLive, 1000)
-		o := awsapi.Options{Source: awsapi.SourceLive, Rate: 10, Timeout: timeout}
+		process := awsapi.NewProcess(awsapi.Needs{Source: awsapi.SourceLive}, 1000)
+		o := awsapi.Options{Rate: 10, Timeout: timeout}
 		throttled, other := awsapi.New(world.Config(), process, o), awsapi.New(world.Config(), process, o)
 		throttleFirst(world)
 		if err := summarize(t.Context(), 1, throttled); err != nil {
@@ -255,8 +255,8 @@ func TestWaitingForTheRateEndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := awssim.New(awssim.Options{})
 		for name, client := range map[string]*awsapi.Client{
-			"account": awsapi.New(world.Config(), awsapi.NewProcess(awsapi.SourceLive, 1000), awsapi.Options{Source: awsapi.SourceLive, Rate: 0.001, Timeout: timeout}),
-			"process": awsapi.New(world.Config(), awsapi.NewProcess(awsapi.SourceLive, 0.001), awsapi.Options{Source: awsapi.SourceLive, Rate: 1000, Timeout: timeout}),
+			"account": awsapi.New(world.Config(), awsapi.NewProcess(awsapi.Needs{Source: awsapi.SourceLive}, 1000), awsapi.Options{Rate: 0.001, Timeout: timeout}),
+			"process": awsapi.New(world.Config(), awsapi.NewProcess(awsapi.Needs{Source: awsapi.SourceLive}, 0.001), awsapi.Options{Rate: 1000, Timeout: timeout}),
 		} {
 			ctx, cancel := context.WithCancel(t.Context())
 			time.AfterFunc(time.Minute, cancel)
@@ -316,8 +316,8 @@ func TestRetriesHaveNoQuota(t *testing.T) {
 func TestCallsAreCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := awssim.New(awssim.Options{})
-		process := awsapi.NewProcess(awsapi.SourceLive, 1000)
-		client := awsapi.New(world.Config(), process, awsapi.Options{Source: awsapi.SourceLive, Rate: 1000, Timeout: timeout})
+		process := awsapi.NewProcess(awsapi.Needs{Source: awsapi.SourceLive}, 1000)
+		client := awsapi.New(world.Config(), process, awsapi.Options{Rate: 1000, Timeout: timeout})
 		throttleFirst(world)
 		if err := summarize(t.Context(), 2, client); err != nil {
 			t.Fatal(err)
@@ -381,7 +381,7 @@ func TestUserAgentNamesTheApplication(t *testing.T) {
 func TestAccountRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := awssim.New(awssim.Options{})
-		client := awsapi.New(world.Config(), awsapi.NewProcess(awsapi.SourceLive, 1000), awsapi.Options{Source: awsapi.SourceLive, Rate: rate.Limit(5), Timeout: timeout})
+		client := awsapi.New(world.Config(), awsapi.NewProcess(awsapi.Needs{Source: awsapi.SourceLive}, 1000), awsapi.Options{Rate: rate.Limit(5), Timeout: timeout})
 		began := time.Now()
 		if err := summarize(t.Context(), 55, client); err != nil {
 			t.Fatal(err)

@@ -23,6 +23,27 @@ const (
 // Sources lists every source, the default first.
 func Sources() []Source { return []Source{SourceAuto, SourceReport, SourceLive} }
 
+// TagSource names where the users' tags come from.
+type TagSource string
+
+// The sources of tags.
+const (
+	NoTags                       TagSource = ""                               // nobody needs them
+	TagsFromAuthorizationDetails TagSource = "GetAccountAuthorizationDetails" // a few calls, which also hand over inline policies
+	TagsFromListUserTags         TagSource = "ListUserTags"                   // one call for each user
+)
+
+// TagSources lists every source of tags, the default first.
+func TagSources() []TagSource {
+	return []TagSource{TagsFromAuthorizationDetails, TagsFromListUserTags}
+}
+
+// Needs are the settings that decide which operations are needed.
+type Needs struct {
+	Source Source
+	Tags   TagSource
+}
+
 // The ids of the services called, as the AWS SDK spells them.
 const (
 	ServiceIAM = "IAM"
@@ -41,6 +62,9 @@ type Operation struct {
 	Free bool
 	// Sources lists the values of --iam.source that need the operation.
 	Sources []Source
+	// Tags is the value of tags_from that the operation serves; it is not
+	// needed otherwise.
+	Tags TagSource
 	// Why says in a few words what the operation is called for.
 	Why string
 }
@@ -65,14 +89,18 @@ func Operations() []Operation {
 		{Service: ServiceIAM, Name: "GetLoginProfile", OnUsers: true, Sources: live, Why: "passwords that no report tells"},
 		{Service: ServiceIAM, Name: "ListMFADevices", OnUsers: true, Sources: live, Why: "MFA devices that no report tells"},
 		{Service: ServiceIAM, Name: "GetAccountSummary", Sources: live, Why: "root, where no report tells"},
+		{Service: ServiceIAM, Name: string(TagsFromAuthorizationDetails), Sources: all, Tags: TagsFromAuthorizationDetails, Why: "the users' tags, of everybody at once"},
+		{Service: ServiceIAM, Name: string(TagsFromListUserTags), OnUsers: true, Sources: all, Tags: TagsFromListUserTags, Why: "a user's tags"},
 	}
 }
 
-// OperationsFor returns the operations that the source needs.
-func OperationsFor(source Source) []Operation {
-	return slices.DeleteFunc(Operations(), func(o Operation) bool {
-		return !slices.Contains(o.Sources, source)
-	})
+// OperationsFor returns the operations that are needed.
+func OperationsFor(needs Needs) []Operation {
+	return slices.DeleteFunc(Operations(), func(o Operation) bool { return !o.neededBy(needs) })
+}
+
+func (o Operation) neededBy(needs Needs) bool {
+	return slices.Contains(o.Sources, needs.Source) && (o.Tags == NoTags || o.Tags == needs.Tags)
 }
 
 type policyDocument struct {
@@ -87,16 +115,16 @@ type policyStatement struct {
 	Resource string
 }
 
-// Policy returns the least IAM policy, as JSON, under which the source works.
+// Policy returns the least IAM policy, as JSON, under which the needs are met.
 // The partition and the account id narrow the user resources; "*" as account
 // leaves the account open.
-func Policy(source Source, partition, accountID string) ([]byte, error) {
+func Policy(needs Needs, partition, accountID string) ([]byte, error) {
 	account := policyStatement{Sid: "ReadAccount", Effect: "Allow", Resource: "*"}
 	users := policyStatement{
 		Sid: "ReadUsers", Effect: "Allow",
 		Resource: fmt.Sprintf("arn:%s:iam::%s:user/*", partition, accountID),
 	}
-	for _, o := range OperationsFor(source) {
+	for _, o := range OperationsFor(needs) {
 		switch {
 		case o.Free:
 		case o.OnUsers:

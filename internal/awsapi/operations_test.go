@@ -93,7 +93,7 @@ func TestPolicy(t *testing.T) {
 		"live, one account, GovCloud": {awsapi.SourceLive, "aws-us-gov", "123456789012", livePolicy},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := awsapi.Policy(test.source, test.partition, test.account)
+			got, err := awsapi.Policy(awsapi.Needs{Source: test.source}, test.partition, test.account)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -120,7 +120,7 @@ func TestTableIsWhole(t *testing.T) {
 			t.Errorf("%s: not simulated", o.Name)
 		}
 	}
-	if got, want := awsapi.OperationsFor("nonsense"), 0; len(got) != want {
+	if got, want := awsapi.OperationsFor(awsapi.Needs{Source: "nonsense"}), 0; len(got) != want {
 		t.Errorf("operations of an unknown source: got %v, want none", got)
 	}
 }

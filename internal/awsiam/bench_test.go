@@ -44,7 +44,7 @@ func judgeReport(b *testing.B, content []byte) (*Reader, *policy.Judgement) {
 	r := New(nil, Options{Source: awsapi.SourceReport, RefreshInterval: 5 * time.Minute, KeysInterval: time.Hour})
 	r.report = &report{Report: parsed, generated: benchTime()}
 	r.setUsersFromReport()
-	return r, policy.Judge(r.Snapshot(), policy.DefaultLimits())
+	return r, policy.Judge(r.Snapshot(), policy.WithLimits(policy.DefaultLimits()), time.Now())
 }
 
 func benchTime() time.Time { return time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC) }

@@ -33,7 +33,7 @@ func inBubble(t *testing.T, source awsapi.Source, o awssim.Options, test func(*h
 }
 
 func newTestReader(world *awssim.World, source awsapi.Source) *Reader {
-	client := awsapi.New(world.Config(), awsapi.NewProcess(source, 1e6), awsapi.Options{Source: source, Rate: 1e6, Timeout: 10 * time.Second})
+	client := awsapi.New(world.Config(), awsapi.NewProcess(awsapi.Needs{Source: source}, 1e6), awsapi.Options{Rate: 1e6, Timeout: 10 * time.Second})
 	return New(client, Options{Source: source, RefreshInterval: refreshInterval, KeysInterval: keysInterval})
 }
 
@@ -119,5 +119,5 @@ func (h *harness) find(s *inventory.Snapshot, name string) *inventory.User {
 }
 
 func callsOf(world *awssim.World) calls {
-	return calls{awsapi.New(world.Config(), awsapi.NewProcess(awsapi.SourceAuto, 1e6), awsapi.Options{Source: awsapi.SourceAuto, Rate: 1e6, Timeout: 10 * time.Second})}
+	return calls{awsapi.New(world.Config(), awsapi.NewProcess(awsapi.Needs{Source: awsapi.SourceAuto}, 1e6), awsapi.Options{Rate: 1e6, Timeout: 10 * time.Second})}
 }

@@ -14,7 +14,7 @@ import (
 
 // paced has the reader send as slowly as it does by default.
 func (h *harness) paced(source awsapi.Source) {
-	client := awsapi.New(h.world.Config(), awsapi.NewProcess(source, 20), awsapi.Options{Source: source, Rate: 5, Timeout: 10 * time.Second})
+	client := awsapi.New(h.world.Config(), awsapi.NewProcess(awsapi.Needs{Source: source}, 20), awsapi.Options{Rate: 5, Timeout: 10 * time.Second})
 	h.reader = New(client, h.reader.o)
 }
 

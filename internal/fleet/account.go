@@ -1,4 +1,3 @@
-// Package fleet keeps the snapshots of accounts fresh.
 package fleet
 
 import (
@@ -23,27 +22,27 @@ const introductionPause = 30 * time.Second
 
 // Account keeps one account's snapshot fresh and judged.
 type Account struct {
+	fleet    *Fleet
+	place    int // in the fleet
 	reader   *awsiam.Reader
 	interval time.Duration
-	limits   policy.Limits
 	logger   *slog.Logger
 
-	current atomic.Pointer[policy.Judgement]
 	tried   atomic.Bool // the first refresh has asked its few calls
 	started time.Time
 	failing bool // the last refresh was incomplete; for the log
 }
 
-// NewAccount returns an account that is refreshed at the interval once Run
-// runs, and judged by the limits.
-func NewAccount(reader *awsiam.Reader, interval time.Duration, limits policy.Limits, logger *slog.Logger) *Account {
-	a := &Account{reader: reader, interval: interval, limits: limits, logger: logger, started: time.Now()}
-	a.publish()
+// NewAccount returns an account of the fleet that is refreshed at the interval
+// once Run runs.
+func NewAccount(f *Fleet, reader *awsiam.Reader, interval time.Duration, logger *slog.Logger) *Account {
+	a := &Account{fleet: f, reader: reader, interval: interval, logger: logger, started: time.Now()}
+	a.place = f.add(reader.Snapshot())
 	return a
 }
 
-// Judgement returns the newest facts and verdicts. It never waits.
-func (a *Account) Judgement() *policy.Judgement { return a.current.Load() }
+// Judgement returns the newest facts and verdicts.
+func (a *Account) Judgement() *policy.Judgement { return a.fleet.View().Judgements[a.place] }
 
 // Ready tells whether the account was asked about at least once, with success
 // or without, or that this takes too long to wait for.
@@ -52,6 +51,7 @@ func (a *Account) Ready() bool { return a.tried.Load() || time.Since(a.started) 
 // Run refreshes the account until the context ends.
 func (a *Account) Run(ctx context.Context) {
 	for ctx.Err() == nil {
+		changed := a.fleet.policyChange()
 		next := time.Now().Add(a.interval)
 		a.refresh(ctx, next)
 		pause := time.Until(next)
@@ -60,6 +60,7 @@ func (a *Account) Run(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
+		case <-changed: // another policy may need other facts
 		case <-time.After(pause):
 		}
 	}
@@ -84,7 +85,7 @@ func (a *Account) refresh(ctx context.Context, next time.Time) {
 }
 
 func (a *Account) publish() {
-	a.current.Store(policy.Judge(a.reader.Snapshot(), a.limits))
+	a.fleet.publish(a.place, a.reader.Snapshot())
 }
 
 // log tells what is wrong after each refresh, and when all is well again.

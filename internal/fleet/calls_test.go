@@ -174,10 +174,10 @@ func total(world *awssim.World) int {
 // one hour more.
 func countViews(t *testing.T, source awsapi.Source) views {
 	world := largeAccount(t)
-	process := awsapi.NewProcess(source, 20)
-	client := awsapi.New(world.Config(), process, awsapi.Options{Source: source, Rate: 5, Timeout: 10 * time.Second})
+	process := awsapi.NewProcess(awsapi.Needs{Source: source}, 20)
+	client := awsapi.New(world.Config(), process, awsapi.Options{Rate: 5, Timeout: 10 * time.Second})
 	reader := awsiam.New(client, awsiam.Options{Source: source, RefreshInterval: 5 * time.Minute, KeysInterval: time.Hour})
-	account := fleet.NewAccount(reader, 5*time.Minute, policy.DefaultLimits(), slog.New(slog.DiscardHandler))
+	account := fleet.NewAccount(fleet.New(policy.WithLimits(policy.DefaultLimits()), policy.Reload{}), reader, 5*time.Minute, slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 

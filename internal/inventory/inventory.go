@@ -5,6 +5,7 @@ package inventory
 
 import (
 	"iter"
+	"strings"
 	"time"
 )
 
@@ -19,11 +20,12 @@ const (
 	GroupConsole Group = "console" // who has a password
 	GroupMFA     Group = "mfa"     // which console users have an MFA device
 	GroupRoot    Group = "root"    // the root user's credentials
+	GroupTags    Group = "tags"    // the users' tags, if the configuration needs them
 )
 
 // Groups lists every fact group, in the order in which they are shown.
 func Groups() []Group {
-	return []Group{GroupUsers, GroupKeys, GroupKeyUse, GroupConsole, GroupMFA, GroupRoot}
+	return []Group{GroupUsers, GroupKeys, GroupKeyUse, GroupConsole, GroupMFA, GroupRoot, GroupTags}
 }
 
 // Fact is a value together with the moment at which AWS stated it. The zero
@@ -119,6 +121,27 @@ type User struct {
 	PasswordUse Fact[Use]
 	// MFA tells whether the user has an MFA device.
 	MFA Fact[bool]
+	// Tags holds all tags of the user, ordered by key; a known, empty list is a
+	// user without tags.
+	Tags Fact[Tags]
+}
+
+// Tag is a tag of a user.
+type Tag struct{ Key, Value string }
+
+// Tags are the tags of one user.
+type Tags []Tag
+
+// Get returns the value of the tag and whether there is one. As in IAM, case
+// does not tell keys apart.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
+func (t Tags) Get(key string) (string, bool) {
+	for i := range t {
+		if strings.EqualFold(t[i].Key, key) {
+			return t[i].Value, true
+		}
+	}
+	return "", false
 }
 
 // ActiveKeys yields the active keys of the user; none while keys are unknown.

@@ -23,16 +23,27 @@ type Finding struct {
 // Judgement is a snapshot with its verdicts. It is immutable.
 type Judgement struct {
 	Snapshot *inventory.Snapshot
-	Limits   Limits
-	// Findings holds every breach, ordered by rule (as Rules), user and key.
+	Policy   *Policy
+	// Users tells how each of the snapshot's users stands, in the same order.
+	Users []Standing
+	// Findings holds every breach that is not exempted, ordered by rule (as
+	// Rules), user and key.
 	Findings []Finding
+	// Exemptions holds those that name somebody in the account, lapsed ones too.
+	Exemptions []Exemption
+	// Changes is when the next exemption ends, from when on the judgement is no
+	// longer true; zero if none does.
+	Changes time.Time
+	// Problems says, a sentence each, what users' tags ask for in vain.
+	Problems []string
 
 	counts   map[Rule]tally
 	inBreach map[string]bool
+	excused  map[excuse]bool
 }
 
 // tally counts the verdicts of one rule.
-type tally struct{ compliant, breach, unknown int }
+type tally struct{ compliant, breach, exempted, unknown int }
 
 // Count returns how many subjects of the rule got the verdict.
 func (j *Judgement) Count(rule Rule, verdict Verdict) int {
@@ -41,6 +52,8 @@ func (j *Judgement) Count(rule Rule, verdict Verdict) int {
 		return counts.compliant
 	case Breach:
 		return counts.breach
+	case Exempted:
+		return counts.exempted
 	case Unknown:
 		return counts.unknown
 	}
@@ -50,14 +63,34 @@ func (j *Judgement) Count(rule Rule, verdict Verdict) int {
 // InBreach tells whether there is a finding about the user of that name.
 func (j *Judgement) InBreach(userName string) bool { return j.inBreach[userName] }
 
-// Judge judges every subject of the snapshot under every rule.
-func Judge(snapshot *inventory.Snapshot, limits Limits) *Judgement {
+// Standing returns how the user of that name stands; nil if there is none, and
+// for root.
+func (j *Judgement) Standing(userName string) *Standing {
+	users := j.Snapshot.Users
+	i, found := slices.BinarySearchFunc(users, userName, func(u inventory.User, name string) int {
+		return strings.Compare(u.Name, name)
+	})
+	if !found {
+		return nil
+	}
+	return &j.Users[i]
+}
+
+// Judge judges every subject of the snapshot under every rule. The moment
+// decides which exemptions are in force, and nothing else.
+func Judge(snapshot *inventory.Snapshot, policy *Policy, now time.Time) *Judgement {
 	j := &Judgement{
 		Snapshot: snapshot,
-		Limits:   limits,
+		Policy:   policy,
+		Users:    make([]Standing, len(snapshot.Users)),
 		counts:   map[Rule]tally{},
 		inBreach: map[string]bool{},
+		excused:  map[excuse]bool{},
 	}
+	for i := range snapshot.Users {
+		j.Users[i] = policy.standing(&snapshot.Users[i])
+	}
+	j.collectExemptions(now)
 	for _, r := range rules() {
 		j.judge(r)
 	}
@@ -67,9 +100,9 @@ func Judge(snapshot *inventory.Snapshot, limits Limits) *Judgement {
 // judge judges every subject under the rule.
 func (j *Judgement) judge(r rule) {
 	first := len(j.Findings)
-	b := bench{rule: r, limits: &j.Limits, findings: j.Findings}
+	b := bench{rule: r, excused: j.excused, findings: j.Findings}
 	for i := range j.Snapshot.Users {
-		b.judgeUser(&j.Snapshot.Users[i])
+		b.judgeUser(j.Users[i].Limits(), &j.Snapshot.Users[i])
 	}
 	b.judgeRoot(&j.Snapshot.Root)
 	j.Findings, j.counts[r.name] = b.findings, b.tally
@@ -91,7 +124,7 @@ func (j *Judgement) judge(r rule) {
 // bench judges every subject of one rule.
 type bench struct {
 	rule     rule
-	limits   *Limits
+	excused  map[excuse]bool
 	tally    tally
 	findings []Finding // those of earlier rules come first
 }
@@ -102,10 +135,11 @@ func (b *bench) judgeRoot(root *inventory.Root) {
 	}
 }
 
-func (b *bench) judgeUser(user *inventory.User) {
+// judgeUser judges one user. The limits are nil while they are unknown.
+func (b *bench) judgeUser(limits *Limits, user *inventory.User) {
 	switch {
 	case b.rule.user != nil:
-		b.add(user.Name, "", b.rule.user(b.limits, user))
+		b.add(user.Name, "", b.rule.user(limits, user))
 	case b.rule.key == nil: // the rule is about root
 	case !user.Keys.Known():
 		b.add(user.Name, "", b.unlistedKeys(user))
@@ -113,7 +147,7 @@ func (b *bench) judgeUser(user *inventory.User) {
 		keys, _ := user.Keys.Get()
 		for i := range keys {
 			if keys[i].Status == inventory.Active {
-				b.add(user.Name, keys[i].ID, b.rule.key(b.limits, user, &keys[i]))
+				b.add(user.Name, keys[i].ID, b.rule.key(limits, user, &keys[i]))
 			}
 		}
 	}
@@ -129,7 +163,8 @@ func (b *bench) unlistedKeys(user *inventory.User) outcome {
 	return outcome{}
 }
 
-// add counts the outcome, and keeps the finding if it is a breach.
+// add counts the outcome, and keeps the finding if it is a breach that nobody
+// is excused from.
 func (b *bench) add(userName, keyID string, o outcome) {
 	breach, known := o.breach.Get()
 	switch {
@@ -137,6 +172,8 @@ func (b *bench) add(userName, keyID string, o outcome) {
 		b.tally.unknown++
 	case !breach:
 		b.tally.compliant++
+	case b.excused[excuse{userName, b.rule.name}]:
+		b.tally.exempted++
 	default:
 		b.tally.breach++
 		if len(b.findings) == cap(b.findings) { // append alone would copy large lists often
@@ -164,10 +201,13 @@ func multipleActiveKeys(l *Limits, user *inventory.User) outcome {
 	if !user.Keys.Known() {
 		return outcome{}
 	}
-	deadline, several := l.OverlapDeadline(user)
-	if !several {
+	if n, _ := user.CountKeys(inventory.Active); n < 2 {
 		return outcome{breach: inventory.Observe(false, user.Keys.Observed())}
 	}
+	if l == nil {
+		return outcome{}
+	}
+	deadline, _ := l.OverlapDeadline(user)
 	return passed(deadline, user.Keys.Observed())
 }
 
@@ -184,7 +224,10 @@ func consoleUserWithoutMFA(_ *Limits, user *inventory.User) outcome {
 }
 
 func keyCreatedAtUserSetup(l *Limits, user *inventory.User, key *inventory.AccessKey) outcome {
-	atSetup := inventory.Observe(l.CreatedAtSetup(user, key), user.Keys.Observed())
+	atSetup := fact{}
+	if l != nil {
+		atSetup = inventory.Observe(l.CreatedAtSetup(user, key), user.Keys.Observed())
+	}
 	return outcome{both(user.Console, atSetup), withPassword(user, key.Created)}
 }
 
@@ -193,12 +236,18 @@ func consoleKeyNeverUsed(_ *Limits, user *inventory.User, key *inventory.AccessK
 }
 
 func keyRotation(l *Limits, user *inventory.User, key *inventory.AccessKey) outcome {
+	if l == nil {
+		return outcome{}
+	}
 	return passed(l.RotationDeadline(key), user.Keys.Observed())
 }
 
 // keyRotationDue ends where keyRotation begins, so that a key is in breach of
 // one of them at a time.
 func keyRotationDue(l *Limits, user *inventory.User, key *inventory.AccessKey) outcome {
+	if l == nil {
+		return outcome{}
+	}
 	deadline, observed := l.RotationDeadline(key), user.Keys.Observed()
 	if isPast(deadline, observed) {
 		return outcome{breach: inventory.Observe(false, observed)}
@@ -207,6 +256,9 @@ func keyRotationDue(l *Limits, user *inventory.User, key *inventory.AccessKey) o
 }
 
 func keyUnused(l *Limits, user *inventory.User, key *inventory.AccessKey) outcome {
+	if l == nil {
+		return outcome{}
+	}
 	if deadline, known := l.UnusedDeadline(key); known {
 		return passed(deadline, earlier(user.Keys.Observed(), key.LastUse.Observed()))
 	}

@@ -58,7 +58,7 @@ type outcome struct {
 // judged returns what one rule says of the only subject of a snapshot.
 func judged(t *testing.T, s *inventory.Snapshot, l policy.Limits, rule policy.Rule) outcome {
 	t.Helper()
-	j := policy.Judge(s, l)
+	j := policy.Judge(s, policy.WithLimits(l), born)
 	var got outcome
 	for _, v := range policy.Verdicts() {
 		switch n := j.Count(rule, v); {
@@ -415,7 +415,7 @@ func TestJudge(t *testing.T) {
 		inventory.User{Name: "carol", Created: born},
 	)
 	s.Root.Keys = keys(late, active("r", born))
-	j := policy.Judge(s, policy.DefaultLimits())
+	j := policy.Judge(s, policy.WithLimits(policy.DefaultLimits()), born)
 
 	want := []policy.Finding{
 		{policy.MultipleActiveKeys, "bob", "", at(17 * day)},
@@ -465,8 +465,8 @@ func TestJudge(t *testing.T) {
 func TestJudgeKnowsNoClock(t *testing.T) {
 	frozen := inventory.User{Name: "bob", Created: born, Keys: keys(at(45*day), neverUsed(active("a", born), at(45*day)))}
 	fresh := inventory.User{Name: "zoe", Created: at(5000 * day), Keys: keys(at(5000 * day))}
-	alone := policy.Judge(snapshot(frozen), policy.DefaultLimits())
-	beside := policy.Judge(snapshot(frozen, fresh), policy.DefaultLimits())
+	alone := policy.Judge(snapshot(frozen), policy.WithLimits(policy.DefaultLimits()), born)
+	beside := policy.Judge(snapshot(frozen, fresh), policy.WithLimits(policy.DefaultLimits()), born)
 	if diff := cmp.Diff(alone.Findings, beside.Findings); diff != "" {
 		t.Errorf("-alone +beside fresh facts:\n%s", diff)
 	}
@@ -503,7 +503,7 @@ func BenchmarkJudge(b *testing.B) {
 		b.Run(fmt.Sprintf("users=%d", n), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				policy.Judge(s, policy.DefaultLimits())
+				policy.Judge(s, policy.WithLimits(policy.DefaultLimits()), born)
 			}
 		})
 	}

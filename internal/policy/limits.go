@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -33,22 +32,29 @@ func DefaultLimits() Limits {
 	}
 }
 
-// Validate returns every limit that makes no sense, by the name of its flag.
-func (l Limits) Validate() error {
-	var errs []error
-	expect := func(ok bool, flag string, value time.Duration, want string) {
+// LimitProblem is a limit that makes no sense.
+type LimitProblem struct {
+	Limit string // its name in the configuration file, such as max_key_age
+	Value time.Duration
+	Want  string // what would make sense
+}
+
+// Problems returns every limit that makes no sense.
+func (l Limits) Problems() []LimitProblem {
+	var problems []LimitProblem
+	expect := func(ok bool, limit string, value time.Duration, want string) {
 		if !ok {
-			errs = append(errs, fmt.Errorf("flag --policy.%s: got %s, want %s", flag, model.Duration(value), want))
+			problems = append(problems, LimitProblem{limit, value, want})
 		}
 	}
-	expect(l.MaxKeyAge > 0, "max-key-age", l.MaxKeyAge, "more than 0")
-	expect(l.RotationWarning >= 0, "rotation-warning", l.RotationWarning, "0 or more")
-	expect(l.MaxKeyAge <= 0 || l.RotationWarning < l.MaxKeyAge, "rotation-warning", l.RotationWarning,
-		fmt.Sprintf("less than --policy.max-key-age (%s)", model.Duration(l.MaxKeyAge)))
-	expect(l.MaxKeyIdle > 0, "max-key-idle", l.MaxKeyIdle, "more than 0")
-	expect(l.RotationOverlap >= 0, "rotation-overlap", l.RotationOverlap, "0 or more")
-	expect(l.SetupWindow >= 0, "setup-window", l.SetupWindow, "0 or more")
-	return errors.Join(errs...)
+	expect(l.MaxKeyAge > 0, "max_key_age", l.MaxKeyAge, "more than 0")
+	expect(l.RotationWarning >= 0, "rotation_warning", l.RotationWarning, "0 or more")
+	expect(l.MaxKeyAge <= 0 || l.RotationWarning < l.MaxKeyAge, "rotation_warning", l.RotationWarning,
+		fmt.Sprintf("less than max_key_age (%s)", model.Duration(l.MaxKeyAge)))
+	expect(l.MaxKeyIdle > 0, "max_key_idle", l.MaxKeyIdle, "more than 0")
+	expect(l.RotationOverlap >= 0, "rotation_overlap", l.RotationOverlap, "0 or more")
+	expect(l.SetupWindow >= 0, "setup_window", l.SetupWindow, "0 or more")
+	return problems
 }
 
 // RotationDeadline returns when the key becomes too old.

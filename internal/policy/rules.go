@@ -34,7 +34,8 @@ const (
 	SubjectAccount Subject = "account"
 )
 
-// rule is how a rule judges. It has the one judge that its subject asks for.
+// rule is how a rule judges. It has the one judge that its subject asks for,
+// which gets nil for limits that are unknown.
 type rule struct {
 	name        Rule
 	subject     Subject

@@ -87,7 +87,7 @@ type verdicts struct {
 
 func newPage(o Options) page {
 	p := page{Demo: o.Demo, Source: o.Source}
-	for _, j := range o.Judgements() {
+	for _, j := range o.View().Judgements {
 		p.Accounts = append(p.Accounts, newAccount(j, o.Now()))
 	}
 	return p

@@ -15,15 +15,15 @@ import (
 
 // Options say what to serve.
 type Options struct {
-	Gatherer   prometheus.Gatherer
-	Judgements func() []*policy.Judgement // the newest of every account
-	Ready      func() bool
-	Now        func() time.Time
-	Source     string // the value of --iam.source
-	Version    string
-	Demo       string // what to say about the demo; empty without one
-	Pprof      bool   // serve Go's profiles
-	Logger     *slog.Logger
+	Gatherer prometheus.Gatherer
+	View     func() *policy.View // what is known and judged now
+	Ready    func() bool
+	Now      func() time.Time
+	Source   string // the value of --iam.source
+	Version  string
+	Demo     string // what to say about the demo; empty without one
+	Pprof    bool   // serve Go's profiles
+	Logger   *slog.Logger
 }
 
 // Handler serves everything on one listener.

@@ -30,7 +30,7 @@ func options() web.Options {
 	gauge.Set(42)
 	registry.MustRegister(gauge)
 	return web.Options{
-		Gatherer: registry, Judgements: func() []*policy.Judgement { return nil }, Ready: func() bool { return true },
+		Gatherer: registry, View: func() *policy.View { return &policy.View{} }, Ready: func() bool { return true },
 		Now: func() time.Time { return now }, Source: "auto", Version: "1.2.3", Logger: slog.New(slog.DiscardHandler),
 	}
 }
@@ -109,7 +109,7 @@ func TestGatheringFails(t *testing.T) {
 }
 
 // judged is an account as the landing page shows it.
-func judged(change func(*inventory.Snapshot)) func() []*policy.Judgement {
+func judged(change func(*inventory.Snapshot)) func() *policy.View {
 	key := inventory.AccessKey{ID: "AKIAA", Status: inventory.Active, Created: now.Add(-100 * 24 * time.Hour)}
 	s := &inventory.Snapshot{
 		Account: inventory.Account{ID: "123456789012", Partition: "aws"},
@@ -125,7 +125,9 @@ func judged(change func(*inventory.Snapshot)) func() []*policy.Judgement {
 		Health: inventory.Health{State: inventory.StateUp},
 	}
 	change(s)
-	return func() []*policy.Judgement { return []*policy.Judgement{policy.Judge(s, policy.DefaultLimits())} }
+	p := policy.WithLimits(policy.DefaultLimits())
+	view := &policy.View{Policy: p, Judgements: []*policy.Judgement{policy.Judge(s, p, now)}}
+	return func() *policy.View { return view }
 }
 
 func TestLandingPage(t *testing.T) {
@@ -186,7 +188,7 @@ func TestLandingPage(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := options()
-			o.Judgements, o.Demo = judged(test.change), test.demo
+			o.View, o.Demo = judged(test.change), test.demo
 			status, header, body := ask(t, web.Handler(o), "GET", "/")
 			if status != http.StatusOK || !strings.HasPrefix(header.Get("Content-Type"), "text/html") {
 				t.Errorf("got status %d, %s; want 200, text/html", status, header.Get("Content-Type"))
@@ -211,7 +213,7 @@ func TestLandingPage(t *testing.T) {
 // TestLandingPageNamesEveryRuleAndGroup shows both tables whole and in order.
 func TestLandingPageNamesEveryRuleAndGroup(t *testing.T) {
 	o := options()
-	o.Judgements = judged(func(*inventory.Snapshot) {})
+	o.View = judged(func(*inventory.Snapshot) {})
 	_, _, body := ask(t, web.Handler(o), "GET", "/")
 	var want, got []string
 	for _, rule := range policy.Rules() {
@@ -233,7 +235,7 @@ func TestLandingPageTellsHowThingsStandNow(t *testing.T) {
 	up := judged(func(*inventory.Snapshot) {})
 	down := judged(func(s *inventory.Snapshot) { s.Health.State = inventory.StateDown })
 	current := up
-	o.Judgements = func() []*policy.Judgement { return current() }
+	o.View = func() *policy.View { return current() }
 	h := web.Handler(o)
 	if _, _, body := ask(t, h, "GET", "/"); !strings.Contains(body, "got every fact") {
 		t.Error("page: want all well")

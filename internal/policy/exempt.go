@@ -1,0 +1,133 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+)
+
+// EndOf returns when an exemption ends of which the date, written 2006-01-02,
+// is the last day: as that day ends, in UTC.
+func EndOf(lastDay string) (time.Time, error) {
+	begins, err := time.Parse(time.DateOnly, lastDay)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("got %q, want a date such as 2026-12-31", lastDay)
+	}
+	return begins.AddDate(0, 0, 1), nil
+}
+
+// LastDay is the inverse of EndOf.
+func LastDay(until time.Time) string { return until.Add(-time.Nanosecond).UTC().Format(time.DateOnly) }
+
+// ParseExemptionTag reads an exemption from a tag's value: the names of rules,
+// "until", the last day and a reason, with spaces between them, because a tag's
+// value can have no commas.
+func ParseExemptionTag(userName, value string) (Exemption, error) {
+	e := Exemption{UserName: userName, FromTag: true}
+	words := strings.Fields(value)
+	until := slices.Index(words, "until")
+	if until < 1 || until+2 >= len(words) {
+		return Exemption{}, errors.New(`want rules, "until", a date and a reason, such as "key_rotation until 2026-12-31 vendor cannot rotate yet"`)
+	}
+	for _, word := range words[:until] {
+		if !slices.Contains(Rules(), Rule(word)) {
+			return Exemption{}, fmt.Errorf("rule: got %q, want one of %s", word, names(Rules()))
+		}
+		if slices.Contains(e.Rules, Rule(word)) {
+			return Exemption{}, fmt.Errorf("rule %q: got it twice, want it once", word)
+		}
+		e.Rules = append(e.Rules, Rule(word))
+	}
+	end, err := EndOf(words[until+1])
+	if err != nil {
+		return Exemption{}, fmt.Errorf("end date: %w", err)
+	}
+	e.Until, e.Reason = end, strings.Join(words[until+2:], " ")
+	return e, nil
+}
+
+func names[T ~string](list []T) string {
+	var text []string
+	for _, one := range list {
+		text = append(text, string(one))
+	}
+	return strings.Join(text, ", ")
+}
+
+// excuse is what an exemption is from.
+type excuse struct {
+	userName string
+	rule     Rule
+}
+
+// collectExemptions finds the exemptions that concern somebody in the account,
+// and what is excused at the moment.
+func (j *Judgement) collectExemptions(now time.Time) {
+	for _, e := range j.Policy.Exemptions {
+		if e.concerns(j.Snapshot.Account.ID) && j.has(e.UserName) {
+			j.exempt(e, now)
+		}
+	}
+	if j.Policy.ExemptionTag == "" {
+		return
+	}
+	for i := range j.Snapshot.Users {
+		user := &j.Snapshot.Users[i]
+		tags, _ := user.Tags.Get()
+		value, tagged := tags.Get(j.Policy.ExemptionTag)
+		if !tagged {
+			continue
+		}
+		e, err := ParseExemptionTag(user.Name, value)
+		if err != nil {
+			j.Problems = append(j.Problems, fmt.Sprintf("user %s is not exempted: tag %s: %v", user.Name, j.Policy.ExemptionTag, err))
+			continue
+		}
+		j.exempt(e, now)
+	}
+}
+
+func (e *Exemption) concerns(account string) bool { return e.Account == "" || e.Account == account }
+
+func (j *Judgement) exempt(e Exemption, now time.Time) {
+	j.Exemptions = append(j.Exemptions, e)
+	if !e.InForce(now) {
+		return
+	}
+	if j.Changes.IsZero() || e.Until.Before(j.Changes) {
+		j.Changes = e.Until
+	}
+	for _, rule := range e.Rules {
+		j.excused[excuse{e.UserName, rule}] = true
+	}
+}
+
+// InForce tells whether the exemption excuses anybody at the moment.
+func (e *Exemption) InForce(now time.Time) bool { return now.Before(e.Until) }
+
+// has tells whether the account has such a user; root is always there.
+func (j *Judgement) has(userName string) bool {
+	return userName == RootUserName || j.Standing(userName) != nil
+}
+
+// Matched tells whether an exemption of the configuration's names somebody in
+// any of the accounts, and whether that is known: it is not before the users of
+// every account that it concerns have been listed.
+func (v *View) Matched(e *Exemption) (matched, known bool) {
+	known = true
+	for _, j := range v.Judgements {
+		if id := j.Snapshot.Account.ID; id != "" && !e.concerns(id) {
+			continue
+		}
+		_, listed := j.Snapshot.Freshness[inventory.GroupUsers]
+		known = known && listed
+		if listed && j.has(e.UserName) {
+			return true, true
+		}
+	}
+	return false, known
+}
