@@ -53,6 +53,7 @@ type Health struct {
 	Finished  uint64            // refreshes ended
 	Errors    map[Reason]uint64 // failures to learn a fact, since the start
 	Duration  time.Duration     // of the last finished refresh
+	Saved     time.Time         // when its facts were last kept on disk; zero if never
 	Problems  []Problem         // what is wrong now
 }
 
