@@ -120,13 +120,14 @@ func (j *Judgement) has(userName string) bool {
 func (v *View) Matched(e *Exemption) (matched, known bool) {
 	known = true
 	for _, j := range v.Judgements {
-		if id := j.Snapshot.Account.ID; id != "" && !e.concerns(id) {
-			continue
-		}
+		id := j.Snapshot.Account.ID
 		_, listed := j.Snapshot.Freshness[inventory.GroupUsers]
-		known = known && listed
-		if listed && j.has(e.UserName) {
+		switch has := j.has(e.UserName); {
+		case id != "" && !e.concerns(id): // another account's
+		case has && e.concerns(id):
 			return true, true
+		case has || !listed:
+			known = false
 		}
 	}
 	return false, known

@@ -12,39 +12,38 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
-func TestLimitsValidate(t *testing.T) {
+func TestLimitsProblems(t *testing.T) {
+	type problems = []policy.LimitProblem
 	tests := []struct {
 		name   string
 		change func(*policy.Limits)
-		want   string
+		want   problems
 	}{
-		{"defaults", func(*policy.Limits) {}, ""},
-		{"strict", func(l *policy.Limits) { l.RotationWarning, l.RotationOverlap, l.SetupWindow = 0, 0, 0 }, ""},
-		{"no key age", func(l *policy.Limits) { l.MaxKeyAge = 0 }, "flag --policy.max-key-age: got 0s, want more than 0"},
-		{"negative key age", func(l *policy.Limits) { l.MaxKeyAge = -time.Hour }, "flag --policy.max-key-age: got -1h, want more than 0"},
-		{"no idle time", func(l *policy.Limits) { l.MaxKeyIdle = 0 }, "flag --policy.max-key-idle: got 0s, want more than 0"},
-		{"negative warning", func(l *policy.Limits) { l.RotationWarning = -time.Hour }, "flag --policy.rotation-warning: got -1h, want 0 or more"},
+		{"defaults", func(*policy.Limits) {}, nil},
+		{"strict", func(l *policy.Limits) { l.RotationWarning, l.RotationOverlap, l.SetupWindow = 0, 0, 0 }, nil},
+		{"a second of key age", func(l *policy.Limits) { l.MaxKeyAge, l.RotationWarning = time.Second, 0 }, nil},
+		{"no key age", func(l *policy.Limits) { l.MaxKeyAge = 0 }, problems{{"max_key_age", 0, "more than 0"}}},
+		{"negative key age", func(l *policy.Limits) { l.MaxKeyAge = -time.Hour }, problems{{"max_key_age", -time.Hour, "more than 0"}}},
+		{"no idle time", func(l *policy.Limits) { l.MaxKeyIdle = 0 }, problems{{"max_key_idle", 0, "more than 0"}}},
+		{"negative warning", func(l *policy.Limits) { l.RotationWarning = -time.Hour }, problems{{"rotation_warning", -time.Hour, "0 or more"}}},
+		{"warning shorter than the age", func(l *policy.Limits) { l.RotationWarning = l.MaxKeyAge - 1 }, nil},
 		{
 			"warning as long as the age", func(l *policy.Limits) { l.RotationWarning = l.MaxKeyAge },
-			"flag --policy.rotation-warning: got 90d, want less than --policy.max-key-age (90d)",
+			problems{{"rotation_warning", 90 * day, "less than max_key_age (90d)"}},
 		},
-		{"negative overlap", func(l *policy.Limits) { l.RotationOverlap = -time.Hour }, "flag --policy.rotation-overlap: got -1h, want 0 or more"},
-		{"negative window", func(l *policy.Limits) { l.SetupWindow = -time.Hour }, "flag --policy.setup-window: got -1h, want 0 or more"},
+		{"negative overlap", func(l *policy.Limits) { l.RotationOverlap = -time.Hour }, problems{{"rotation_overlap", -time.Hour, "0 or more"}}},
+		{"negative window", func(l *policy.Limits) { l.SetupWindow = -time.Hour }, problems{{"setup_window", -time.Hour, "0 or more"}}},
 		{
 			"two at once", func(l *policy.Limits) { l.MaxKeyAge, l.MaxKeyIdle = 0, 0 },
-			"flag --policy.max-key-age: got 0s, want more than 0\nflag --policy.max-key-idle: got 0s, want more than 0",
+			problems{{"max_key_age", 0, "more than 0"}, {"max_key_idle", 0, "more than 0"}},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			l := policy.DefaultLimits()
 			tt.change(&l)
-			got := ""
-			if err := l.Validate(); err != nil {
-				got = err.Error()
-			}
-			if got != tt.want {
-				t.Errorf("Validate() = %q, want %q", got, tt.want)
+			if diff := cmp.Diff(tt.want, l.Problems()); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
 	}
