@@ -26,6 +26,7 @@ type Options struct {
 
 	AccessKeyIDs policy.KeyIDs // how access_key_id shows the keys; full if empty
 	KeyAge       bool          // serve aws_iam_access_key_age_seconds
+	Users        bool          // serve series with the names of users; root's stay in any case
 }
 
 // Collector is a prometheus.Collector of everything known about the accounts.
@@ -41,31 +42,39 @@ func New(options Options) *Collector {
 		if m.name == keyAge && !options.KeyAge {
 			continue
 		}
-		m.desc = prometheus.NewDesc(m.name, m.fullHelp(), m.fullLabels(), nil)
+		m.describe(nil)
 		c.metrics = append(c.metrics, m)
 	}
 	return c
 }
 
-// Describe implements prometheus.Collector.
-func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
-	for i := range c.metrics {
-		ch <- c.metrics[i].desc
-	}
-}
+// Describe implements prometheus.Collector. It describes nothing, because what
+// is described may not change, and labels do when the configuration is reloaded.
+func (c *Collector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
-	w := &writer{metrics: c.metrics, out: ch, labels: make([]string, 0, 16)}
 	s := subject{
 		view:    c.options.View(),
 		options: &c.options,
 		now:     c.options.Now(),
 	}
+	w := &writer{metrics: c.metricsUnder(s.view.Policy), out: ch, labels: make([]string, 0, 16)}
 	w.write(perExporter, &s)
 	for _, s.Judgement = range distinct(s.view.Judgements) {
 		writeAccount(w, s)
 	}
+}
+
+// metricsUnder returns the metrics with the labels that the policy asks for.
+func (c *Collector) metricsUnder(p *policy.Policy) []metric {
+	metrics := slices.Clone(c.metrics)
+	for i := range metrics {
+		if metrics[i].tagged {
+			metrics[i].describe(p.UserTags)
+		}
+	}
+	return metrics
 }
 
 func writeAccount(w *writer, s subject) {
@@ -73,6 +82,9 @@ func writeAccount(w *writer, s subject) {
 	w.write(perAccount, &s, id)
 	for i := range s.Snapshot.Users {
 		s.user, s.standing = &s.Snapshot.Users[i], &s.Users[i]
+		if !s.options.Users || s.standing.Hidden {
+			continue
+		}
 		w.write(perUser, &s, id, s.user.Name)
 		keys, _ := s.user.Keys.Get()
 		for k := range keys {
@@ -149,6 +161,7 @@ type Metric struct {
 
 // Metrics describes every metric that can be served, in the order of the
 // documentation, for documentation and for tests of whatever queries them.
+// Labels that only a configuration adds, tag_<name>, are not among them.
 func Metrics() []Metric {
 	var all []Metric
 	for _, m := range append(table(), buildInfo()) {

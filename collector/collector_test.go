@@ -68,13 +68,16 @@ func account(id string, users ...inventory.User) *inventory.Snapshot {
 	}
 }
 
-// settled says that every group has been known for every user.
+// settled says that every group has been known for every user, but for the
+// tags, which nobody has asked for.
 func settled(s *inventory.Snapshot) *inventory.Snapshot {
 	s.Freshness = map[inventory.Group]inventory.Freshness{}
 	s.Complete = map[inventory.Group]bool{}
 	for _, g := range inventory.Groups() {
-		s.Freshness[g] = inventory.Freshness{Observed: reported, Stale: reported.Add(9 * time.Hour)}
-		s.Complete[g] = true
+		if g != inventory.GroupTags {
+			s.Freshness[g] = inventory.Freshness{Observed: reported, Stale: reported.Add(9 * time.Hour)}
+			s.Complete[g] = true
+		}
 	}
 	return s
 }
@@ -96,7 +99,11 @@ func everything() *inventory.Snapshot {
 	retired := full("retired", ago(500*day), false, false,
 		used(key("AKIARETIRED000000001", inventory.Inactive, ago(450*day)), inventory.Use{}))
 
-	s := settled(account("111122223333", alice, bob, deploy, retired))
+	bob = tagged(bob, "Owner", "ops", "AKIABOB0000000000001", "the old laptop")
+	deploy = tagged(deploy, "kind", "robot")
+
+	s := withTags(settled(account("111122223333", tagged(alice), bob, deploy, retired)))
+	s.Health.Saved = live
 	s.Root = inventory.Root{
 		Created:    ago(3000 * day),
 		KeyPresent: inventory.Observe(true, reported),
@@ -113,11 +120,12 @@ func everything() *inventory.Snapshot {
 	return s
 }
 
-// fromReport is an account known by its credential report alone.
+// fromReport is an account known by its credential report alone, but for tags.
 func fromReport() *inventory.Snapshot {
-	s := settled(account("111122223333", full("bob", ago(100*day), true, true,
+	bob := full("bob", ago(100*day), true, true,
 		used(key("created-2026-08-12T12:00:00Z-a", inventory.Active, ago(100*day)), inventory.Use{At: ago(day), Service: "iam"}),
-		used(key("created-2026-08-12T12:00:00Z-b", inventory.Active, ago(100*day)), inventory.Use{}))))
+		used(key("created-2026-08-12T12:00:00Z-b", inventory.Active, ago(100*day)), inventory.Use{}))
+	s := withTags(settled(account("111122223333", tagged(bob, "AKIAXXXXXXXXXXXA1234", "whose key this is, no report tells"))))
 	s.Report = inventory.Report{Wanted: true, Generated: reported}
 	return s
 }
@@ -149,26 +157,50 @@ func partly() *inventory.Snapshot {
 // odd holds what AWS would not send, and an exposition could not carry.
 func odd() *inventory.Snapshot {
 	return settled(account("111122223333",
-		full("a\xfe", ago(day), false, false, key("AKIA\xff", inventory.Active, ago(day))),
+		tagged(full("a\xfe", ago(day), false, false, key("AKIA\xff", inventory.Active, ago(day))), "odd", "\"\n\\\xff"),
 		full("a\xff", ago(day), false, false, key("AKIA\xff", inventory.Status("new"), now.Add(time.Hour)))))
 }
 
 // collide is a user whose keys end alike.
 func collide() *inventory.Snapshot {
-	return settled(account("111122223333", full("bob", ago(100*day), false, false,
+	bob := full("bob", ago(100*day), false, false,
 		key("AKIAXXXXXXXXXXXA1234", inventory.Active, ago(100*day)),
 		key("AKIAXXXXXXXXXXXB1234", inventory.Active, ago(100*day)),
 		key("AKIAXXXXXXXXXXXX5678", inventory.Inactive, ago(100*day)),
-		key("created-2026-08-12T12:00:00Z", inventory.Active, ago(100*day)))))
+		key("created-2026-08-12T12:00:00Z", inventory.Active, ago(100*day)))
+	return withTags(settled(account("111122223333", tagged(bob, "AKIAXXXXXXXXXXXA1234", "the laptop", "AKIAXXXXXXXXXXXX5678", "the \"old\" server"))))
 }
 
-func build(ids policy.KeyIDs, age bool, snapshots ...*inventory.Snapshot) *collector.Collector {
-	view := &policy.View{Policy: policy.WithLimits(policy.DefaultLimits())}
-	for _, s := range snapshots {
+// scene is what a collector serves, and how.
+type scene struct {
+	policy    *policy.Policy // the default limits for everybody, if nil
+	reload    policy.Reload
+	ids       policy.KeyIDs
+	noAge     bool
+	noUsers   bool
+	snapshots []*inventory.Snapshot
+}
+
+func (sc scene) view() *policy.View {
+	view := &policy.View{Policy: sc.policy, Reload: sc.reload}
+	if view.Policy == nil {
+		view.Policy = policy.WithLimits(policy.DefaultLimits())
+	}
+	for _, s := range sc.snapshots {
 		view.Judgements = append(view.Judgements, policy.Judge(s, view.Policy, now))
 	}
+	return view
+}
+
+func (sc scene) build() *collector.Collector {
+	view := sc.view()
+	return sc.over(func() *policy.View { return view })
+}
+
+// over returns a collector that serves, in this scene's way, whatever is in view.
+func (sc scene) over(view func() *policy.View) *collector.Collector {
 	return collector.New(collector.Options{
-		View: func() *policy.View { return view },
+		View: view,
 		API: func() []inventory.Calls {
 			return []inventory.Calls{
 				{Service: "iam", Operation: "ListUsers", Requests: 9, Errors: 2, Throttles: 1},
@@ -176,33 +208,44 @@ func build(ids policy.KeyIDs, age bool, snapshots ...*inventory.Snapshot) *colle
 			}
 		},
 		Now:          func() time.Time { return now },
-		AccessKeyIDs: ids,
-		KeyAge:       age,
+		AccessKeyIDs: sc.ids,
+		KeyAge:       !sc.noAge,
+		Users:        !sc.noUsers,
 	})
 }
+
+func of(snapshots ...*inventory.Snapshot) []*inventory.Snapshot { return snapshots }
 
 func TestExposition(t *testing.T) {
 	unnamed := pending()
 	unnamed.Health.State = inventory.StateDown
 	tests := []struct {
-		name      string
-		collector *collector.Collector
+		name  string
+		scene scene
 	}{
-		{"everything", build(policy.FullKeyIDs, true, everything())},
-		{"pending", build(policy.FullKeyIDs, true, pending())},
-		{"partly", build(policy.FullKeyIDs, true, partly())},
-		{"report", build(policy.SuffixKeyIDs, true, fromReport())},
-		{"suffix", build(policy.SuffixKeyIDs, true, collide())},
-		{"no-age", build("", false, collide())},
-		{"two-accounts", build(policy.FullKeyIDs, true, everything(), partly())},
-		{"two-unnamed", build(policy.FullKeyIDs, true, pending(), unnamed)},
-		{"odd", build(policy.SuffixKeyIDs, true, odd())},
-		{"none", build(policy.FullKeyIDs, true)},
+		{"everything", scene{snapshots: of(everything()), policy: everyPolicy(), reload: reloaded()}},
+		{"pending", scene{snapshots: of(pending())}},
+		{"partly", scene{snapshots: of(partly())}},
+		{"report", scene{snapshots: of(fromReport()), policy: describing(), ids: policy.SuffixKeyIDs}},
+		{"suffix", scene{snapshots: of(collide()), policy: describing(), ids: policy.SuffixKeyIDs}},
+		{"no-age", scene{snapshots: of(collide()), noAge: true}},
+		{"two-accounts", scene{snapshots: of(everything(), partly())}},
+		{"two-unnamed", scene{snapshots: of(pending(), unnamed)}},
+		{"odd", scene{snapshots: of(odd()), policy: oddTags(), ids: policy.SuffixKeyIDs}},
+		{"none", scene{}},
+		{"classes", scene{snapshots: of(classed()), policy: classes()}},
+		{"owners", scene{snapshots: of(owned()), policy: owners()}},
+		{"exemptions", scene{snapshots: of(exempted()), policy: exemptions()}},
+		{"exemptions-unknown", scene{snapshots: of(exempted(), pending()), policy: exemptions()}},
+		{"hidden", scene{snapshots: of(private()), policy: hiding()}},
+		{"only", scene{snapshots: of(private()), policy: including()}},
+		{"no-users", scene{snapshots: of(everything(), private()), policy: rootExempted(), noUsers: true}},
+		{"reload-failed", scene{reload: policy.Reload{Wanted: true, At: live}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			registry := prometheus.NewPedanticRegistry()
-			registry.MustRegister(tt.collector)
+			registry.MustRegister(tt.scene.build())
 			path := filepath.Join("testdata", tt.name+".prom")
 			if *update {
 				write(t, path, encode(t, registry))
@@ -215,9 +258,9 @@ func TestExposition(t *testing.T) {
 			if err := testutil.GatherAndCompare(registry, golden); err != nil {
 				t.Error(err)
 			}
-			problems, err := testutil.CollectAndLint(tt.collector)
+			problems, err := testutil.GatherAndLint(registry)
 			if err != nil || len(problems) > 0 {
-				t.Errorf("CollectAndLint = %v, %v", problems, err)
+				t.Errorf("GatherAndLint = %v, %v", problems, err)
 			}
 		})
 	}
@@ -227,7 +270,7 @@ func TestExposition(t *testing.T) {
 // serves is not tested, and one that no row describes is not documented.
 func TestEveryMetricIsServed(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(build(policy.FullKeyIDs, true, everything()))
+	registry.MustRegister(scene{snapshots: of(everything()), policy: everyPolicy(), reload: reloaded()}.build())
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -236,7 +279,9 @@ func TestEveryMetricIsServed(t *testing.T) {
 	for _, f := range families {
 		var labels []string
 		for _, l := range f.GetMetric()[0].GetLabel() {
-			labels = append(labels, l.GetName())
+			if !strings.HasPrefix(l.GetName(), "tag_") { // only the configuration knows these
+				labels = append(labels, l.GetName())
+			}
 		}
 		served = append(served, fmt.Sprint(f.GetName(), strings.ToLower(f.GetType().String()), f.GetHelp(), labels))
 	}
@@ -280,7 +325,7 @@ func TestAgeBands(t *testing.T) {
 		t.Run(tt.age.String(), func(t *testing.T) {
 			s := settled(account("111122223333", full("bob", ago(0), false, false, key("a", inventory.Active, now.Add(-tt.age)))))
 			registry := prometheus.NewPedanticRegistry()
-			registry.MustRegister(build(policy.FullKeyIDs, false, s))
+			registry.MustRegister(scene{snapshots: of(s)}.build())
 			want := fmt.Sprintf(`aws_iam_account_access_keys{account_id="111122223333",age_band=%q,status="active"} 1`, tt.want)
 			if got := string(encode(t, registry)); !strings.Contains(got, want+"\n") {
 				t.Errorf("want %s", want)
@@ -324,7 +369,7 @@ func BenchmarkScrape(b *testing.B) {
 	for _, n := range []int{5_000, 100_000} {
 		b.Run(fmt.Sprintf("users=%d", n), func(b *testing.B) {
 			registry := prometheus.NewRegistry()
-			registry.MustRegister(build(policy.FullKeyIDs, true, crowd(n)))
+			registry.MustRegister(scene{snapshots: of(crowd(n))}.build())
 			b.ReportAllocs()
 			for b.Loop() {
 				encodeTo(b, io.Discard, registry)

@@ -45,6 +45,13 @@ func docs() string {
 - ` + "`access_key_id`" + ` is the key's id, or with ` + "`--metrics.access-key-id=suffix`" + ` its last 4 characters, and more
   where a user's keys end alike. With ` + "`--iam.source=report`" + `, which gives no ids, it is ` + "`created-`" + ` and the time of
   creation.
+- **Whose series.** ` + "`users`" + ` in the configuration file selects them: the others have no series of their own,
+  no findings and no exemptions here, and stay in every count of the account. Nor has a user who might be one of the others, as
+  long as that cannot be told. ` + "`--no-metrics.users`" + ` leaves series about accounts and their root users alone.
+- **Tags.** An empty ` + "`user_owner`, `tag_<name>` or `description`" + ` says that the user has no such tag, or that it is
+  empty; ` + "`<unknown>`" + `, which no tag can be, that the user's tags are not known. In ` + "`tag_<name>`" + `, ` + "`_`" + ` stands for
+  whatever a label's name cannot hold. The labels change when the configuration does.
+- **Classes.** While it is unknown which policy class a user belongs to, ` + "`class`" + ` is ` + "`unknown`" + `, and there are no deadlines.
 `)
 	section := ""
 	for _, m := range collector.Metrics() {
@@ -63,7 +70,8 @@ func sectionOf(name string) string {
 	for _, s := range []struct{ prefix, title string }{
 		{"aws_iam_user_", "Users"},
 		{"aws_iam_access_key_", "Access keys"},
-		{"aws_iam_finding_", "Findings"},
+		{"aws_iam_finding_", "Findings and exemptions"},
+		{"aws_iam_exemption_", "Findings and exemptions"},
 		{"aws_iam_root_", "The root user"},
 		{"aws_iam_account_", "Accounts"},
 		{"aws_iam_policy_", "The policy in force"},
@@ -111,11 +119,11 @@ func code(words []string) string {
 	return strings.Join(all, ", ")
 }
 
-// prose sets the names of metrics in a help text as code, fit for a table.
+// prose sets names and values in a help text as code, fit for a table.
 func prose(help string) string {
 	words := strings.Split(strings.ReplaceAll(help, "|", `\|`), " ")
 	for i, w := range words {
-		if name := strings.TrimRight(w, ".,"); strings.HasPrefix(name, "aws_iam_") {
+		if name := strings.TrimRight(w, ".,"); strings.HasPrefix(name, "--") || strings.ContainsAny(name, "_<") {
 			words[i] = "`" + name + "`" + w[len(name):]
 		}
 	}

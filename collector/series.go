@@ -37,6 +37,65 @@ func emitUse(emit emit, fact inventory.Fact[inventory.Use]) {
 	emitTime(emit, use.At)
 }
 
+func emitUserInfo(s *subject, emit emit) {
+	labels := []string{s.user.ARN, s.user.Path, s.standing.ClassName(), s.standing.Owner}
+	for _, tag := range s.view.Policy.UserTags {
+		labels = append(labels, policy.TagOf(s.user, tag))
+	}
+	emit(1, labels...)
+}
+
+func emitKeyInfo(s *subject, emit emit) {
+	tags, known := s.user.Tags.Get()
+	if !known || !s.view.Policy.KeyDescriptions || policy.MadeUpKeyID(s.key.ID) {
+		return
+	}
+	description, _ := tags.Get(s.key.ID)
+	emit(1, description)
+}
+
+// mayName tells whether series may show the name of a user.
+func (s *subject) mayName(userName string) bool {
+	if userName == policy.RootUserName {
+		return true
+	}
+	return s.options.Users && !s.Standing(userName).Hidden
+}
+
+func emitExemptions(s *subject, emit emit) {
+	type excuse struct {
+		rule     policy.Rule
+		userName string
+	}
+	ends := map[excuse]time.Time{}
+	for _, e := range s.Exemptions {
+		for _, rule := range e.Rules {
+			if of := (excuse{rule, e.UserName}); e.Until.After(ends[of]) {
+				ends[of] = e.Until
+			}
+		}
+	}
+	for of, end := range ends {
+		if s.mayName(of.userName) {
+			emitTime(emit, end, string(of.rule), of.userName)
+		}
+	}
+}
+
+func emitUnmatched(s *subject, emit emit) {
+	unmatched := 0
+	for i := range s.view.Policy.Exemptions {
+		matched, known := s.view.Matched(&s.view.Policy.Exemptions[i])
+		if !known {
+			return
+		}
+		if !matched {
+			unmatched++
+		}
+	}
+	emit(float64(unmatched))
+}
+
 func emitStatuses(emit emit, keys []inventory.AccessKey) {
 	counts := map[inventory.Status]int{}
 	for i := range keys {

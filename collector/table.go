@@ -30,6 +30,7 @@ type metric struct {
 	name   string
 	scope  scope
 	labels []string // beyond those of the scope
+	tagged bool     // has labels for the tags that the configuration lists, too
 	kind   prometheus.ValueType
 	help   string
 	facts  []inventory.Group // the groups of cached facts that the value rests on
@@ -43,6 +44,15 @@ type metric struct {
 type emit func(value float64, labels ...string)
 
 func (m *metric) fullLabels() []string { return append(m.scope.labels(), m.labels...) }
+
+// describe builds the descriptor, with a label for each of the tags.
+func (m *metric) describe(tags []string) {
+	labels := m.fullLabels()
+	for _, tag := range tags {
+		labels = append(labels, policy.TagLabel(tag))
+	}
+	m.desc = prometheus.NewDesc(m.name, m.fullHelp(), labels, nil)
+}
 
 func (m *metric) fullHelp() string {
 	if len(m.facts) == 0 {
@@ -74,7 +84,7 @@ func facts(groups ...inventory.Group) []inventory.Group { return groups }
 func table() []metric {
 	var all []metric
 	for _, part := range [][]metric{
-		userMetrics(), keyMetrics(), findingMetrics(), rootMetrics(),
+		userMetrics(), keyMetrics(), findingMetrics(), exemptionMetrics(), rootMetrics(),
 		accountMetrics(), countMetrics(), healthMetrics(), policyMetrics(), exporterMetrics(),
 	} {
 		all = append(all, part...)
@@ -86,12 +96,12 @@ func userMetrics() []metric {
 	return []metric{
 		{
 			name: "aws_iam_user_info", scope: perUser, kind: gauge,
-			labels: []string{"arn", "path", "class", "user_owner"},
-			help:   "Every IAM user, value 1, with the policy class it falls into and its owner, if configured.",
-			facts:  facts(inventory.GroupUsers),
-			series: func(s *subject, emit emit) {
-				emit(1, s.user.ARN, s.user.Path, s.standing.ClassName(), s.standing.Owner)
-			},
+			labels: []string{"arn", "path", "class", "user_owner"}, tagged: true,
+			help: "Every IAM user, value 1, with its policy class, its owner, and tag_<name> for each tag that user_tags lists. " +
+				"An empty label is a missing tag, " + policy.UnknownValue + " one that cannot be told because the user's tags are not known. " +
+				"The class is unknown while it cannot be told whether the first class that might match does.",
+			facts:  facts(inventory.GroupUsers, inventory.GroupTags),
+			series: emitUserInfo,
 		},
 		{
 			name: "aws_iam_user_created_timestamp_seconds", scope: perUser, kind: gauge,
@@ -208,9 +218,17 @@ func keyMetrics() []metric {
 			},
 		},
 		{
+			name: "aws_iam_access_key_info", scope: perKey, kind: gauge,
+			labels: []string{"description"},
+			help: "The description of the access key, empty if it has none; value 1. " +
+				"AWS keeps it in a tag of the user that is named by the key's id. Only with key_descriptions, and where tags and the key's id are known.",
+			facts:  facts(inventory.GroupKeys, inventory.GroupTags),
+			series: emitKeyInfo,
+		},
+		{
 			name: "aws_iam_access_key_created_at_user_setup", scope: perKey, kind: gauge,
 			help: "Whether the access key was created within the setup window after its user, " +
-				"whether or not the user has console access.",
+				"whether or not the user has console access. Absent while the user's class is unknown.",
 			facts: facts(inventory.GroupUsers, inventory.GroupKeys),
 			series: func(s *subject, emit emit) {
 				if limits := s.standing.Limits(); limits != nil {
@@ -251,14 +269,27 @@ func findingMetrics() []metric {
 		name: "aws_iam_finding_since_timestamp_seconds", scope: perAccount, kind: gauge,
 		labels: []string{"rule", "user_owner", "user_name", "access_key_id"},
 		help: "A policy rule in breach, for a user or an access key, and since when. " +
-			"Judged as of the moment at which AWS stated the facts; no series means compliant or unknown, see aws_iam_account_verdicts.",
+			"Judged as of the moment at which AWS stated the facts; no series means compliant, exempted or unknown, see aws_iam_account_verdicts.",
 		facts: facts(inventory.GroupUsers, inventory.GroupKeys, inventory.GroupKeyUse,
-			inventory.GroupConsole, inventory.GroupMFA, inventory.GroupRoot),
+			inventory.GroupConsole, inventory.GroupMFA, inventory.GroupRoot, inventory.GroupTags),
 		series: func(s *subject, emit emit) {
 			for _, f := range s.Findings {
-				emit(seconds(f.Since), string(f.Rule), s.ownerOf(f), f.UserName, s.shownKeyID(f))
+				if s.mayName(f.UserName) {
+					emit(seconds(f.Since), string(f.Rule), s.ownerOf(f), f.UserName, s.shownKeyID(f))
+				}
 			}
 		},
+	}}
+}
+
+func exemptionMetrics() []metric {
+	return []metric{{
+		name: "aws_iam_exemption_expiry_timestamp_seconds", scope: perAccount, kind: gauge,
+		labels: []string{"rule", "user_name"},
+		help: "When the user's exemption from the rule ends, or ended; the latest end where there are several. " +
+			"The reason stands on the landing page. Only for exemptions of users that the account has.",
+		facts:  facts(inventory.GroupUsers, inventory.GroupTags),
+		series: emitExemptions,
 	}}
 }
 
@@ -439,6 +470,11 @@ func healthMetrics() []metric {
 				}
 			},
 		},
+		{
+			name: "aws_iam_account_state_saved_timestamp_seconds", scope: perAccount, kind: gauge,
+			help:   "When the account's facts were last written to --state.dir. Absent until they have been, and without it.",
+			series: func(s *subject, emit emit) { emitTime(emit, s.Snapshot.Health.Saved) },
+		},
 	}
 }
 
@@ -458,6 +494,8 @@ func policyMetrics() []metric {
 	return []metric{
 		limit("aws_iam_policy_max_key_age_seconds", "How old an active access key may become, by policy class.",
 			func(l policy.Limits) time.Duration { return l.MaxKeyAge }),
+		limit("aws_iam_policy_rotation_warning_seconds", "How long before that age a rotation counts as due, by policy class.",
+			func(l policy.Limits) time.Duration { return l.RotationWarning }),
 		limit("aws_iam_policy_max_key_idle_seconds", "How long an active access key may go unused, by policy class.",
 			func(l policy.Limits) time.Duration { return l.MaxKeyIdle }),
 		limit("aws_iam_policy_rotation_overlap_seconds", "How long a user may have two or more active access keys, by policy class.",
@@ -484,6 +522,30 @@ func exporterMetrics() []metric {
 			labels: []string{"state"},
 			help:   "Accounts by how their reading goes: pending (no refresh has ended), up, or down (the last one did not get every fact).",
 			series: emitAccounts,
+		},
+		{
+			name: "aws_iam_exporter_exemptions_unmatched", scope: perExporter, kind: gauge,
+			help: "Exemptions in the configuration file that name a user whom no account has. " +
+				"Absent while that is not known of each of them.",
+			series: emitUnmatched,
+		},
+		{
+			name: "aws_iam_exporter_config_last_reload_successful", scope: perExporter, kind: gauge,
+			help: "Whether the configuration file could be used when it was last read; if not, the one before is in force. Absent without a file.",
+			series: func(s *subject, emit emit) {
+				if reload := s.view.Reload; reload.Wanted {
+					emit(number(reload.Successful))
+				}
+			},
+		},
+		{
+			name: "aws_iam_exporter_config_last_reload_success_timestamp_seconds", scope: perExporter, kind: gauge,
+			help: "When the configuration in force was read. Absent without a file.",
+			series: func(s *subject, emit emit) {
+				if reload := s.view.Reload; reload.Wanted {
+					emitTime(emit, reload.At)
+				}
+			},
 		},
 		calls("aws_iam_exporter_api_requests_total", "Requests sent to AWS, retries included.",
 			func(c inventory.Calls) uint64 { return c.Requests }),
