@@ -112,7 +112,7 @@ func wire(from upstream, s *settings, logger *slog.Logger) (*fleet.Account, web.
 		versioncollector.NewCollector("aws_iam_exporter"),
 		collector.New(collector.Options{
 			View: accounts.View, API: process.Calls, Now: time.Now,
-			AccessKeyIDs: policy.KeyIDs(s.accessKeyID), KeyAge: s.keyAge,
+			AccessKeyIDs: policy.KeyIDs(s.accessKeyID), KeyAge: s.keyAge, Users: true,
 		}),
 	)
 	return account, web.Options{
