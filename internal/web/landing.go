@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/prometheus/common/model"
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
@@ -56,9 +57,18 @@ func landingPage(o Options) http.Handler {
 
 // page is what the landing page tells.
 type page struct {
-	Demo     string
-	Source   string
-	Accounts []account
+	Demo         string
+	Source       string
+	Reload       string // a sentence
+	ReloadFailed bool
+	Classes      []class
+	Accounts     []account
+	Exemptions   []exemption
+}
+
+type class struct {
+	Name                                                                 string
+	MaxKeyAge, RotationWarning, MaxKeyIdle, RotationOverlap, SetupWindow model.Duration
 }
 
 type account struct {
@@ -86,14 +96,45 @@ type verdicts struct {
 }
 
 func newPage(o Options) page {
-	p := page{Demo: o.Demo, Source: o.Source}
-	for _, j := range o.View().Judgements {
-		p.Accounts = append(p.Accounts, newAccount(j, o.Now()))
+	view, now := o.View(), o.Now()
+	p := page{
+		Demo: o.Demo, Source: o.Source,
+		Reload: reloadSentence(view.Reload), ReloadFailed: view.Reload.Wanted && !view.Reload.Successful,
+		Exemptions: newExemptions(view, o.Users, now),
+	}
+	for i := range view.Policy.Classes {
+		p.Classes = append(p.Classes, newClass(&view.Policy.Classes[i]))
+	}
+	p.Classes = append(p.Classes, newClass(&view.Policy.Default))
+	for _, j := range view.Judgements {
+		p.Accounts = append(p.Accounts, newAccount(j, o.Users, now))
 	}
 	return p
 }
 
-func newAccount(j *policy.Judgement, now time.Time) account {
+func reloadSentence(r policy.Reload) string {
+	at := r.At.UTC().Format(time.RFC3339)
+	switch {
+	case !r.Wanted:
+		return "There is no configuration file."
+	case r.Successful:
+		return "The configuration of " + at + " is in force."
+	}
+	return "The last reload failed; the configuration of " + at + " stays in force. The log says why."
+}
+
+func newClass(c *policy.Class) class {
+	return class{
+		Name:            c.Name,
+		MaxKeyAge:       model.Duration(c.Limits.MaxKeyAge),
+		RotationWarning: model.Duration(c.Limits.RotationWarning),
+		MaxKeyIdle:      model.Duration(c.Limits.MaxKeyIdle),
+		RotationOverlap: model.Duration(c.Limits.RotationOverlap),
+		SetupWindow:     model.Duration(c.Limits.SetupWindow),
+	}
+}
+
+func newAccount(j *policy.Judgement, users bool, now time.Time) account {
 	s := j.Snapshot
 	a := account{
 		ID: s.Account.ID, Partition: s.Account.Partition,
@@ -106,30 +147,49 @@ func newAccount(j *policy.Judgement, now time.Time) account {
 	for _, p := range s.Health.Problems {
 		a.Problems = append(a.Problems, p.Text)
 	}
+	a.Problems = append(a.Problems, tagProblems(j, users)...)
 	for _, group := range inventory.Groups() {
-		f := facts{Group: group, Observed: "not known yet", Age: "–"}
-		if fresh, ok := s.Freshness[group]; ok {
-			f.Observed = fresh.Observed.UTC().Format(time.RFC3339)
-			f.Age = now.Sub(fresh.Observed).Round(time.Second).String()
-			f.Stale = now.After(fresh.Stale)
-			if f.Stale {
-				a.Problems = append(a.Problems, fmt.Sprintf("The facts about %s are stale: the oldest are of %s, and newer ones were due by %s.",
-					group, f.Observed, fresh.Stale.UTC().Format(time.RFC3339)))
-			}
+		fresh, known := s.Freshness[group]
+		if group == inventory.GroupTags && !known && !j.Policy.NeedsTags() {
+			continue // nobody asks for them
+		}
+		f := newFacts(group, fresh, now)
+		if f.Stale {
+			a.Problems = append(a.Problems, fmt.Sprintf("The facts about %s are stale: the oldest are of %s, and newer ones were due by %s.",
+				group, f.Observed, fresh.Stale.UTC().Format(time.RFC3339)))
 		}
 		a.Facts = append(a.Facts, f)
 	}
-	if a.Users == "" {
-		return a
+	if a.Users != "" {
+		a.Rules = newVerdicts(j)
 	}
+	return a
+}
+
+// newFacts tells how old the facts of a group are; of unknown ones, fresh is
+// the zero value.
+func newFacts(group inventory.Group, fresh inventory.Freshness, now time.Time) facts {
+	if fresh.Observed.IsZero() {
+		return facts{Group: group, Observed: "not known yet", Age: "–"}
+	}
+	return facts{
+		Group:    group,
+		Observed: fresh.Observed.UTC().Format(time.RFC3339),
+		Age:      now.Sub(fresh.Observed).Round(time.Second).String(),
+		Stale:    now.After(fresh.Stale),
+	}
+}
+
+func newVerdicts(j *policy.Judgement) []verdicts {
+	var all []verdicts
 	for _, rule := range policy.Rules() {
-		a.Rules = append(a.Rules, verdicts{
+		all = append(all, verdicts{
 			Rule: rule, Description: rule.Description(),
 			Breach: j.Count(rule, policy.Breach), Exempted: j.Count(rule, policy.Exempted),
 			Compliant: j.Count(rule, policy.Compliant), Unknown: j.Count(rule, policy.Unknown),
 		})
 	}
-	return a
+	return all
 }
 
 func stateSentence(s *inventory.Snapshot) string {

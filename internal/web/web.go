@@ -19,6 +19,7 @@ type Options struct {
 	View     func() *policy.View // what is known and judged now
 	Ready    func() bool
 	Now      func() time.Time
+	Users    bool   // the value of --metrics.users: whether users may be named
 	Source   string // the value of --iam.source
 	Version  string
 	Demo     string // what to say about the demo; empty without one

@@ -23,22 +23,29 @@ import (
 
 var now = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
 
-// options serve one metric and no account.
+// options serve one metric and no account, without a configuration file.
 func options() web.Options {
 	registry := prometheus.NewRegistry()
 	gauge := prometheus.NewGauge(prometheus.GaugeOpts{Name: "answer", Help: "The answer."})
 	gauge.Set(42)
 	registry.MustRegister(gauge)
+	view := &policy.View{Policy: policy.WithLimits(policy.DefaultLimits())}
 	return web.Options{
-		Gatherer: registry, View: func() *policy.View { return &policy.View{} }, Ready: func() bool { return true },
-		Now: func() time.Time { return now }, Source: "auto", Version: "1.2.3", Logger: slog.New(slog.DiscardHandler),
+		Gatherer: registry, View: func() *policy.View { return view }, Ready: func() bool { return true },
+		Now: func() time.Time { return now }, Source: "auto", Users: true, Version: "1.2.3",
+		Logger: slog.New(slog.DiscardHandler),
 	}
 }
 
 func ask(t *testing.T, h http.Handler, method, path string) (int, http.Header, string) {
 	t.Helper()
+	return send(t, h, httptest.NewRequestWithContext(t.Context(), method, path, nil))
+}
+
+func send(t *testing.T, h http.Handler, r *http.Request) (int, http.Header, string) {
+	t.Helper()
 	recorder := httptest.NewRecorder()
-	h.ServeHTTP(recorder, httptest.NewRequestWithContext(t.Context(), method, path, nil))
+	h.ServeHTTP(recorder, r)
 	answer := recorder.Result()
 	body, err := io.ReadAll(answer.Body)
 	if err != nil {
@@ -146,14 +153,14 @@ func TestLandingPage(t *testing.T) {
 				"<h3>Account 123456789012 (aws)</h3>",
 				`<p class="good">The last refresh got every fact it asked for.</p>`,
 				"<p>Source <code>auto</code>. The credential report of 2026-06-01T11:00:00Z is in use. 2 users.</p>",
-				"<p>None.</p>",
+				"<h4>Problems</h4>\n<p>None.</p>",
 				`<tr><td><code>key_rotation</code></td><td class="number bad">1</td><td class="number">0</td><td class="number">0</td><td class="number">0</td>`,
 				`<tr><td><code>multiple_active_keys</code></td><td class="number">0</td><td class="number">0</td><td class="number">2</td><td class="number">0</td>`,
 				`<tr><td><code>users</code></td><td>2026-06-01T11:59:00Z</td><td class="number">1m0s</td><td class="bad"></td></tr>`,
 				`<tr><td><code>keys</code></td><td>2026-06-01T09:00:00Z</td><td class="number">3h0m0s</td><td class="bad"></td></tr>`,
 				`<tr><td><code>console</code></td><td>not known yet</td><td class="number">–</td><td class="bad"></td></tr>`,
 			},
-			not: []string{`class="demo"`},
+			not: []string{`class="demo"`, "<code>tags</code>"},
 		},
 		"down": {
 			change: func(s *inventory.Snapshot) {
@@ -167,7 +174,7 @@ func TestLandingPage(t *testing.T) {
 				`<ul><li class="bad">first</li><li class="bad">` + escaped + `</li><li class="bad">The facts about keys are stale: the oldest are of 2026-06-01T09:00:00Z, and newer ones were due by 2026-06-01T11:59:59Z.</li></ul>`,
 				"The newest credential report, of 2026-06-01T11:00:00Z, is too old to rely on.",
 			},
-			not: []string{"<p>None.</p>", nasty},
+			not: []string{"<h4>Problems</h4>\n<p>None.</p>", nasty},
 		},
 		"pending": {
 			change: func(s *inventory.Snapshot) {
@@ -210,12 +217,13 @@ func TestLandingPage(t *testing.T) {
 	}
 }
 
-// TestLandingPageNamesEveryRuleAndGroup shows both tables whole and in order.
+// TestLandingPageNamesEveryRuleAndGroup shows both tables whole and in order,
+// after the one class.
 func TestLandingPageNamesEveryRuleAndGroup(t *testing.T) {
 	o := options()
-	o.View = judged(func(*inventory.Snapshot) {})
+	o.View = judged(func(s *inventory.Snapshot) { s.Freshness[inventory.GroupTags] = s.Freshness[inventory.GroupUsers] })
 	_, _, body := ask(t, web.Handler(o), "GET", "/")
-	var want, got []string
+	want, got := []string{policy.DefaultClass}, []string(nil)
 	for _, rule := range policy.Rules() {
 		want = append(want, string(rule))
 	}

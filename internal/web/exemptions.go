@@ -1,0 +1,114 @@
+package web
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+)
+
+// hiddenUser stands for a user whose own series are not served.
+const hiddenUser = "(hidden user)"
+
+type exemption struct {
+	User, Account string
+	Rules         []policy.Rule
+	Reason        string
+	LastDay       string
+	Origin, State string
+	Bad           bool // it should be removed or mended
+}
+
+// newExemptions lists the exemptions of the configuration file, then those of
+// the users' tags.
+func newExemptions(view *policy.View, users bool, now time.Time) []exemption {
+	var list []exemption
+	for i := range view.Policy.Exemptions {
+		e := &view.Policy.Exemptions[i]
+		row := newExemption(e, "configuration file")
+		row.User = userOf(e, view.Judgements, users)
+		row.Account = cmp.Or(e.Account, "every account")
+		row.State, row.Bad = exemptionState(view, e, now)
+		list = append(list, row)
+	}
+	for i, j := range view.Judgements {
+		for k := range j.Exemptions {
+			e := &j.Exemptions[k]
+			if !e.FromTag {
+				continue
+			}
+			row := newExemption(e, "user tag")
+			row.User = userOf(e, view.Judgements[i:i+1], users)
+			row.Account = cmp.Or(j.Snapshot.Account.ID, "not known yet")
+			row.State, row.Bad = lapseState(e, now)
+			list = append(list, row)
+		}
+	}
+	return list
+}
+
+func newExemption(e *policy.Exemption, origin string) exemption {
+	return exemption{Rules: e.Rules, Reason: e.Reason, LastDay: policy.LastDay(e.Until), Origin: origin}
+}
+
+// exemptionState tells how an exemption of the configuration file stands.
+func exemptionState(view *policy.View, e *policy.Exemption, now time.Time) (state string, bad bool) {
+	if state, bad = lapseState(e, now); bad {
+		return state, bad
+	}
+	switch matched, known := view.Matched(e); {
+	case matched:
+		return state, false
+	case known && len(view.Judgements) > 0:
+		return "names nobody", true
+	}
+	return "not known yet whether it names anybody", false
+}
+
+func lapseState(e *policy.Exemption, now time.Time) (state string, bad bool) {
+	if e.InForce(now) {
+		return "in force", false
+	}
+	return "lapsed", true
+}
+
+// userOf names the exempted user, unless one of the accounts hides that user, or
+// there is none yet to tell. Nobody but root is named if users have no series.
+func userOf(e *policy.Exemption, accounts []*policy.Judgement, users bool) string {
+	hidden := !users || len(accounts) == 0 || slices.ContainsFunc(accounts, func(j *policy.Judgement) bool { return hides(j, e) })
+	if hidden && e.UserName != policy.RootUserName {
+		return hiddenUser
+	}
+	return e.UserName
+}
+
+// hides tells whether the account hides a user of the exempted name, even one
+// whom the exemption does not concern. An account that it concerns hides
+// everybody whom the policy might hide until its users are listed: as long as
+// that cannot be told, privacy wins.
+func hides(j *policy.Judgement, e *policy.Exemption) bool {
+	if standing := j.Standing(e.UserName); standing != nil {
+		return standing.Hidden
+	}
+	id := j.Snapshot.Account.ID
+	concerned := e.Account == "" || id == "" || e.Account == id
+	_, listed := j.Snapshot.Freshness[inventory.GroupUsers]
+	return concerned && !listed && len(j.Policy.Users.Include)+len(j.Policy.Users.Exclude) > 0
+}
+
+// tagProblems says which exemption tags cannot be read: in the judgement's
+// sentences, which name users and quote their tags, unless somebody is hidden.
+func tagProblems(j *policy.Judgement, users bool) []string {
+	n := len(j.Problems)
+	hidden := slices.ContainsFunc(j.Users, func(s policy.Standing) bool { return s.Hidden })
+	switch {
+	case n == 0 || users && !hidden:
+		return j.Problems
+	case n == 1:
+		return []string{"1 exemption tag cannot be read."}
+	}
+	return []string{fmt.Sprintf("%d exemption tags cannot be read.", n)}
+}

@@ -1,0 +1,356 @@
+package web_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/web"
+)
+
+const exemptionTag = "iam-exempt"
+
+// user has one tag, which exempts unless it is empty.
+func user(name, exemption string) inventory.User {
+	tags := inventory.Tags{}
+	if exemption != "" {
+		tags = append(tags, inventory.Tag{Key: exemptionTag, Value: exemption})
+	}
+	return inventory.User{Name: name, Path: "/", Tags: inventory.Observe(tags, now)}
+}
+
+// listed is an account whose users are known; they are to be given by name.
+func listed(id string, users ...inventory.User) *inventory.Snapshot {
+	observed := inventory.Freshness{Observed: now, Stale: now.Add(time.Hour)}
+	return &inventory.Snapshot{
+		Account: inventory.Account{ID: id, Partition: "aws"}, Users: users,
+		Freshness: map[inventory.Group]inventory.Freshness{inventory.GroupUsers: observed},
+	}
+}
+
+// unlisted is an account of which nothing is known yet, except perhaps its id.
+func unlisted(id string) *inventory.Snapshot {
+	return &inventory.Snapshot{Account: inventory.Account{ID: id}}
+}
+
+func until(t *testing.T, lastDay string) time.Time {
+	t.Helper()
+	end, err := policy.EndOf(lastDay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return end
+}
+
+// section returns the section of the page under that heading.
+func section(t *testing.T, o web.Options, heading string) string {
+	t.Helper()
+	_, _, body := ask(t, web.Handler(o), "GET", "/")
+	_, after, found := strings.Cut(body, "<section>\n<h3>"+heading+"</h3>\n")
+	text, _, closed := strings.Cut(after, "\n</section>")
+	if !found || !closed {
+		t.Fatalf("page: lacks a section %q:\n%s", heading, body)
+	}
+	return text
+}
+
+func under(p *policy.Policy, accounts ...*inventory.Snapshot) func() *policy.View {
+	view := &policy.View{Policy: p}
+	for _, s := range accounts {
+		view.Judgements = append(view.Judgements, policy.Judge(s, p, now))
+	}
+	return func() *policy.View { return view }
+}
+
+// row is how the page shows an exemption; its rules are separated by commas.
+func row(user, account, rules, reason, lastDay, state, origin string) string {
+	mark := ""
+	if state == "lapsed" || state == "names nobody" {
+		mark = ` class="bad"`
+	}
+	rules = "<code>" + strings.ReplaceAll(rules, ", ", "</code>, <code>") + "</code>"
+	return fmt.Sprintf(`<tr><td class="whole">%s</td><td class="whole">%s</td><td>%s</td><td>%s</td><td class="whole">%s</td><td%s>%s</td><td>%s</td></tr>`,
+		user, account, rules, reason, lastDay, mark, state, origin)
+}
+
+// why is the row of the exemption of the file that most of the tests use.
+func why(user, account, state string) string {
+	return row(user, account, "key_rotation", "why", "2026-12-31", state, "configuration file")
+}
+
+func TestExemptions(t *testing.T) {
+	const nasty, escaped = `</td><script>alert("x")</script>{{.}}`, `&lt;/td&gt;&lt;script&gt;alert(&#34;x&#34;)&lt;/script&gt;{{.}}`
+	const root, hidden = "&lt;root_account&gt;", "(hidden user)"
+	const one, two = "111111111111", "222222222222"
+	end := until(t, "2026-12-31")
+	rotation := []policy.Rule{policy.KeyRotation}
+	of := func(userName, account string) policy.Exemption {
+		return policy.Exemption{UserName: userName, Account: account, Rules: rotation, Reason: "why", Until: end}
+	}
+	hiding := func(pattern string) policy.Selection {
+		return policy.Selection{Exclude: []policy.Match{{UserName: policy.Glob(pattern)}}}
+	}
+	for name, test := range map[string]struct {
+		policy   policy.Policy
+		accounts []*inventory.Snapshot
+		noUsers  bool
+		rows     []string // none for "None."
+	}{
+		"none":             {accounts: []*inventory.Snapshot{listed(one, user("alice", ""))}},
+		"none, no account": {},
+		"of the file": {
+			policy: policy.Policy{Exemptions: []policy.Exemption{
+				{UserName: "break-glass", Account: one, Rules: []policy.Rule{policy.KeyUnused, policy.KeyRotation}, Reason: "for emergencies", Until: end},
+				{UserName: policy.RootUserName, Rules: []policy.Rule{policy.RootAccessKey}, Reason: nasty, Until: until(t, "2026-06-01")},
+				{UserName: "vendor", Rules: rotation, Reason: "cannot rotate", Until: until(t, "2026-05-31")},
+				{UserName: "nobody", Rules: rotation, Reason: "a slip", Until: end},
+				{UserName: "break-glass", Account: two, Rules: rotation, Reason: "no such account", Until: end},
+			}},
+			accounts: []*inventory.Snapshot{listed(one, user("break-glass", ""), user("vendor", ""))},
+			rows: []string{
+				row("break-glass", "111111111111", "key_unused, key_rotation", "for emergencies", "2026-12-31", "in force", "configuration file"),
+				row(root, "every account", "root_access_key", escaped, "2026-06-01", "in force", "configuration file"),
+				row("vendor", "every account", "key_rotation", "cannot rotate", "2026-05-31", "lapsed", "configuration file"),
+				row("nobody", "every account", "key_rotation", "a slip", "2026-12-31", "names nobody", "configuration file"),
+				row("break-glass", "222222222222", "key_rotation", "no such account", "2026-12-31", "names nobody", "configuration file"),
+			},
+		},
+		"of tags": {
+			policy: policy.Policy{ExemptionTag: exemptionTag, Exemptions: []policy.Exemption{of("carol", "")}},
+			accounts: []*inventory.Snapshot{
+				listed(one, user("alice", "key_unused key_rotation until 2026-06-01 "+nasty), user("bob", ""), user("carol", "not readable")),
+				listed(two, user("alice", "key_unused until 2026-05-31 on leave")),
+			},
+			rows: []string{
+				why("carol", "every account", "in force"),
+				row("alice", "111111111111", "key_unused, key_rotation", escaped, "2026-06-01", "in force", "user tag"),
+				row("alice", "222222222222", "key_unused", "on leave", "2026-05-31", "lapsed", "user tag"),
+			},
+		},
+		"users not listed yet": {
+			policy:   policy.Policy{Exemptions: []policy.Exemption{of("alice", one), of("bob", ""), of("carol", "")}},
+			accounts: []*inventory.Snapshot{unlisted(one), listed(two, user("carol", ""))},
+			rows: []string{
+				why("alice", "111111111111", "not known yet whether it names anybody"),
+				why("bob", "every account", "not known yet whether it names anybody"),
+				why("carol", "every account", "in force"),
+			},
+		},
+		"no account yet": {
+			policy: policy.Policy{Exemptions: []policy.Exemption{of("alice", one)}},
+			rows:   []string{why(hidden, "111111111111", "not known yet whether it names anybody")},
+		},
+		"account's id not known yet": {
+			policy:   policy.Policy{ExemptionTag: exemptionTag, Exemptions: []policy.Exemption{of("alice", one), of("alice", "")}},
+			accounts: []*inventory.Snapshot{listed("", user("alice", "key_unused until 2026-12-31 away"))},
+			rows: []string{
+				why("alice", "111111111111", "not known yet whether it names anybody"),
+				why("alice", "every account", "in force"),
+				row("alice", "not known yet", "key_unused", "away", "2026-12-31", "in force", "user tag"),
+			},
+		},
+		"hidden users": {
+			policy: policy.Policy{
+				ExemptionTag: exemptionTag, Users: hiding("secret*"),
+				Exemptions: []policy.Exemption{of("alice", ""), of("secret", ""), of("secret", two), of("secretary", ""), of(policy.RootUserName, "")},
+			},
+			accounts: []*inventory.Snapshot{listed(one, user("alice", ""), user("secret", ""), user("secret-too", "key_unused until 2026-12-31 away")), listed(two)},
+			rows: []string{
+				why("alice", "every account", "in force"),
+				why(hidden, "every account", "in force"),
+				why(hidden, "222222222222", "names nobody"),
+				why("secretary", "every account", "names nobody"),
+				why(root, "every account", "in force"),
+				row(hidden, "111111111111", "key_unused", "away", "2026-12-31", "in force", "user tag"),
+			},
+		},
+		"perhaps hidden users": {
+			policy:   policy.Policy{Users: hiding("secret*"), Exemptions: []policy.Exemption{of("secret", ""), of("alice", two)}},
+			accounts: []*inventory.Snapshot{unlisted(one), listed(two, user("alice", ""))},
+			rows: []string{
+				why(hidden, "every account", "not known yet whether it names anybody"),
+				why("alice", "222222222222", "in force"),
+			},
+		},
+		"no users' series": {
+			policy: policy.Policy{
+				ExemptionTag: exemptionTag,
+				Exemptions:   []policy.Exemption{of("alice", ""), of("nobody", ""), of(policy.RootUserName, "")},
+			},
+			accounts: []*inventory.Snapshot{listed(one, user("alice", "key_unused until 2026-12-31 away"))},
+			noUsers:  true,
+			rows: []string{
+				why(hidden, "every account", "in force"),
+				why(hidden, "every account", "names nobody"),
+				why(root, "every account", "in force"),
+				row(hidden, "111111111111", "key_unused", "away", "2026-12-31", "in force", "user tag"),
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := options()
+			o.View, o.Users = under(&test.policy, test.accounts...), !test.noUsers
+			want := []string{"<p>None.</p>"}
+			if len(test.rows) > 0 {
+				want = []string{"<table>", "<tr><th>User</th><th>Account</th><th>Rules</th><th>Reason</th><th>Last day</th><th>State</th><th>From</th></tr>"}
+				want = append(append(want, test.rows...), "</table>")
+			}
+			if diff := cmp.Diff(want, strings.Split(section(t, o, "Exemptions"), "\n")); diff != "" {
+				t.Errorf("section (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestExemptionLapses shows that the last day counts whole, and not a moment
+// more.
+func TestExemptionLapses(t *testing.T) {
+	o := options()
+	o.View = under(&policy.Policy{Exemptions: []policy.Exemption{{UserName: policy.RootUserName, Reason: "why", Until: until(t, "2026-12-31")}}},
+		listed("111111111111"))
+	for _, test := range []struct {
+		at   time.Time
+		want string
+	}{
+		{time.Date(2026, 12, 31, 23, 59, 59, 999_999_999, time.UTC), `<td class="whole">2026-12-31</td><td>in force</td>`},
+		{time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC), `<td class="whole">2026-12-31</td><td class="bad">lapsed</td>`},
+	} {
+		o.Now = func() time.Time { return test.at }
+		if got := section(t, o, "Exemptions"); !strings.Contains(got, test.want) {
+			t.Errorf("at %s: got %s, want %s in it", test.at, got, test.want)
+		}
+	}
+}
+
+func TestUnreadableExemptionTags(t *testing.T) {
+	const nasty, escaped = `<script>`, `&lt;script&gt;`
+	const wanted = `want rules, &#34;until&#34;, a date and a reason, such as &#34;key_rotation until 2026-12-31 vendor cannot rotate yet&#34;`
+	bad := user("alice", "please")
+	also := user("bob", nasty+" until 2026-12-31 because")
+	rules := strings.ReplaceAll(joined(policy.Rules()), `"`, "&#34;")
+	for name, test := range map[string]struct {
+		users   []inventory.User
+		hide    string
+		noUsers bool
+		want    string
+	}{
+		"none": {users: []inventory.User{user("alice", "")}, want: "<p>None.</p>"},
+		"two": {
+			users: []inventory.User{bad, also},
+			want: `<ul><li class="bad">user alice is not exempted: tag iam-exempt: ` + wanted + `</li>` +
+				`<li class="bad">user bob is not exempted: tag iam-exempt: rule: got &#34;` + escaped + `&#34;, want one of ` + rules + `</li></ul>`,
+		},
+		"one, hidden":          {users: []inventory.User{bad}, hide: "alice", want: `<ul><li class="bad">1 exemption tag cannot be read.</li></ul>`},
+		"two, another hidden":  {users: []inventory.User{bad, also, user("carol", "")}, hide: "carol", want: `<ul><li class="bad">2 exemption tags cannot be read.</li></ul>`},
+		"two, users unserved":  {users: []inventory.User{bad, also}, noUsers: true, want: `<ul><li class="bad">2 exemption tags cannot be read.</li></ul>`},
+		"none, users unserved": {users: []inventory.User{user("alice", "")}, noUsers: true, want: "<p>None.</p>"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := policy.Policy{ExemptionTag: exemptionTag}
+			if test.hide != "" {
+				p.Users.Exclude = []policy.Match{{UserName: policy.Glob(test.hide)}}
+			}
+			o := options()
+			o.View, o.Users = under(&p, listed("111111111111", test.users...)), !test.noUsers
+			_, after, _ := strings.Cut(section(t, o, "Account 111111111111 (aws)"), "<h4>Problems</h4>\n")
+			got, _, _ := strings.Cut(after, "\n<h4>")
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("problems (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func joined(rules []policy.Rule) string {
+	var names []string
+	for _, rule := range rules {
+		names = append(names, string(rule))
+	}
+	return strings.Join(names, ", ")
+}
+
+// TestTagsAreShownWhereTheyCount looks for the age of the tags, which nobody
+// wonders about unless the policy needs them or they are there anyway.
+func TestTagsAreShownWhereTheyCount(t *testing.T) {
+	needing := &policy.Policy{OwnerTags: []string{"Owner"}}
+	tagged := listed("111111111111")
+	tagged.Freshness[inventory.GroupTags] = inventory.Freshness{Observed: now.Add(-time.Hour), Stale: now.Add(-time.Minute)}
+	const stale = `<tr><td><code>tags</code></td><td>2026-06-01T11:00:00Z</td><td class="number">1h0m0s</td><td class="bad">stale</td></tr>`
+	for name, test := range map[string]struct {
+		policy  *policy.Policy
+		account *inventory.Snapshot
+		want    string // empty for no row
+	}{
+		"not needed":            {&policy.Policy{}, listed("111111111111"), ""},
+		"not needed, but there": {&policy.Policy{}, tagged, stale},
+		"needed":                {needing, tagged, stale},
+		"needed, not there":     {needing, listed("111111111111"), `<tr><td><code>tags</code></td><td>not known yet</td><td class="number">–</td><td class="bad"></td></tr>`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := options()
+			o.View = under(test.policy, test.account)
+			lines := strings.Split(section(t, o, "Account 111111111111 (aws)"), "\n")
+			i := slices.IndexFunc(lines, func(line string) bool { return strings.Contains(line, "<code>tags</code>") })
+			got := ""
+			if i >= 0 {
+				got = lines[i]
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("row (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestPolicySection(t *testing.T) {
+	strict := policy.Limits{MaxKeyAge: 30 * 24 * time.Hour, RotationWarning: 36 * time.Hour, MaxKeyIdle: 24 * time.Hour}
+	const head = "<p>The first class that matches a user counts; the last is for users whom none matches.</p>\n<table>\n" +
+		"<tr><th>Class</th><th>Maximum key age</th><th>Rotation warning</th><th>Maximum key idle time</th><th>Rotation overlap</th><th>Setup window</th></tr>\n"
+	const defaults = `<tr><td><code>default</code></td><td class="number">90d</td><td class="number">2w</td><td class="number">45d</td><td class="number">1w</td><td class="number">15m</td></tr>` + "\n</table>"
+	at := time.Date(2026, 6, 1, 13, 30, 0, 0, time.FixedZone("", 2*60*60))
+	for name, test := range map[string]struct {
+		classes []policy.Class
+		reload  policy.Reload
+		want    string
+	}{
+		"no file": {
+			want: "<p>There is no configuration file.</p>\n" + head + defaults,
+		},
+		"classes": {
+			classes: []policy.Class{{Name: "people", Limits: strict}, {Name: "<machines>", Limits: policy.DefaultLimits()}},
+			reload:  policy.Reload{Wanted: true, Successful: true, At: at},
+			want: "<p>The configuration of 2026-06-01T11:30:00Z is in force.</p>\n" + head +
+				`<tr><td><code>people</code></td><td class="number">30d</td><td class="number">1d12h</td><td class="number">1d</td><td class="number">0s</td><td class="number">0s</td></tr>` + "\n" +
+				`<tr><td><code>&lt;machines&gt;</code></td><td class="number">90d</td><td class="number">2w</td><td class="number">45d</td><td class="number">1w</td><td class="number">15m</td></tr>` + "\n" +
+				defaults,
+		},
+		"failed reload": {
+			reload: policy.Reload{Wanted: true, At: at},
+			want: `<p class="bad">The last reload failed; the configuration of 2026-06-01T11:30:00Z stays in force. The log says why.</p>` + "\n" +
+				head + defaults,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := policy.WithLimits(policy.DefaultLimits())
+			p.Classes = test.classes
+			o := options()
+			o.View = func() *policy.View { return &policy.View{Policy: p, Reload: test.reload} }
+			if diff := cmp.Diff(test.want, section(t, o, "Policy")); diff != "" {
+				t.Errorf("section (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestLandingPageWithoutAccounts(t *testing.T) {
+	_, _, body := ask(t, web.Handler(options()), "GET", "/")
+	if got := strings.Count(body, "<section>"); got != 2 || !strings.Contains(body, "<p>No account is watched yet.</p>") {
+		t.Errorf("page: got %d sections, want the policy and the exemptions, and a word on accounts:\n%s", got, body)
+	}
+}
