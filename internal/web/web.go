@@ -2,6 +2,7 @@
 package web
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/pprof"
@@ -18,6 +19,7 @@ type Options struct {
 	Gatherer prometheus.Gatherer
 	View     func() *policy.View // what is known and judged now
 	Ready    func() bool
+	Reload   func() error // reads the configuration file anew, one call at a time; nil without a file
 	Now      func() time.Time
 	Users    bool   // the value of --metrics.users: whether users may be named
 	Source   string // the value of --iam.source
@@ -35,6 +37,7 @@ func Handler(o Options) http.Handler {
 		EnableOpenMetrics: true,
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelError),
 	}))
+	mux.Handle("POST /-/reload", reload(o.Reload))
 	if o.Pprof {
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
@@ -44,6 +47,22 @@ func Handler(o Options) http.Handler {
 	}
 	mux.Handle("GET /{$}", landingPage(o))
 	return mux
+}
+
+// reload reads the configuration file anew. It changes how the exporter judges,
+// so no other site may have a browser ask for it.
+func reload(read func() error) http.Handler {
+	return http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if read == nil {
+			answer(w, http.StatusNotFound, "There is no configuration file to reload; start with --config.file.\n")
+			return
+		}
+		if err := read(); err != nil {
+			answer(w, http.StatusInternalServerError, fmt.Sprintf("%v\nThe old configuration stays in force.\n", err))
+			return
+		}
+		answer(w, http.StatusOK, "The configuration was reloaded.\n")
+	}))
 }
 
 // Probes serves the probes alone, for a plain listener beside one that asks

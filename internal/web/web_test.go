@@ -75,6 +75,10 @@ func TestRoutes(t *testing.T) {
 		"not ready":            {web.Handler(waiting), "GET", "/-/ready", 503, "aws_iam_exporter is waiting for its first answer from AWS.\n"},
 		"not ready by POST":    {web.Handler(plain), "POST", "/-/ready", 405, "Method Not Allowed\n"},
 		"landing page":         {web.Handler(plain), "GET", "/", 200, ""},
+		"reload, no file":      {web.Handler(plain), "POST", "/-/reload", 404, "There is no configuration file to reload; start with --config.file.\n"},
+		"reload by GET":        {web.Handler(plain), "GET", "/-/reload", 405, "Method Not Allowed\n"},
+		"reload by HEAD":       {web.Handler(plain), "HEAD", "/-/reload", 405, ""},
+		"reload by PUT":        {web.Handler(plain), "PUT", "/-/reload", 405, "Method Not Allowed\n"},
 		"unknown path":         {web.Handler(plain), "GET", "/nothing", 404, "404 page not found\n"},
 		"below a path":         {web.Handler(plain), "GET", "/metrics/x", 404, "404 page not found\n"},
 		"profiles, off":        {web.Handler(plain), "GET", "/debug/pprof/", 404, "404 page not found\n"},
@@ -88,12 +92,51 @@ func TestRoutes(t *testing.T) {
 		"probes: not ready": {web.Probes(waiting.Ready), "GET", "/-/ready", 503, "aws_iam_exporter is waiting for its first answer from AWS.\n"},
 		"probes: metrics":   {web.Probes(plain.Ready), "GET", "/metrics", 404, "404 page not found\n"},
 		"probes: landing":   {web.Probes(plain.Ready), "GET", "/", 404, "404 page not found\n"},
+		"probes: reload":    {web.Probes(plain.Ready), "POST", "/-/reload", 404, "404 page not found\n"},
 		"probes: profiles":  {web.Probes(plain.Ready), "GET", "/debug/pprof/", 404, "404 page not found\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			status, _, body := ask(t, test.handler, test.method, test.path)
 			if status != test.status {
 				t.Errorf("status: got %d, want %d", status, test.status)
+			}
+			if test.body != "" && body != test.body {
+				t.Errorf("body: got %q, want %q", body, test.body)
+			}
+		})
+	}
+}
+
+func TestReload(t *testing.T) {
+	bad := errors.New(`policy.yml:3: classes[0].max_key_age: got "90", want a duration`)
+	for name, test := range map[string]struct {
+		header map[string]string // of the request, to the host example.com
+		err    error             // of reading the file
+		status int
+		body   string
+		calls  int
+	}{
+		"good file":                {status: 200, body: "The configuration was reloaded.\n", calls: 1},
+		"bad file":                 {err: bad, status: 500, body: bad.Error() + "\nThe old configuration stays in force.\n", calls: 1},
+		"own page":                 {header: map[string]string{"Sec-Fetch-Site": "same-origin"}, status: 200, body: "The configuration was reloaded.\n", calls: 1},
+		"own page, old browser":    {header: map[string]string{"Origin": "http://example.com"}, status: 200, body: "The configuration was reloaded.\n", calls: 1},
+		"other site":               {header: map[string]string{"Sec-Fetch-Site": "cross-site"}, status: 403},
+		"other site, bad file":     {header: map[string]string{"Sec-Fetch-Site": "cross-site"}, err: bad, status: 403},
+		"neighbouring site":        {header: map[string]string{"Sec-Fetch-Site": "same-site"}, status: 403},
+		"other site, old browser":  {header: map[string]string{"Origin": "https://elsewhere.example"}, status: 403},
+		"unnamed site, no details": {header: map[string]string{"Origin": "null"}, status: 403},
+	} {
+		t.Run(name, func(t *testing.T) {
+			calls := 0
+			o := options()
+			o.Reload = func() error { calls++; return test.err }
+			r := httptest.NewRequestWithContext(t.Context(), "POST", "/-/reload", nil)
+			for key, value := range test.header {
+				r.Header.Set(key, value)
+			}
+			status, _, body := send(t, web.Handler(o), r)
+			if status != test.status || calls != test.calls {
+				t.Errorf("got status %d after %d reloads, want %d after %d", status, calls, test.status, test.calls)
 			}
 			if test.body != "" && body != test.body {
 				t.Errorf("body: got %q, want %q", body, test.body)
