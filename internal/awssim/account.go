@@ -1,6 +1,7 @@
 package awssim
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -24,7 +25,11 @@ type user struct {
 	signedIn       time.Time // outlives the password
 	mfa            []device
 	keys           []*key // in order of creation calls
+	tags           []Tag  // ordered by fold(key), which is unique
+	policies       []inlinePolicy
 }
+
+type inlinePolicy struct{ name, document string }
 
 type password struct{ created, changed time.Time }
 
@@ -88,6 +93,26 @@ func (a *account) remove(u *user) {
 func (a *account) removeKey(k *key) {
 	delete(a.keys, k.id)
 	k.owner.keys = slices.DeleteFunc(k.owner.keys, func(other *key) bool { return other == k })
+}
+
+// tag sets a tag. A key in another case names the same tag, which takes it on.
+func (u *user) tag(t Tag) error {
+	at, found := u.findTag(t.Key)
+	switch {
+	case found:
+		u.tags[at] = t
+	case len(u.tags) == maxTags:
+		return fmt.Errorf("the quota of %d tags is used up", maxTags)
+	default:
+		u.tags = slices.Insert(u.tags, at, t)
+	}
+	return nil
+}
+
+func (u *user) findTag(key string) (int, bool) {
+	return slices.BinarySearchFunc(u.tags, fold(key), func(t Tag, folded string) int {
+		return strings.Compare(fold(t.Key), folded)
+	})
 }
 
 // ordered returns the users ordered by name. It sorts only after users came or

@@ -267,7 +267,10 @@ func (w *World) page(r request) (start string, limit int, failure *apiError) {
 		if err != nil {
 			return "", 0, validationError("Invalid Marker.")
 		}
-		start = string(decoded)
+		var ours bool
+		if start, ours = strings.CutPrefix(string(decoded), scope(r.form)); !ours {
+			return "", 0, validationError("Invalid Marker.")
+		}
 	}
 	return start, limit, nil
 }

@@ -3,7 +3,10 @@ package awssim
 import (
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 )
@@ -26,7 +29,21 @@ type User struct {
 	SignedIn       time.Time // the last sign-in; zero if there was none
 	MFADevices     int
 	Keys           []Key // in the order in which they were made
+	Tags           []Tag // ordered by key; nil if there are none
 }
+
+// Tag is a tag of a user.
+type Tag struct{ Key, Value string }
+
+// What IAM allows of tags.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
+const (
+	maxTags     = 50 // of a user
+	maxTagKey   = 128
+	maxTagValue = 256
+)
+
+var tagText = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)
 
 // Key is what the world holds of an access key.
 type Key struct {
@@ -77,6 +94,7 @@ func (u *user) public() User {
 	return User{
 		Name: u.name, Path: u.path, ID: u.id, Created: u.created,
 		Password: u.password != nil, SignedIn: u.signedIn, MFADevices: len(u.mfa), Keys: keys,
+		Tags: append([]Tag(nil), u.tags...),
 	}
 }
 
@@ -100,7 +118,7 @@ func (w *World) CreateUser(name, path string, created time.Time) (string, error)
 	return id, nil
 }
 
-// DeleteUser removes a user with its keys, password and MFA devices.
+// DeleteUser removes a user with all that it has.
 func (w *World) DeleteUser(name string) error {
 	return w.changeUser("delete user", name, func(a *account, u *user) error {
 		if u == a.root {
@@ -193,6 +211,45 @@ func (w *World) AddMFA(name string, enabled time.Time) (string, error) {
 func (w *World) RemoveMFA(name string) error {
 	return w.changeUser("remove MFA devices of", name, func(_ *account, u *user) error {
 		u.mfa = nil
+		return nil
+	})
+}
+
+// TagUser gives a user a tag, or another value to the tag it has. Keys are told
+// apart regardless of case.
+func (w *World) TagUser(name, key, value string) error {
+	return w.changeUser("tag", name, func(a *account, u *user) error {
+		switch {
+		case u == a.root:
+			return errors.New("root has no tags")
+		case key == "", utf8.RuneCountInString(key) > maxTagKey, utf8.RuneCountInString(value) > maxTagValue:
+			return fmt.Errorf("the key has 1 to %d characters and the value at most %d", maxTagKey, maxTagValue)
+		case !tagText.MatchString(key), !tagText.MatchString(value):
+			return errors.New("tags hold letters, digits, spaces and _.:/=+-@ only")
+		}
+		return u.tag(Tag{key, value})
+	})
+}
+
+// UntagUser removes a tag of a user, if there is such a one.
+func (w *World) UntagUser(name, key string) error {
+	return w.changeUser("untag", name, func(_ *account, u *user) error {
+		if at, found := u.findTag(key); found {
+			u.tags = slices.Delete(u.tags, at, at+1)
+		}
+		return nil
+	})
+}
+
+// PutUserPolicy gives a user an inline policy, which is of no concern to a
+// reader of keys and must show nowhere.
+func (w *World) PutUserPolicy(name, policyName, document string) error {
+	return w.changeUser("put policy of", name, func(a *account, u *user) error {
+		if u == a.root {
+			return errors.New("root has no policies")
+		}
+		u.policies = slices.DeleteFunc(u.policies, func(p inlinePolicy) bool { return p.name == policyName })
+		u.policies = append(u.policies, inlinePolicy{policyName, document})
 		return nil
 	})
 }

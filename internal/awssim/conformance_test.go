@@ -44,6 +44,14 @@ func (s simulator) DeactivateKey(_ context.Context, _, id string) error {
 	return s.world.SetKeyStatus(id, types.StatusTypeInactive)
 }
 
+func (s simulator) TagUser(_ context.Context, name, key, value string) error {
+	return s.world.TagUser(name, key, value)
+}
+
+func (s simulator) PutUserPolicy(_ context.Context, name, policyName, document string) error {
+	return s.world.PutUserPolicy(name, policyName, document)
+}
+
 func TestConformance(t *testing.T) {
 	conformance.Run(t, simulator{awssim.New(awssim.Options{})})
 }

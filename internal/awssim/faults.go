@@ -38,7 +38,7 @@ func EmptyPage() http.HandlerFunc {
 	return func(rw http.ResponseWriter, r *http.Request) {
 		marker := r.Form.Get("Marker")
 		if marker == "" {
-			marker = truncatedAt(listStart).Marker
+			marker = truncatedAt(scope(r.Form) + listStart).Marker
 		}
 		writeEmptyPage(rw, r, marker)
 	}
@@ -64,6 +64,9 @@ func writeEmptyPage(rw http.ResponseWriter, r *http.Request, marker string) {
 		"ListUsers":      "Users",
 		"ListAccessKeys": "AccessKeyMetadata",
 		"ListMFADevices": "MFADevices",
+		"ListUserTags":   "Tags",
+
+		"GetAccountAuthorizationDetails": "UserDetailList",
 	}
 	name := r.Form.Get("Action")
 	writeResult(rw, r, name, emptyPage{

@@ -54,7 +54,10 @@ func operations() map[string]operation {
 		"GenerateCredentialReport": {iamVersion, (*World).generateCredentialReport},
 		"GetCredentialReport":      {iamVersion, (*World).getCredentialReport},
 		"GetAccountSummary":        {iamVersion, (*World).getAccountSummary},
+		"ListUserTags":             {iamVersion, (*World).listUserTags},
 		"GetCallerIdentity":        {stsVersion, (*World).getCallerIdentity},
+
+		"GetAccountAuthorizationDetails": {iamVersion, (*World).getAccountAuthorizationDetails},
 	}
 }
 

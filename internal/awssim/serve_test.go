@@ -43,10 +43,14 @@ func FuzzServeHTTP(f *testing.F) {
 	f.Add("Action=ListUsers&Version=2010-05-08&MaxItems=1&Marker=IA")
 	f.Add("Action=ListAccessKeys&Version=2010-05-08&UserName=alice&Marker=LTE")
 	f.Add("Action=GetCallerIdentity&Version=2011-06-15")
+	f.Add("Action=ListUserTags&Version=2010-05-08&UserName=alice&Marker=MQ")
+	f.Add("Action=GetAccountAuthorizationDetails&Version=2010-05-08&Filter.member.1=User&MaxItems=1&Marker=VXNlcnxi")
 	f.Add("Action=%zz")
 	f.Fuzz(func(t *testing.T, form string) {
 		w := awssim.New(awssim.Options{Now: fixed})
 		addUsers(t, w, "alice", "bob")
+		check(t, w.TagUser("alice", "team", "blue"))
+		check(t, w.PutUserPolicy("alice", "p", "{}"))
 		client := http.Client{Transport: w.Transport()}
 		response := get[*http.Response](t)(client.Post("https://iam.test/", "application/x-www-form-urlencoded", strings.NewReader(form)))
 		if response.StatusCode >= http.StatusInternalServerError {

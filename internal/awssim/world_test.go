@@ -191,6 +191,12 @@ func TestRefusedChanges(t *testing.T) {
 		{"sign-in without password", func() error { return w.SignIn("bob", start()) }},
 		{"change of no password", func() error { return w.ChangePassword("bob", start()) }},
 		{"unknown key", func() error { return w.DeleteKey("AKIANONE") }},
+		{"tag of nobody", func() error { return w.TagUser("carol", "team", "blue") }},
+		{"tag of root", func() error { return w.TagUser(awssim.Root, "team", "blue") }},
+		{"tag without a key", func() error { return w.TagUser("bob", "", "blue") }},
+		{"tag with a sign that IAM refuses", func() error { return w.TagUser("bob", "team", "<unknown>") }},
+		{"too long a tag", func() error { return w.TagUser("bob", "team", strings.Repeat("x", 257)) }},
+		{"policy of root", func() error { return w.PutUserPolicy(awssim.Root, "p", "{}") }},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -458,7 +464,7 @@ func TestEmptyPageLosesNothing(t *testing.T) {
 }
 
 func TestRepeatMarkerNeverEnds(t *testing.T) {
-	for _, operation := range []string{"ListUsers", "ListAccessKeys"} {
+	for _, operation := range []string{"ListUsers", "ListAccessKeys", "ListUserTags", "GetAccountAuthorizationDetails"} {
 		t.Run(operation, func(t *testing.T) {
 			w := awssim.New(awssim.Options{Now: fixed})
 			w.SetFault(func(string, int) http.HandlerFunc { return awssim.RepeatMarker() })
@@ -479,8 +485,15 @@ func TestRepeatMarkerNeverEnds(t *testing.T) {
 
 func readPage(t *testing.T, client *iam.Client, operation string) (truncated bool, marker string) {
 	t.Helper()
-	if operation == "ListUsers" {
+	switch operation {
+	case "ListUsers":
 		out := get[*iam.ListUsersOutput](t)(client.ListUsers(t.Context(), nil))
+		return out.IsTruncated, aws.ToString(out.Marker)
+	case "ListUserTags":
+		out := get[*iam.ListUserTagsOutput](t)(client.ListUserTags(t.Context(), &iam.ListUserTagsInput{UserName: aws.String("alice")}))
+		return out.IsTruncated, aws.ToString(out.Marker)
+	case "GetAccountAuthorizationDetails":
+		out := get[*iam.GetAccountAuthorizationDetailsOutput](t)(client.GetAccountAuthorizationDetails(t.Context(), nil))
 		return out.IsTruncated, aws.ToString(out.Marker)
 	}
 	out := get[*iam.ListAccessKeysOutput](t)(client.ListAccessKeys(t.Context(), nil))
@@ -498,8 +511,8 @@ func TestOnlyItsOperations(t *testing.T) {
 		t.Errorf("calls (-want +got):\n%s", diff)
 	}
 	wantOperations := []string{
-		"GenerateCredentialReport", "GetAccessKeyLastUsed", "GetAccountSummary", "GetCallerIdentity",
-		"GetCredentialReport", "GetLoginProfile", "ListAccessKeys", "ListMFADevices", "ListUsers",
+		"GenerateCredentialReport", "GetAccessKeyLastUsed", "GetAccountAuthorizationDetails", "GetAccountSummary", "GetCallerIdentity",
+		"GetCredentialReport", "GetLoginProfile", "ListAccessKeys", "ListMFADevices", "ListUserTags", "ListUsers",
 	}
 	if diff := cmp.Diff(wantOperations, awssim.Operations()); diff != "" {
 		t.Errorf("operations (-want +got):\n%s", diff)
@@ -526,6 +539,22 @@ func TestWireFormat(t *testing.T) {
 				`</Error><RequestId>REQUEST</RequestId></ErrorResponse>`,
 		},
 		{
+			"tags", "Action=ListUserTags&Version=2010-05-08&UserName=alice", http.StatusOK,
+			`<ListUserTagsResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><ListUserTagsResult><Tags>` +
+				`<member><Key>Owner</Key><Value>blue team</Value></member></Tags><IsTruncated>false</IsTruncated></ListUserTagsResult>` +
+				`<ResponseMetadata><RequestId>REQUEST</RequestId></ResponseMetadata></ListUserTagsResponse>`,
+		},
+		{
+			"details", "Action=GetAccountAuthorizationDetails&Version=2010-05-08&Filter.member.1=User", http.StatusOK,
+			`<GetAccountAuthorizationDetailsResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><GetAccountAuthorizationDetailsResult>` +
+				`<UserDetailList><member><Path>/ops/</Path><UserName>alice</UserName><UserId>ID</UserId><Arn>arn:aws-cn:iam::111122223333:user/ops/alice</Arn>` +
+				`<CreateDate>2026-03-01T12:00:00Z</CreateDate><UserPolicyList><member><PolicyName>one</PolicyName>` +
+				`<PolicyDocument>%7B%22a%22%3A%20%5B%5D%7D</PolicyDocument></member></UserPolicyList>` +
+				`<Tags><member><Key>Owner</Key><Value>blue team</Value></member></Tags></member></UserDetailList>` +
+				`<GroupDetailList></GroupDetailList><RoleDetailList></RoleDetailList><Policies></Policies><IsTruncated>false</IsTruncated>` +
+				`</GetAccountAuthorizationDetailsResult><ResponseMetadata><RequestId>REQUEST</RequestId></ResponseMetadata></GetAccountAuthorizationDetailsResponse>`,
+		},
+		{
 			"sts", "Action=GetCallerIdentity&Version=2011-06-15", http.StatusOK,
 			`<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>` +
 				`<Arn>arn:aws-cn:iam::111122223333:user/exporter</Arn><UserId>AIDAEXPORTERSIMULATED</UserId><Account>111122223333</Account>` +
@@ -539,6 +568,8 @@ func TestWireFormat(t *testing.T) {
 	}
 	w := awssim.New(awssim.Options{Now: fixed, AccountID: "111122223333", Partition: "aws-cn"})
 	id := get[string](t)(w.CreateUser("alice", "/ops/", start()))
+	check(t, w.TagUser("alice", "Owner", "blue team"))
+	check(t, w.PutUserPolicy("alice", "one", `{"a": []}`))
 	client := http.Client{Transport: w.Transport()}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -33,7 +33,12 @@ type Target interface {
 	AddMFA(ctx context.Context, name string) error
 	CreateKey(ctx context.Context, name string) (id string, err error)
 	DeactivateKey(ctx context.Context, name, id string) error
+	TagUser(ctx context.Context, name, key, value string) error
+	PutUserPolicy(ctx context.Context, name, policyName, document string) error
 }
+
+// policyDocument is alice's inline policy, which comes along with the tags of all.
+const policyDocument = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:ListAllMyBuckets","Resource":"*"}]}`
 
 // people is how many further users the account gets, so that lists have pages.
 const people = 7
@@ -63,6 +68,10 @@ func Run(t *testing.T, target Target) {
 		{"use of a new key", s.newKeyUse},
 		{"password", s.password},
 		{"MFA devices", s.mfaDevices},
+		{"tags", s.tags},
+		{"tags of all", s.tagsOfAll},
+		{"pages of tags", s.pagesOfTags},
+		{"marker under another filter", s.foreignMarker},
 		{"what does not exist", s.unknown},
 		{"summary", s.summary},
 		{"caller", s.caller},
@@ -84,6 +93,10 @@ func (s *suite) populate(t *testing.T) {
 		s.keys = append(s.keys, id)
 	}
 	check(t, target.DeactivateKey(ctx, "alice", s.keys[1]))
+	for _, tag := range [][2]string{{"team", "red"}, {"Owner", "bob@example.com"}, {s.keys[0], "backup job"}, {"empty", ""}, {"Team", "blue"}} {
+		check(t, target.TagUser(ctx, "alice", tag[0], tag[1]))
+	}
+	check(t, target.PutUserPolicy(ctx, "alice", "own", policyDocument))
 	for _, name := range s.names()[1:] {
 		check(t, target.CreateUser(ctx, name, "/"))
 	}
@@ -191,9 +204,11 @@ func (s *suite) unknown(t *testing.T) {
 	_, userless := client.GetLoginProfile(ctx, &iam.GetLoginProfileInput{UserName: nobody})
 	_, passwordless := client.GetLoginProfile(ctx, &iam.GetLoginProfileInput{UserName: aws.String("person-a")})
 	_, use := client.GetAccessKeyLastUsed(ctx, &iam.GetAccessKeyLastUsedInput{AccessKeyId: noKey})
+	_, tags := client.ListUserTags(ctx, &iam.ListUserTagsInput{UserName: gone})
 	for what, err := range map[string]error{
 		"keys of a deleted user": keys, "devices of a deleted user": devices,
 		"password of nobody": userless, "no password": passwordless, "unknown key": use,
+		"tags of a deleted user": tags,
 	} {
 		equal(t, what, "NoSuchEntity", code(err))
 	}

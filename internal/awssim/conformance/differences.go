@@ -17,6 +17,9 @@ const (
 	reportEndsInLF       difference = "report ends in a line feed"
 	reportNoRoot         difference = "report without root"
 	reportNoPasswordWord difference = "report says not_supported for no password"
+	tagKeysByCase        difference = "tag keys told apart by case"
+	userTagsUnpaged      difference = "ListUserTags unpaged"
+	detailsUnpaged       difference = "GetAccountAuthorizationDetails unpaged"
 )
 
 // Difference is a known way in which a target answers unlike AWS. The suite
@@ -42,6 +45,9 @@ func Differences() []Difference {
 		moto(reportEndsInLF, "it ends the last row; AWS does not"),
 		moto(reportNoRoot, "it has no root user; AWS puts root first"),
 		moto(reportNoPasswordWord, "it says not_supported where a user has no password; AWS says N/A"),
+		moto(tagKeysByCase, "it keeps keys that differ in case alone apart; AWS takes them for one"),
+		moto(userTagsUnpaged, "it ignores MaxItems and answers all tags at once"),
+		moto(detailsUnpaged, "it ignores MaxItems and answers all users at once"),
 	}
 }
 

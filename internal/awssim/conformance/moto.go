@@ -71,6 +71,16 @@ func (m *moto) DeactivateKey(ctx context.Context, name, id string) error {
 	return wrap("deactivate key", err)
 }
 
+func (m *moto) TagUser(ctx context.Context, name, key, value string) error {
+	_, err := m.iam.TagUser(ctx, &iam.TagUserInput{UserName: &name, Tags: []types.Tag{{Key: &key, Value: &value}}})
+	return wrap("tag user", err)
+}
+
+func (m *moto) PutUserPolicy(ctx context.Context, name, policyName, document string) error {
+	_, err := m.iam.PutUserPolicy(ctx, &iam.PutUserPolicyInput{UserName: &name, PolicyName: &policyName, PolicyDocument: &document})
+	return wrap("put user policy", err)
+}
+
 func wrap(what string, err error) error {
 	if err != nil {
 		return fmt.Errorf("%s in moto: %w", what, err)
