@@ -33,7 +33,23 @@ type roundTripper func(*http.Request) (*http.Response, error)
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func newClient(cfg aws.Config, source awsapi.Source) *awsapi.Client {
-	return awsapi.New(cfg, awsapi.NewProcess(awsapi.Needs{Source: source}, 1e6), awsapi.Options{Rate: 1e6, Timeout: timeout})
+	return newClientFor(cfg, awsapi.Needs{Source: source})
+}
+
+func newClientFor(cfg aws.Config, needs awsapi.Needs) *awsapi.Client {
+	return awsapi.New(cfg, awsapi.NewProcess(needs, 1e6), awsapi.Options{Rate: 1e6, Timeout: timeout})
+}
+
+// everyNeed returns all combinations of sources.
+func everyNeed() map[string]awsapi.Needs {
+	needs := map[string]awsapi.Needs{}
+	for _, source := range awsapi.Sources() {
+		needs[string(source)] = awsapi.Needs{Source: source}
+		for _, tags := range awsapi.TagSources() {
+			needs[string(source)+" with "+string(tags)] = awsapi.Needs{Source: source, Tags: tags}
+		}
+	}
+	return needs
 }
 
 // operationsOf returns the names of the operations that an SDK client has.
@@ -58,17 +74,17 @@ func call(ctx context.Context, client any, operation string) error {
 }
 
 func TestGuardRefusesWhatTheTableDoesNotList(t *testing.T) {
-	for _, source := range awsapi.Sources() {
-		t.Run(string(source), func(t *testing.T) {
+	for name, needs := range everyNeed() {
+		t.Run(name, func(t *testing.T) {
 			sent := 0
 			cfg := awssim.New(awssim.Options{}).Config()
 			cfg.HTTPClient = &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
 				sent++
 				return nil, errors.New("nothing may be sent")
 			})}
-			client := newClient(cfg, source)
+			client := newClientFor(cfg, needs)
 			allowed := map[string]bool{}
-			for _, o := range awsapi.OperationsFor(awsapi.Needs{Source: source}) {
+			for _, o := range awsapi.OperationsFor(needs) {
 				allowed[o.Service+":"+o.Name] = true
 			}
 			checked := map[string]int{}
@@ -80,7 +96,7 @@ func TestGuardRefusesWhatTheTableDoesNotList(t *testing.T) {
 						continue
 					}
 					err := call(t.Context(), api, operation)
-					want := fmt.Sprintf("refuse %s:%s: not among the operations that source %q may call", service, operation, source)
+					want := fmt.Sprintf("refuse %s:%s: not among the operations that source %q may call", service, operation, needs.Source)
 					if err == nil || err.Error() != want {
 						t.Errorf("error: got %v, want %s", err, want)
 					}
@@ -101,11 +117,11 @@ func TestGuardRefusesWhatTheTableDoesNotList(t *testing.T) {
 
 // TestGuardLetsTheTableThrough also holds the table to operations that read.
 func TestGuardLetsTheTableThrough(t *testing.T) {
-	for _, source := range awsapi.Sources() {
-		for _, o := range awsapi.OperationsFor(awsapi.Needs{Source: source}) {
-			t.Run(string(source)+" "+o.Name, func(t *testing.T) {
+	for name, needs := range everyNeed() {
+		for _, o := range awsapi.OperationsFor(needs) {
+			t.Run(name+" "+o.Name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					client := newClient(awssim.New(awssim.Options{}).Config(), source)
+					client := newClientFor(awssim.New(awssim.Options{}).Config(), needs)
 					api := map[string]any{awsapi.ServiceIAM: client.IAM, awsapi.ServiceSTS: client.STS}[o.Service]
 					if err := call(t.Context(), api, o.Name); err != nil && strings.Contains(err.Error(), "refuse ") {
 						t.Error(err)
@@ -117,6 +133,65 @@ func TestGuardLetsTheTableThrough(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// TestTagsComeFromWhereTheyAreWanted changes the source of tags while the
+// client is in use, as a new configuration does.
+func TestTagsComeFromWhereTheyAreWanted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		world := awssim.New(awssim.Options{})
+		if _, err := world.CreateUser("alice", "/", time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		process := awsapi.NewProcess(awsapi.Needs{Source: awsapi.SourceLive}, 1e6)
+		client := awsapi.New(world.Config(), process, awsapi.Options{Rate: 1e6, Timeout: timeout})
+		asked := map[awsapi.TagSource]uint64{}
+		for _, tags := range []awsapi.TagSource{
+			awsapi.NoTags, awsapi.TagsFromAuthorizationDetails, awsapi.TagsFromListUserTags, awsapi.TagsFromAuthorizationDetails, awsapi.NoTags,
+		} {
+			process.SetTags(tags)
+			if got, want := client.Needs(), (awsapi.Needs{Source: awsapi.SourceLive, Tags: tags}); got != want {
+				t.Errorf("needs: got %+v, want %+v", got, want)
+			}
+			_, details := client.IAM.GetAccountAuthorizationDetails(t.Context(), &iam.GetAccountAuthorizationDetailsInput{})
+			_, list := client.IAM.ListUserTags(t.Context(), &iam.ListUserTagsInput{UserName: aws.String("alice")})
+			for source, err := range map[awsapi.TagSource]error{awsapi.TagsFromAuthorizationDetails: details, awsapi.TagsFromListUserTags: list} {
+				refused := err != nil && strings.Contains(err.Error(), "refuse IAM:"+string(source)+":")
+				if wanted := source == tags; wanted == refused || wanted && err != nil {
+					t.Errorf("tags from %q: %s: got error %v", tags, source, err)
+				}
+			}
+			if tags != awsapi.NoTags {
+				asked[tags]++
+			}
+			mustCount(t, process, tags, asked)
+		}
+		if got, want := world.Calls(), map[string]int{"GetAccountAuthorizationDetails": 2, "ListUserTags": 1}; !cmp.Equal(got, want) {
+			t.Errorf("requests: got %v, want %v", got, want)
+		}
+	})
+}
+
+// mustCount asserts that of the two operations that read tags those are listed
+// that are needed or were called, with the number of calls.
+func mustCount(t *testing.T, process *awsapi.Process, needed awsapi.TagSource, asked map[awsapi.TagSource]uint64) {
+	t.Helper()
+	want := map[awsapi.TagSource]uint64{}
+	for source, n := range asked {
+		want[source] = n
+	}
+	if needed != awsapi.NoTags {
+		want[needed] = asked[needed]
+	}
+	got := map[awsapi.TagSource]uint64{}
+	for _, c := range process.Calls() {
+		if slices.Contains(awsapi.TagSources(), awsapi.TagSource(c.Operation)) {
+			got[awsapi.TagSource(c.Operation)] = c.Requests
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("calls with tags from %q (-want +got):\n%s", needed, diff)
 	}
 }
 

@@ -2,6 +2,7 @@ package awsapi_test
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -82,18 +83,123 @@ const livePolicy = `{
 }
 `
 
+const detailsPolicy = `{
+  "Version": "2012-10-17",
+  "Statement": [
+    {
+      "Sid": "ReadAccount",
+      "Effect": "Allow",
+      "Action": [
+        "iam:GenerateCredentialReport",
+        "iam:GetAccountAuthorizationDetails",
+        "iam:GetAccountSummary",
+        "iam:GetCredentialReport",
+        "iam:ListUsers"
+      ],
+      "Resource": "*"
+    },
+    {
+      "Sid": "ReadUsers",
+      "Effect": "Allow",
+      "Action": [
+        "iam:GetAccessKeyLastUsed",
+        "iam:GetLoginProfile",
+        "iam:ListAccessKeys",
+        "iam:ListMFADevices"
+      ],
+      "Resource": "arn:aws:iam::*:user/*"
+    }
+  ]
+}
+`
+
+const userTagsPolicy = `{
+  "Version": "2012-10-17",
+  "Statement": [
+    {
+      "Sid": "ReadAccount",
+      "Effect": "Allow",
+      "Action": [
+        "iam:GenerateCredentialReport",
+        "iam:GetAccountSummary",
+        "iam:GetCredentialReport",
+        "iam:ListUsers"
+      ],
+      "Resource": "*"
+    },
+    {
+      "Sid": "ReadUsers",
+      "Effect": "Allow",
+      "Action": [
+        "iam:GetAccessKeyLastUsed",
+        "iam:GetLoginProfile",
+        "iam:ListAccessKeys",
+        "iam:ListMFADevices",
+        "iam:ListUserTags"
+      ],
+      "Resource": "arn:aws:iam::*:user/*"
+    }
+  ]
+}
+`
+
+const reportDetailsPolicy = `{
+  "Version": "2012-10-17",
+  "Statement": [
+    {
+      "Sid": "ReadAccount",
+      "Effect": "Allow",
+      "Action": [
+        "iam:GenerateCredentialReport",
+        "iam:GetAccountAuthorizationDetails",
+        "iam:GetCredentialReport"
+      ],
+      "Resource": "*"
+    }
+  ]
+}
+`
+
+const reportUserTagsPolicy = `{
+  "Version": "2012-10-17",
+  "Statement": [
+    {
+      "Sid": "ReadAccount",
+      "Effect": "Allow",
+      "Action": [
+        "iam:GenerateCredentialReport",
+        "iam:GetCredentialReport"
+      ],
+      "Resource": "*"
+    },
+    {
+      "Sid": "ReadUsers",
+      "Effect": "Allow",
+      "Action": [
+        "iam:ListUserTags"
+      ],
+      "Resource": "arn:aws:iam::123456789012:user/*"
+    }
+  ]
+}
+`
+
 func TestPolicy(t *testing.T) {
 	for name, test := range map[string]struct {
-		source             awsapi.Source
+		needs              awsapi.Needs
 		partition, account string
 		want               string
 	}{
-		"auto":                        {awsapi.SourceAuto, "aws", "*", autoPolicy},
-		"report":                      {awsapi.SourceReport, "aws", "123456789012", reportPolicy},
-		"live, one account, GovCloud": {awsapi.SourceLive, "aws-us-gov", "123456789012", livePolicy},
+		"auto":                        {awsapi.Needs{Source: awsapi.SourceAuto}, "aws", "*", autoPolicy},
+		"report":                      {awsapi.Needs{Source: awsapi.SourceReport}, "aws", "123456789012", reportPolicy},
+		"live, one account, GovCloud": {awsapi.Needs{Source: awsapi.SourceLive}, "aws-us-gov", "123456789012", livePolicy},
+		"auto, tags of all at once":   {awsapi.Needs{Source: awsapi.SourceAuto, Tags: awsapi.TagsFromAuthorizationDetails}, "aws", "*", detailsPolicy},
+		"auto, tags one by one":       {awsapi.Needs{Source: awsapi.SourceAuto, Tags: awsapi.TagsFromListUserTags}, "aws", "*", userTagsPolicy},
+		"report, tags of all at once": {awsapi.Needs{Source: awsapi.SourceReport, Tags: awsapi.TagsFromAuthorizationDetails}, "aws", "123456789012", reportDetailsPolicy},
+		"report, tags one by one":     {awsapi.Needs{Source: awsapi.SourceReport, Tags: awsapi.TagsFromListUserTags}, "aws", "123456789012", reportUserTagsPolicy},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := awsapi.Policy(awsapi.Needs{Source: test.source}, test.partition, test.account)
+			got, err := awsapi.Policy(test.needs, test.partition, test.account)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -119,6 +225,19 @@ func TestTableIsWhole(t *testing.T) {
 		if !simulated[o.Name] {
 			t.Errorf("%s: not simulated", o.Name)
 		}
+	}
+	tags := slices.Sorted(slices.Values(awsapi.TagSources()))
+	var wanted []awsapi.TagSource
+	for _, o := range awsapi.Operations() {
+		if o.Tags != awsapi.NoTags {
+			wanted = append(wanted, o.Tags)
+			if o.Name != string(o.Tags) {
+				t.Errorf("tags from %s are read by %s, want the operation of that name", o.Tags, o.Name)
+			}
+		}
+	}
+	if slices.Sort(wanted); !slices.Equal(tags, wanted) {
+		t.Errorf("sources of tags with an operation: got %v, want %v", wanted, tags)
 	}
 	if got, want := awsapi.OperationsFor(awsapi.Needs{Source: "nonsense"}), 0; len(got) != want {
 		t.Errorf("operations of an unknown source: got %v, want none", got)
