@@ -58,7 +58,12 @@ type outcome struct {
 // judged returns what one rule says of the only subject of a snapshot.
 func judged(t *testing.T, s *inventory.Snapshot, l policy.Limits, rule policy.Rule) outcome {
 	t.Helper()
-	j := policy.Judge(s, policy.WithLimits(l), born)
+	return judgedUnder(t, s, policy.WithLimits(l), rule)
+}
+
+func judgedUnder(t *testing.T, s *inventory.Snapshot, p *policy.Policy, rule policy.Rule) outcome {
+	t.Helper()
+	j := policy.Judge(s, p, born)
 	var got outcome
 	for _, v := range policy.Verdicts() {
 		switch n := j.Count(rule, v); {
@@ -500,13 +505,36 @@ func TestConsoleWithActiveKeys(t *testing.T) {
 func BenchmarkJudge(b *testing.B) {
 	for _, n := range []int{5_000, 100_000} {
 		s := crowd(n)
-		b.Run(fmt.Sprintf("users=%d", n), func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				policy.Judge(s, policy.WithLimits(policy.DefaultLimits()), born)
-			}
+		for name, p := range map[string]*policy.Policy{"limits": policy.WithLimits(policy.DefaultLimits()), "classes": elaborate()} {
+			b.Run(fmt.Sprintf("users=%d/%s", n, name), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					policy.Judge(s, p, born)
+				}
+			})
+		}
+	}
+}
+
+// elaborate is a policy that looks at everything about every user.
+func elaborate() *policy.Policy {
+	console := true
+	p := policy.WithLimits(policy.DefaultLimits())
+	for i := range 5 {
+		p.Classes = append(p.Classes, policy.Class{
+			Name: fmt.Sprint("tagged-", i), Match: withTag("kind", fmt.Sprintf("robot-%d-*", i)), Limits: policy.DefaultLimits(),
 		})
 	}
+	p.Classes = append(p.Classes,
+		policy.Class{Name: "named", Match: named("*-00001?"), Limits: policy.DefaultLimits()},
+		policy.Class{Name: "people", Match: policy.Match{Console: &console}, Limits: policy.DefaultLimits()})
+	p.OwnerTags = []string{"Owner", "team"}
+	p.ExemptionTag = "excuse"
+	p.Users.Exclude = []policy.Match{named("ceo*")}
+	for i := range 50 {
+		p.Exemptions = append(p.Exemptions, exempt(fmt.Sprintf("user-%06d", 3*i), at(5000*day), policy.KeyRotation))
+	}
+	return p
 }
 
 // crowd is an account in which every third user is in breach of something.
@@ -517,6 +545,7 @@ func crowd(n int) *inventory.Snapshot {
 		u := inventory.User{
 			Name: fmt.Sprintf("user-%06d", i), Created: born,
 			Console: known(i%10 == 0, now), MFA: known(i%20 == 0, now),
+			Tags: tags("cost-center", "4711", "kind", "human", "team", "red"),
 		}
 		created := at(180 * day)
 		if i%3 == 0 {
