@@ -45,9 +45,9 @@ func docs() string {
 - ` + "`access_key_id`" + ` is the key's id, or with ` + "`--metrics.access-key-id=suffix`" + ` its last 4 characters, and more
   where a user's keys end alike. With ` + "`--iam.source=report`" + `, which gives no ids, it is ` + "`created-`" + ` and the time of
   creation.
-- **Whose series.** ` + "`users`" + ` in the configuration file selects them: the others have no series of their own,
-  no findings and no exemptions here, and stay in every count of the account. Nor has a user who might be one of the others, as
-  long as that cannot be told. ` + "`--no-metrics.users`" + ` leaves series about accounts and their root users alone.
+- **Whose series.** ` + "`users`" + ` in the configuration file says who has series of their own. The others have none, no
+  findings and no exemptions among them, and stay in every count of the account; so do users of whom it is not known yet.
+  ` + "`--no-metrics.users`" + ` leaves only what names no user but root.
 - **Tags.** An empty ` + "`user_owner`, `tag_<name>` or `description`" + ` says that the user has no such tag, or that it is
   empty; ` + "`<unknown>`" + `, which no tag can be, that the user's tags are not known. In ` + "`tag_<name>`" + `, ` + "`_`" + ` stands for
   whatever a label's name cannot hold. The labels change when the configuration does.
