@@ -1,0 +1,252 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"regexp"
+	"regexp/syntax"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/prometheus/common/model"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+)
+
+// policy makes a policy of what the file says, and notes what makes no sense
+// together. What could not be read is not judged again.
+func (d *document) policy(f *format, flags policy.Limits) *policy.Policy {
+	defaults := d.limits(defaultsPath, f.Policy.Defaults, flags)
+	return &policy.Policy{
+		Default:         policy.Class{Name: policy.DefaultClass, Limits: defaults},
+		Classes:         d.classes(f.Policy.Classes, defaults),
+		OwnerTags:       d.tagKeys("owner_tags", f.OwnerTags),
+		UserTags:        d.labelled("user_tags", d.tagKeys("user_tags", f.UserTags)),
+		KeyDescriptions: f.KeyDescriptions,
+		Exemptions:      d.exemptions(f.Exemptions),
+		ExemptionTag:    string(f.ExemptionTag),
+		Users: policy.Selection{
+			Include: d.matches("users.include", f.Users.Include),
+			Exclude: d.matches("users.exclude", f.Users.Exclude),
+		},
+	}
+}
+
+// defaultsPath is where the limits stand that classes inherit.
+const defaultsPath = "policy.defaults"
+
+func (d *document) limits(path string, own limits, inherited policy.Limits) policy.Limits {
+	all := own.over(inherited)
+	for _, p := range all.Problems() {
+		d.failLimit(path, p, all)
+	}
+	return all
+}
+
+// failLimit notes a limit that makes no sense, at the one of its causes that
+// stands at the path.
+func (d *document) failLimit(path string, p policy.LimitProblem, all policy.Limits) {
+	const age = "max_key_age"
+	limit, maximum := join(path, p.Limit), join(path, age)
+	own, relative, ownMaximum := d.has(limit), strings.Contains(p.Want, age), d.has(maximum)
+	inherits := !own || relative && !ownMaximum
+	origin := "which is inherited"
+	if path == defaultsPath {
+		origin = "which comes from the flags"
+	}
+	switch {
+	case d.broken[limit], relative && d.broken[maximum]:
+	case inherits && path != defaultsPath && d.broken[defaultsPath]:
+	case own && inherits:
+		d.fail(limit, "got %s, want %s, %s", model.Duration(p.Value), p.Want, origin)
+	case own:
+		d.fail(limit, "got %s, want %s", model.Duration(p.Value), p.Want)
+	case relative && ownMaximum:
+		d.fail(maximum, "got %s, want more than %s (%s), %s", model.Duration(all.MaxKeyAge), p.Limit, model.Duration(p.Value), origin)
+	default:
+		d.fail(limit, "got %s, %s, want %s", model.Duration(p.Value), origin, p.Want)
+	}
+}
+
+func (d *document) classes(list []class, inherited policy.Limits) []policy.Class {
+	var all []policy.Class
+	first := map[string]string{}
+	for i, c := range list {
+		path := element("policy.classes", i)
+		d.once(first, join(path, "name"), string(c.Name), string(c.Name))
+		all = append(all, policy.Class{
+			Name:   string(c.Name),
+			Match:  d.match(join(path, "match"), c.Match),
+			Limits: d.limits(path, c.limits, inherited),
+		})
+	}
+	return all
+}
+
+// once notes a text at the path of which the identity was met before. The map
+// holds the paths of those met.
+func (d *document) once(first map[string]string, path, text, identity string) {
+	if d.broken[path] || !d.has(path) {
+		return
+	}
+	if met, found := first[identity]; found {
+		d.fail(path, "got %q again, want it once; first on line %d", text, d.lines[met])
+		return
+	}
+	first[identity] = path
+}
+
+func (d *document) matches(path string, list []match) []policy.Match {
+	var all []policy.Match
+	for i, m := range list {
+		all = append(all, d.match(element(path, i), m))
+	}
+	return all
+}
+
+func (d *document) match(path string, m match) policy.Match {
+	matcher := policy.Match{Console: m.ConsoleAccess, Tags: d.tagMatches(join(path, "tags"), m.Tags)}
+	if m.Path != "" {
+		matcher.Path = policy.Glob(string(m.Path))
+	}
+	if m.UserName != "" {
+		matcher.UserName = policy.Glob(string(m.UserName))
+	}
+	if at := join(path, "user_name_regexp"); m.UserNameRegexp != "" && !d.broken[at] {
+		if d.has(join(path, "user_name")) {
+			d.fail(at, "got it beside user_name, want one of them")
+		}
+		matcher.UserName = d.expression(at, string(m.UserNameRegexp))
+	}
+	return matcher
+}
+
+func (d *document) expression(path, text string) *regexp.Regexp {
+	compiled, err := policy.Anchored(text)
+	var malformed *syntax.Error
+	if errors.As(err, &malformed) {
+		d.fail(path, "got %q, want a regular expression in Go's syntax: %s: %q", text, malformed.Code, malformed.Expr)
+	} else if err != nil {
+		d.fail(path, "got %q, want a regular expression in Go's syntax: %q", text, err)
+	}
+	return compiled
+}
+
+// tagMatches returns the conditions in the order of their keys.
+func (d *document) tagMatches(path string, conditions tagConditions) []policy.TagMatch {
+	var all []policy.TagMatch
+	for key, value := range conditions {
+		all = append(all, policy.TagMatch{Key: string(key), Value: policy.Glob(string(value))})
+	}
+	at := func(m policy.TagMatch) string { return join(path, m.Key) }
+	slices.SortFunc(all, func(a, b policy.TagMatch) int {
+		return cmp.Or(d.lines[at(a)]-d.lines[at(b)], strings.Compare(a.Key, b.Key))
+	})
+	first := map[string]string{}
+	for _, m := range all {
+		d.once(first, at(m), m.Key, fold(m.Key))
+	}
+	return all
+}
+
+// tagKeys returns the keys, which case alone does not tell apart.
+func (d *document) tagKeys(path string, list []tagKey) []string {
+	var all []string
+	first := map[string]string{}
+	for i, key := range list {
+		d.once(first, element(path, i), string(key), fold(string(key)))
+		all = append(all, string(key))
+	}
+	return all
+}
+
+// labelled notes keys that would share a label.
+func (d *document) labelled(path string, keys []string) []string {
+	first := map[string]int{}
+	for i, key := range keys {
+		at, label := element(path, i), policy.TagLabel(key)
+		met, found := first[label]
+		switch {
+		case d.broken[at]:
+		case found:
+			d.fail(at, "got %q, want a key with a label of its own: %s is that of %q on line %d",
+				key, label, keys[met], d.lines[element(path, met)])
+		default:
+			first[label] = i
+		}
+	}
+	return keys
+}
+
+// fold makes texts equal that differ in case alone, as strings.EqualFold does.
+func fold(text string) string {
+	return strings.Map(func(r rune) rune {
+		least := r
+		for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
+			least = min(least, other)
+		}
+		return least
+	}, text)
+}
+
+func (d *document) exemptions(list []exemption) []policy.Exemption {
+	var all []policy.Exemption
+	met := map[excuse]string{}
+	for i, e := range list {
+		all = append(all, policy.Exemption{
+			Account:  string(e.Account),
+			UserName: string(e.User),
+			Rules:    d.exempted(element("exemptions", i), e, met),
+			Reason:   string(e.Reason),
+			Until:    time.Time(e.Until),
+		})
+	}
+	return all
+}
+
+// excuse is what an exemption is from, and for whom.
+type excuse struct {
+	user    userName
+	rule    rule
+	account account
+}
+
+// anyAccount stands in an excuse for whichever account was met first.
+const anyAccount account = "*"
+
+// exempted returns the rules of an exemption, and notes those that cannot apply
+// to the user, or are exempted before. The map holds the paths of those met.
+func (d *document) exempted(path string, e exemption, met map[excuse]string) []policy.Rule {
+	var all []policy.Rule
+	unclear := d.broken[join(path, "user")] || d.broken[join(path, "account")]
+	for i, r := range e.Rules {
+		all = append(all, policy.Rule(r))
+		if at := element(join(path, "rules"), i); !unclear && !d.broken[at] {
+			d.exemptedOnce(at, excuse{e.User, r, e.Account}, met)
+		}
+	}
+	return all
+}
+
+func (d *document) exemptedOnce(path string, x excuse, met map[excuse]string) {
+	isRoot, isRootRule := x.user == policy.RootUserName, policy.Rule(x.rule).Subject() == policy.SubjectAccount
+	if isRoot && !isRootRule {
+		d.fail(path, "got %q for %s, want %s, the one rule that judges root", x.rule, x.user, policy.RootAccessKey)
+	}
+	if !isRoot && isRootRule {
+		d.fail(path, "got %q for a user, want a rule that judges users; this one is for %s", x.rule, policy.RootUserName)
+	}
+	everywhere, anywhere := excuse{x.user, x.rule, ""}, excuse{x.user, x.rule, anyAccount}
+	before := cmp.Or(met[x], met[everywhere])
+	if x.account == "" {
+		before = met[anywhere]
+	}
+	if before != "" {
+		d.fail(path, "got %q for %s again, want it once for an account; first on line %d", x.rule, x.user, d.lines[before])
+		return
+	}
+	met[x] = path
+	met[anywhere] = cmp.Or(met[anywhere], path)
+}

@@ -1,0 +1,141 @@
+// Package config reads the configuration file: strictly, so that what it says is
+// what is in force, and all of it at once, so that a mistake costs one reading.
+package config
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+)
+
+// maxSize is the most bytes that a configuration file may have.
+const maxSize = 1 << 20
+
+// soon is how long before its end Summary tells that an exemption lapses.
+const soon = 30 * 24 * time.Hour
+
+// Config is a configuration file, read and checked.
+type Config struct {
+	Policy *policy.Policy
+	Tags   awsapi.TagSource // NoTags unless the policy needs tags
+}
+
+// Load reads the file; Parse says how. Its errors name the file.
+func Load(file string, defaults policy.Limits) (*Config, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("read configuration: %w", err)
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	content, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("read configuration: %w", err)
+	}
+	return Parse(file, content, defaults)
+}
+
+// Parse reads the content of the file. The defaults are the limits that hold
+// where it sets none. The error holds every problem found, each on a line of its
+// own that begins with the file's name, and with the line where there is one.
+func Parse(file string, content []byte, defaults policy.Limits) (*Config, error) {
+	if len(content) > maxSize {
+		return nil, fmt.Errorf("%s: got more than %d bytes, want no more", file, maxSize)
+	}
+	d := newDocument(file)
+	var f format
+	d.read(content, &f)
+	p := d.policy(&f, defaults)
+	if err := d.err(); err != nil {
+		return nil, err
+	}
+	c := &Config{Policy: p}
+	switch {
+	case !p.NeedsTags():
+	case f.TagsFrom == "":
+		c.Tags = awsapi.TagSources()[0]
+	default:
+		c.Tags = awsapi.TagSource(f.TagsFrom)
+	}
+	return c, nil
+}
+
+// Summary tells in a few lines what the configuration comes to at the moment.
+func (c *Config) Summary(now time.Time) string {
+	var b strings.Builder
+	b.WriteString("classes, the first that matches counts:\n")
+	for _, class := range slices.Concat(c.Policy.Classes, []policy.Class{c.Policy.Default}) {
+		fmt.Fprintf(&b, "  %s: %s\n", class.Name, limitsInWords(class.Limits))
+	}
+	if c.Tags == awsapi.NoTags {
+		b.WriteString("tags: not read, nothing needs them\n")
+	} else {
+		fmt.Fprintf(&b, "tags: read by %s\n", c.Tags)
+	}
+	fmt.Fprintf(&b, "exemptions: %d\n", len(c.Policy.Exemptions))
+	for _, e := range c.Policy.Exemptions {
+		switch {
+		case !e.InForce(now):
+			fmt.Fprintf(&b, "  %s: lapsed, its last day was %s\n", exemptionInWords(e), policy.LastDay(e.Until))
+		case !e.InForce(now.Add(soon)):
+			fmt.Fprintf(&b, "  %s: lapses soon, its last day is %s\n", exemptionInWords(e), policy.LastDay(e.Until))
+		}
+	}
+	if c.Policy.ExemptionTag != "" {
+		fmt.Fprintf(&b, "  and those that users' tags %s hold\n", c.Policy.ExemptionTag)
+	}
+	b.WriteString("users with series of their own: " + selectionInWords(c.Policy.Users) + "\n")
+	return b.String()
+}
+
+func limitsInWords(l policy.Limits) string {
+	var words []string
+	for _, limit := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"max_key_age", l.MaxKeyAge},
+		{"rotation_warning", l.RotationWarning},
+		{"max_key_idle", l.MaxKeyIdle},
+		{"rotation_overlap", l.RotationOverlap},
+		{"setup_window", l.SetupWindow},
+	} {
+		words = append(words, limit.name+" "+model.Duration(limit.value).String())
+	}
+	return strings.Join(words, ", ")
+}
+
+func exemptionInWords(e policy.Exemption) string {
+	text := e.UserName
+	if e.Account != "" {
+		text += " in " + e.Account
+	}
+	return text + " from " + listed(e.Rules)
+}
+
+func selectionInWords(s policy.Selection) string {
+	text := "all"
+	if len(s.Include) > 0 {
+		text = fmt.Sprintf("those that match one of %d under include", len(s.Include))
+	}
+	if len(s.Exclude) > 0 {
+		text += fmt.Sprintf(", but for those that match one of %d under exclude", len(s.Exclude))
+	}
+	return text
+}
+
+// listed joins words with commas.
+func listed[T ~string](words []T) string {
+	var text []string
+	for _, word := range words {
+		text = append(text, string(word))
+	}
+	return strings.Join(text, ", ")
+}

@@ -1,0 +1,502 @@
+package config
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden file, the JSON schema and the table of fields")
+
+const day = 24 * time.Hour
+
+// sameExpression compares regular expressions by their text.
+var sameExpression = cmp.Comparer(func(a, b *regexp.Regexp) bool {
+	return a == nil && b == nil || a != nil && b != nil && a.String() == b.String()
+})
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+func write(t *testing.T, file, content string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func files(t *testing.T, pattern string) []string {
+	t.Helper()
+	all, err := filepath.Glob(pattern)
+	if err != nil || len(all) == 0 {
+		t.Fatalf("files %s: got %v, %v", pattern, all, err)
+	}
+	return all
+}
+
+func anchored(t *testing.T, expr string) *regexp.Regexp {
+	t.Helper()
+	compiled, err := policy.Anchored(expr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return compiled
+}
+
+func isTrue(b bool) *bool { return &b }
+
+func TestLoad(t *testing.T) {
+	standard := policy.Class{Name: "default", Limits: policy.DefaultLimits()}
+	fullDefaults := policy.Limits{
+		MaxKeyAge: 80 * day, RotationWarning: 10 * day, MaxKeyIdle: 40 * day,
+		RotationOverlap: 5 * day, SetupWindow: 10 * time.Minute,
+	}
+	exempt := func(account, reason string) policy.Exemption {
+		return policy.Exemption{
+			Account: account, UserName: "a", Rules: []policy.Rule{policy.KeyRotation}, Reason: reason,
+			Until: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC),
+		}
+	}
+	tests := []struct {
+		file string
+		want Config
+	}{
+		{"empty.yml", Config{Policy: &policy.Policy{Default: standard}}},
+		{"comments.yml", Config{Policy: &policy.Policy{Default: standard}}},
+		{"null.yml", Config{Policy: &policy.Policy{Default: standard}}},
+		{"empty-parts.yml", Config{Policy: &policy.Policy{Default: standard}}},
+		{"only-the-age.yml", Config{Policy: &policy.Policy{
+			Default: policy.Class{Name: "default", Limits: policy.Limits{
+				MaxKeyAge: 365 * day, RotationWarning: 14 * day, MaxKeyIdle: 45 * day,
+				RotationOverlap: 7 * day, SetupWindow: 15 * time.Minute,
+			}},
+			Classes: []policy.Class{{
+				Name: "strict", Match: policy.Match{Console: isTrue(true)},
+				Limits: policy.Limits{
+					MaxKeyAge: 365 * day, RotationWarning: 14 * day, MaxKeyIdle: 45 * day, SetupWindow: 15 * time.Minute,
+				},
+			}},
+		}}},
+		{"tags-by-default.yml", Config{
+			Policy: &policy.Policy{Default: standard, OwnerTags: []string{"Owner"}},
+			Tags:   awsapi.TagsFromAuthorizationDetails,
+		}},
+		{"tags-not-needed.yml", Config{Policy: &policy.Policy{Default: standard}}},
+		{"accounts.yml", Config{Policy: &policy.Policy{Default: standard, Exemptions: []policy.Exemption{
+			exempt("012345678901", "unquoted decimal"), exempt("012345670123", "unquoted octal"),
+			exempt("123456789012", "unquoted"), exempt("000000000001", "quoted"),
+		}}}},
+		{"full.yml", Config{
+			Tags: awsapi.TagsFromListUserTags,
+			Policy: &policy.Policy{
+				Default: policy.Class{Name: "default", Limits: fullDefaults},
+				Classes: []policy.Class{
+					{
+						Name: "machines",
+						Match: policy.Match{
+							UserName: policy.Glob("ci-*"),
+							Path:     policy.Glob("/robots/*"),
+							Tags: []policy.TagMatch{
+								{Key: "cost center", Value: policy.Glob("4?")},
+								{Key: "kind", Value: policy.Glob("robot")},
+							},
+							Console: isTrue(false),
+						},
+						Limits: policy.Limits{
+							MaxKeyAge: 365 * day, RotationWarning: 30 * day, MaxKeyIdle: 20 * day, RotationOverlap: day,
+						},
+					},
+					{
+						Name:   "deployers",
+						Match:  policy.Match{UserName: anchored(t, "(ci|cd)-.+")},
+						Limits: fullDefaults,
+					},
+				},
+				OwnerTags:       []string{"Owner", "team"},
+				UserTags:        []string{"cost-center"},
+				KeyDescriptions: true,
+				Exemptions: []policy.Exemption{
+					{
+						Account: "123456789012", UserName: "break-glass",
+						Rules:  []policy.Rule{policy.ConsoleUserWithoutMFA, policy.KeyUnused},
+						Reason: "The second way in, kept in a safe.", Until: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC),
+					},
+					{
+						UserName: policy.RootUserName, Rules: []policy.Rule{policy.RootAccessKey},
+						Reason: "Needed until the old backup is gone.", Until: time.Date(2027, 7, 1, 0, 0, 0, 0, time.UTC),
+					},
+				},
+				ExemptionTag: "iam-exporter-exempt",
+				Users: policy.Selection{
+					Include: []policy.Match{
+						{
+							UserName: policy.Glob("a*"), Path: policy.Glob("/in/*"), Console: isTrue(true),
+							Tags: []policy.TagMatch{{Key: "in", Value: policy.Glob("1")}},
+						},
+						{UserName: anchored(t, "in-[0-9]+")},
+					},
+					Exclude: []policy.Match{
+						{
+							UserName: policy.Glob("x*"), Path: policy.Glob("/out/*"), Console: isTrue(false),
+							Tags: []policy.TagMatch{{Key: "out", Value: policy.Glob("2")}},
+						},
+						{UserName: anchored(t, "out-[0-9]+")},
+					},
+				},
+			},
+		}},
+	}
+	tested := map[string]bool{}
+	for _, tt := range tests {
+		tested[tt.file] = true
+		t.Run(tt.file, func(t *testing.T) {
+			got, err := Load(filepath.Join("testdata", tt.file), policy.DefaultLimits())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(&tt.want, got, sameExpression); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+	for _, file := range goodFiles(t) {
+		if !tested[filepath.Base(file)] {
+			t.Errorf("%s is not tested", file)
+		}
+	}
+}
+
+func goodFiles(t *testing.T) []string {
+	var all []string
+	for _, file := range files(t, "testdata/*.yml") {
+		if !strings.HasSuffix(file, ".bad.yml") {
+			all = append(all, file)
+		}
+	}
+	return all
+}
+
+// TestBadFiles compares the messages for all bad files with those in one golden
+// file: each message begins with the name of its file.
+func TestBadFiles(t *testing.T) {
+	golden := filepath.Join("testdata", "bad.txt")
+	var all strings.Builder
+	for _, file := range files(t, "testdata/*.bad.yml") {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			c, err := Parse(filepath.Base(file), []byte(read(t, file)), policy.DefaultLimits())
+			if c != nil || err == nil {
+				t.Fatalf("Parse = %v, %v, want an error alone", c, err)
+			}
+			for line := range strings.Lines(err.Error()) {
+				if !strings.HasPrefix(line, filepath.Base(file)+":") {
+					t.Errorf("got line %q, want the file's name first", line)
+				}
+			}
+			all.WriteString(err.Error() + "\n")
+		})
+	}
+	if *update {
+		write(t, golden, all.String())
+	}
+	if diff := cmp.Diff(read(t, golden), all.String()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestBadLimitsOfFlags(t *testing.T) {
+	flags := policy.DefaultLimits()
+	flags.MaxKeyIdle = 0
+	tests := []struct{ name, content, want string }{
+		{"left", "owner_tags: [Owner]\n", "f.yml:1: policy.defaults.max_key_idle: got 0s, which comes from the flags, want more than 0"},
+		{"left to a class", "policy:\n  classes: [{name: a, match: {path: '*'}, max_key_age: 50d}]\n", "f.yml:1: policy.defaults.max_key_idle: got 0s, which comes from the flags, want more than 0"},
+		{"overridden", "policy:\n  defaults: {max_key_idle: 5d}\n", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := ""
+			if _, err := Parse("f.yml", []byte(tt.content), flags); err != nil {
+				got = err.Error()
+			}
+			if got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestFileThatCannotBeRead(t *testing.T) {
+	dir := t.TempDir()
+	large := filepath.Join(dir, "large.yml")
+	write(t, large, "#"+strings.Repeat(" ", maxSize))
+	tests := []struct{ name, file, want string }{
+		{"missing", filepath.Join(dir, "none.yml"), "read configuration: open " + filepath.Join(dir, "none.yml") + ": no such file or directory"},
+		{"a folder", dir, "read configuration: read " + dir + ": is a directory"},
+		{"too large", large, large + ": got more than 1048576 bytes, want no more"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Load(tt.file, policy.DefaultLimits())
+			if err == nil || err.Error() != tt.want {
+				t.Errorf("Load: got %v, want %s", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestLargestFile(t *testing.T) {
+	content := append([]byte("owner_tags: [Owner]\n#"), bytes.Repeat([]byte(" "), maxSize)...)[:maxSize]
+	if _, err := Parse("f.yml", content, policy.DefaultLimits()); err != nil {
+		t.Error(err)
+	}
+}
+
+// changes holds, for each field that holds a value, a change of it in full.yml.
+func changes() map[string][2]string {
+	return map[string][2]string{
+		"policy.defaults.max_key_age":             {"80d", "81d"},
+		"policy.defaults.rotation_warning":        {"10d", "11d"},
+		"policy.defaults.max_key_idle":            {"40d", "41d"},
+		"policy.defaults.rotation_overlap":        {"5d\n    setup", "6d\n    setup"},
+		"policy.defaults.setup_window":            {"10m", "11m"},
+		"policy.classes[].name":                   {"machines", "robots"},
+		"policy.classes[].match.user_name":        {"ci-*", "cd-*"},
+		"policy.classes[].match.user_name_regexp": {"(ci|cd)-.+", "(ci|cd)-.*"},
+		"policy.classes[].match.path":             {"/robots/*", "/machines/*"},
+		"policy.classes[].match.tags":             {"kind: robot", "kind: machine"},
+		"policy.classes[].match.console_access":   {"false", "true"},
+		"policy.classes[].max_key_age":            {"365d", "366d"},
+		"policy.classes[].rotation_warning":       {"30d", "31d"},
+		"policy.classes[].max_key_idle":           {"20d", "21d"},
+		"policy.classes[].rotation_overlap":       {"overlap: 1d", "overlap: 2d"},
+		"policy.classes[].setup_window":           {"window: 0", "window: 1s"},
+		"owner_tags":                              {"Owner, team", "team, Owner"},
+		"user_tags":                               {"[cost-center]", "[cost-centre]"},
+		"key_descriptions":                        {"descriptions: true", "descriptions: false"},
+		"tags_from":                               {"ListUserTags", "GetAccountAuthorizationDetails"},
+		"exemptions[].user":                       {"break-glass", "break-ice"},
+		"exemptions[].account":                    {"123456789012", "123456789013"},
+		"exemptions[].rules":                      {"key_unused", "key_rotation"},
+		"exemptions[].reason":                     {"second way", "third way"},
+		"exemptions[].until":                      {"2026-12-31", "2026-12-30"},
+		"exemption_tag":                           {"iam-exporter-exempt", "exempt"},
+		"users.include[].user_name":               {"a*", "b*"},
+		"users.include[].user_name_regexp":        {"in-[0-9]+", "in-[0-8]+"},
+		"users.include[].path":                    {"/in/*", "/on/*"},
+		"users.include[].tags":                    {`{in: "1"}`, `{in: "3"}`},
+		"users.include[].console_access":          {"access: true", "access: false"},
+		"users.exclude[].user_name":               {"x*", "y*"},
+		"users.exclude[].user_name_regexp":        {"out-[0-9]+", "out-[0-8]+"},
+		"users.exclude[].path":                    {"/out/*", "/off/*"},
+		"users.exclude[].tags":                    {`{out: "2"}`, `{out: "3"}`},
+		"users.exclude[].console_access":          {"access: False", "access: true"},
+	}
+}
+
+// TestEveryFieldIsRead changes each field of a file, which must change what
+// comes of it.
+func TestEveryFieldIsRead(t *testing.T) {
+	content := read(t, filepath.Join("testdata", "full.yml"))
+	base, err := Parse("full.yml", []byte(content), policy.DefaultLimits())
+	if err != nil {
+		t.Fatal(err)
+	}
+	untested := changes()
+	for path, f := range everyField() {
+		if holdsFields(f.Type) {
+			continue
+		}
+		t.Run(path, func(t *testing.T) {
+			change, ok := untested[path]
+			if !ok {
+				t.Fatal("no change of this field to test")
+			}
+			delete(untested, path)
+			changed := strings.Replace(content, change[0], change[1], 1)
+			if changed == content {
+				t.Fatalf("the file does not hold %q", change[0])
+			}
+			got, err := Parse("full.yml", []byte(changed), policy.DefaultLimits())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if cmp.Equal(base, got, sameExpression) {
+				t.Errorf("a change to %q makes no difference", change[1])
+			}
+		})
+	}
+	for path := range untested {
+		t.Errorf("%s is no field", path)
+	}
+}
+
+// everyField yields the fields of the format in order, lists as path[].
+func everyField() func(yield func(string, field) bool) {
+	return func(yield func(string, field) bool) { walk("", reflect.TypeFor[format](), yield) }
+}
+
+func walk(path string, t reflect.Type, yield func(string, field) bool) bool {
+	for _, f := range fieldsOf(t) {
+		at := join(path, f.name)
+		if !yield(at, f) {
+			return false
+		}
+		if !holdsFields(f.Type) {
+			continue
+		}
+		inside := f.Type
+		if inside.Kind() == reflect.Slice {
+			at, inside = at+"[]", inside.Elem()
+		}
+		if !walk(at, inside, yield) {
+			return false
+		}
+	}
+	return true
+}
+
+// holdsFields tells whether the type is a mapping of fields, or a list of them.
+func holdsFields(t reflect.Type) bool {
+	if t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	_, isScalar := reflect.New(t).Interface().(scalar)
+	return t.Kind() == reflect.Struct && !isScalar
+}
+
+func TestSummary(t *testing.T) {
+	standard := "classes, the first that matches counts:\n" +
+		"  default: max_key_age 90d, rotation_warning 2w, max_key_idle 45d, rotation_overlap 1w, setup_window 15m\n"
+	ends := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
+	one := "exemptions:\n- {user: ann, account: '123456789012', rules: [key_unused, key_rotation], reason: x, until: 2026-12-31}\n"
+	tests := []struct {
+		name, content string
+		now           time.Time
+		want          string
+	}{
+		{"nothing", "", ends, standard + "tags: not read, nothing needs them\nexemptions: 0\nusers with series of their own: all\n"},
+		{
+			"everything", read(t, filepath.Join("testdata", "full.yml")), ends.Add(-day),
+			"classes, the first that matches counts:\n" +
+				"  machines: max_key_age 1y, rotation_warning 30d, max_key_idle 20d, rotation_overlap 1d, setup_window 0s\n" +
+				"  deployers: max_key_age 80d, rotation_warning 10d, max_key_idle 40d, rotation_overlap 5d, setup_window 10m\n" +
+				"  default: max_key_age 80d, rotation_warning 10d, max_key_idle 40d, rotation_overlap 5d, setup_window 10m\n" +
+				"tags: read by ListUserTags\n" +
+				"exemptions: 2\n" +
+				"  break-glass in 123456789012 from console_user_without_mfa, key_unused: lapses soon, its last day is 2026-12-31\n" +
+				"  and those that users' tags iam-exporter-exempt hold\n" +
+				"users with series of their own: those that match one of 2 under include, but for those that match one of 2 under exclude\n",
+		},
+		{
+			"long in force", one, ends.Add(-30*day - time.Second),
+			standard + "tags: not read, nothing needs them\nexemptions: 1\nusers with series of their own: all\n",
+		},
+		{
+			"thirty days before the end", one, ends.Add(-30 * day),
+			standard + "tags: not read, nothing needs them\nexemptions: 1\n" +
+				"  ann in 123456789012 from key_unused, key_rotation: lapses soon, its last day is 2026-12-31\n" +
+				"users with series of their own: all\n",
+		},
+		{
+			"in the last second", one, ends.Add(-time.Second),
+			standard + "tags: not read, nothing needs them\nexemptions: 1\n" +
+				"  ann in 123456789012 from key_unused, key_rotation: lapses soon, its last day is 2026-12-31\n" +
+				"users with series of their own: all\n",
+		},
+		{
+			"at the end", one, ends,
+			standard + "tags: not read, nothing needs them\nexemptions: 1\n" +
+				"  ann in 123456789012 from key_unused, key_rotation: lapsed, its last day was 2026-12-31\n" +
+				"users with series of their own: all\n",
+		},
+		{
+			"some users hidden", "users: {exclude: [{path: /people/*}]}", ends,
+			standard + "tags: not read, nothing needs them\nexemptions: 0\n" +
+				"users with series of their own: all, but for those that match one of 1 under exclude\n",
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := Parse("f.yml", []byte(tt.content), policy.DefaultLimits())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.want, c.Summary(tt.now)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	seeds, err := filepath.Glob("testdata/*.yml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, seed := range seeds {
+		content, err := os.ReadFile(seed)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(content)
+	}
+	now := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	f.Fuzz(func(t *testing.T, content []byte) {
+		c, err := Parse("f.yml", content, policy.DefaultLimits())
+		if err != nil {
+			for line := range strings.Lines(err.Error()) {
+				if !strings.HasPrefix(line, "f.yml:") {
+					t.Errorf("got line %q, want the file's name first", line)
+				}
+			}
+			return
+		}
+		if c.Policy.NeedsTags() != (c.Tags != awsapi.NoTags) {
+			t.Errorf("tags come from %q, and they are needed: %t", c.Tags, c.Policy.NeedsTags())
+		}
+		for _, class := range append(c.Policy.Classes, c.Policy.Default) {
+			if problems := class.Limits.Problems(); len(problems) > 0 {
+				t.Errorf("class %s: %v", class.Name, problems)
+			}
+		}
+		users := []inventory.User{{Name: "ann", Path: "/"}}
+		if j := policy.Judge(&inventory.Snapshot{Users: users}, c.Policy, now); len(j.Users) != 1 || c.Summary(now) == "" {
+			t.Errorf("got %v, want a standing and a summary", j.Users)
+		}
+	})
+}
+
+// TestErrorsAreInOrder holds problems to the order of their lines, whatever
+// finds them.
+func TestErrorsAreInOrder(t *testing.T) {
+	content := "user_tags: [a-b, a_b]\nowner: x\npolicy: {defaults: {max_key_age: 0}}\nexemption_tag: ''\n"
+	_, err := Parse("f.yml", []byte(content), policy.DefaultLimits())
+	if err == nil {
+		t.Fatal("got no error")
+	}
+	var lines []string
+	for line := range strings.Lines(err.Error()) {
+		lines = append(lines, strings.Join(strings.Split(line, ":")[:3], ":"))
+	}
+	want := []string{"f.yml:1: user_tags[1]", "f.yml:2: owner", "f.yml:3: policy.defaults.max_key_age", "f.yml:4: exemption_tag"}
+	if diff := cmp.Diff(want, lines); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}

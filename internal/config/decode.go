@@ -1,0 +1,330 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// document is a file under examination: where in it everything stands, and what
+// is wrong with it.
+type document struct {
+	file     string
+	lines    map[string]int  // of what the file has, by path
+	broken   map[string]bool // paths with problems, and the paths above them
+	problems []problem
+}
+
+// problem is one mistake.
+type problem struct {
+	line int // 0 if there is none
+	path string
+	text string
+}
+
+func newDocument(file string) *document {
+	return &document{file: file, lines: map[string]int{"": 1}, broken: map[string]bool{}}
+}
+
+// has tells whether the file says anything at the path.
+func (d *document) has(path string) bool { return d.lines[path] > 0 }
+
+// fail notes a problem with what stands, or is missing, at the path.
+func (d *document) fail(path, format string, args ...any) {
+	at := path
+	for !d.has(at) {
+		at = above(at)
+	}
+	d.failAt(d.lines[at], path, format, args...)
+}
+
+func (d *document) failAt(line int, path, format string, args ...any) {
+	d.problems = append(d.problems, problem{line, path, fmt.Sprintf(format, args...)})
+	for ; path != ""; path = above(path) {
+		d.broken[path] = true
+	}
+}
+
+// err returns all problems in the order of the file; nil if there are none.
+func (d *document) err() error {
+	slices.SortStableFunc(d.problems, func(a, b problem) int { return a.line - b.line })
+	var all []error
+	for _, p := range d.problems {
+		text := d.file + ":" + strconv.Itoa(p.line) + ": "
+		if p.path != "" {
+			text += p.path + ": "
+		}
+		all = append(all, errors.New(text+p.text))
+	}
+	return errors.Join(all...)
+}
+
+// plainKeys are the keys that need no quotes in a path.
+var plainKeys = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+
+// join returns the path of an entry: policy.classes, or tags["a key"].
+func join(path, key string) string {
+	switch {
+	case !plainKeys.MatchString(key):
+		return path + "[" + strconv.Quote(key) + "]"
+	case path == "":
+		return key
+	}
+	return path + "." + key
+}
+
+func element(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
+
+// above returns a path closer to the top, at last the empty one.
+func above(path string) string { return path[:max(strings.LastIndexAny(path, ".["), 0)] }
+
+// read decodes the content.
+func (d *document) read(content []byte, into *format) {
+	loader, err := yaml.NewLoader(bytes.NewReader(content))
+	var root, second yaml.Node
+	if err == nil {
+		err = loader.Load(&root)
+	}
+	if errors.Is(err, io.EOF) {
+		return // nothing but comments
+	}
+	if err == nil && !isNull(root.Content[0]) {
+		d.decode("", root.Content[0], reflect.ValueOf(into).Elem())
+	}
+	if err == nil {
+		err = loader.Load(&second)
+	}
+	switch {
+	case err == nil:
+		d.failAt(second.Line, "", "got a second document, want one in a file")
+	case !errors.Is(err, io.EOF):
+		d.failSyntax(err, content)
+	}
+}
+
+// failSyntax notes that the content is no YAML.
+func (d *document) failSyntax(err error, content []byte) {
+	var syntax *yaml.LoadError
+	if !errors.As(err, &syntax) {
+		d.fail("", "not valid YAML: %q", err)
+		return
+	}
+	line, text := syntax.Mark.Line, syntax.Message
+	if line == 0 {
+		line = lineOfUnreadable(content)
+	}
+	if syntax.ContextMsg != "" {
+		text += fmt.Sprintf(" %s that begins on line %d", syntax.ContextMsg, syntax.ContextMark.Line)
+	}
+	d.failAt(line, "", "not valid YAML: %s", strings.Join(strings.Fields(text), " "))
+}
+
+// lineOfUnreadable finds the first character that YAML does not allow.
+func lineOfUnreadable(content []byte) int {
+	at := bytes.IndexFunc(content, func(r rune) bool {
+		return r == utf8.RuneError || unicode.IsControl(r) && !strings.ContainsRune("\t\n\r", r)
+	})
+	return 1 + bytes.Count(content[:max(at, 0)], []byte("\n"))
+}
+
+func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
+
+// decode takes the node over into a value of the format.
+func (d *document) decode(path string, n *yaml.Node, into reflect.Value) {
+	if s, ok := into.Addr().Interface().(scalar); ok {
+		d.decodeScalar(path, n, s)
+		return
+	}
+	switch into.Kind() {
+	case reflect.Pointer:
+		into.Set(reflect.New(into.Type().Elem()))
+		d.decode(path, n, into.Elem())
+	case reflect.Bool:
+		if d.is(yaml.ScalarNode, path, n, into.Type()) {
+			into.SetBool(strings.EqualFold(n.Value, "true"))
+		}
+	case reflect.Slice:
+		if d.is(yaml.SequenceNode, path, n, into.Type()) {
+			d.decodeList(path, n, into)
+		}
+	case reflect.Map:
+		if d.is(yaml.MappingNode, path, n, into.Type()) {
+			d.decodeMap(path, n, into)
+		}
+	case reflect.Struct:
+		if d.is(yaml.MappingNode, path, n, into.Type()) {
+			d.decodeFields(path, n, into)
+		}
+	}
+}
+
+// is tells whether the node can be of the type, and notes the problem if not.
+// Aliases and tags are refused: a file of this size has no need of them, and
+// without them everything is what it looks like.
+func (d *document) is(kind yaml.Kind, path string, n *yaml.Node, t reflect.Type) bool {
+	must, mustHold := reflect.Zero(t).Interface().(filled)
+	switch {
+	case n.Kind != kind, n.Style&yaml.TaggedStyle != 0, t.Kind() == reflect.Bool && n.Tag != "!!bool":
+		d.fail(path, "got %s, want %s", shown(n), wanted(t))
+	case mustHold && len(n.Content) == 0:
+		d.fail(path, "got none, want %s", must.atLeast())
+	default:
+		return true
+	}
+	return false
+}
+
+func (d *document) decodeScalar(path string, n *yaml.Node, s scalar) {
+	_, asWritten := s.(unquoted)
+	switch {
+	case n.Kind != yaml.ScalarNode, n.Style&yaml.TaggedStyle != 0, isNull(n):
+		d.fail(path, "got %s, want %s", shown(n), s.want())
+	case n.Tag != "!!str" && !asWritten:
+		d.fail(path, "got %s, which is no text, want %s, in quotes", n.Value, s.want())
+	case !s.set(n.Value):
+		d.fail(path, "got %s, want %s", shown(n), s.want())
+	}
+}
+
+func (d *document) decodeList(path string, n *yaml.Node, into reflect.Value) {
+	into.Set(reflect.MakeSlice(into.Type(), len(n.Content), len(n.Content)))
+	for i, item := range n.Content {
+		at := element(path, i)
+		d.lines[at] = item.Line
+		d.decode(at, item, into.Index(i))
+	}
+}
+
+func (d *document) decodeMap(path string, n *yaml.Node, into reflect.Value) {
+	into.Set(reflect.MakeMap(into.Type()))
+	for _, p := range d.pairs(path, n) {
+		key, value := reflect.New(into.Type().Key()), reflect.New(into.Type().Elem()).Elem()
+		d.decodeScalar(p.path, p.key, key.Interface().(scalar))
+		d.decode(p.path, p.value, value)
+		into.SetMapIndex(key.Elem(), value)
+	}
+}
+
+func (d *document) decodeFields(path string, n *yaml.Node, into reflect.Value) {
+	known := fieldsOf(into.Type())
+	for _, p := range d.pairs(path, n) {
+		i := slices.IndexFunc(known, func(f field) bool { return f.name == p.key.Value })
+		if i < 0 {
+			d.fail(p.path, "unknown field, want one of %s", names(known))
+			continue
+		}
+		d.decode(p.path, p.value, into.FieldByIndex(known[i].Index))
+	}
+	for _, f := range known {
+		if at := join(path, f.name); f.required && !d.has(at) {
+			d.fail(at, "missing, want %s", wanted(f.Type))
+		}
+	}
+}
+
+// pair is one entry of a mapping.
+type pair struct {
+	path       string
+	key, value *yaml.Node
+}
+
+// pairs returns the entries of the mapping that have keys of their own.
+func (d *document) pairs(path string, n *yaml.Node) []pair {
+	var all []pair
+	for i := 0; i < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		at := join(path, key.Value)
+		switch {
+		case key.Tag == "!!merge":
+			d.failAt(key.Line, path, "got the merge key <<, which is not supported, want the fields themselves")
+		case key.Kind != yaml.ScalarNode, key.Tag != "!!str", key.Style&yaml.TaggedStyle != 0:
+			d.failAt(key.Line, path, "got %s as a key, want text, in quotes if need be", shown(key))
+		case d.has(at):
+			d.failAt(key.Line, at, "got it twice, want it once; first on line %d", d.lines[at])
+		default:
+			d.lines[at] = key.Line
+			all = append(all, pair{at, key, value})
+		}
+	}
+	return all
+}
+
+// field is a field of the format.
+type field struct {
+	reflect.StructField
+	name     string
+	required bool
+}
+
+// fieldsOf returns the fields of a struct, those of embedded ones included.
+func fieldsOf(t reflect.Type) []field {
+	var all []field
+	for _, f := range reflect.VisibleFields(t) {
+		if name, options, ok := strings.Cut(f.Tag.Get("json"), ","); name != "" {
+			all = append(all, field{f, name, !ok || options != "omitempty"})
+		}
+	}
+	return all
+}
+
+func names(fields []field) string {
+	var all []string
+	for _, f := range fields {
+		all = append(all, f.name)
+	}
+	return listed(all)
+}
+
+// wanted says what a value of the type looks like.
+func wanted(t reflect.Type) string {
+	if s, ok := reflect.New(t).Interface().(scalar); ok {
+		return s.want()
+	}
+	switch t.Kind() {
+	case reflect.Pointer:
+		return wanted(t.Elem())
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Slice:
+		return "a list"
+	case reflect.Map:
+		return "a mapping of tag keys to globs"
+	}
+	return "a mapping with any of " + names(fieldsOf(t))
+}
+
+// shown says what the node is, for an error.
+func shown(n *yaml.Node) string {
+	switch {
+	case n.Kind == yaml.AliasNode:
+		return "the alias *" + n.Value + ", which is not supported"
+	case n.Style&yaml.TaggedStyle != 0:
+		return "the tag " + strconv.Quote(n.Tag) + ", which is not supported"
+	case n.Kind == yaml.SequenceNode:
+		return "a list"
+	case n.Kind == yaml.MappingNode:
+		return "a mapping"
+	case isNull(n):
+		return "nothing"
+	}
+	return quoted(n.Value)
+}
+
+// quoted returns the text in quotes, without its end if it is long.
+func quoted(text string) string {
+	const most = 100
+	if runes := []rune(text); len(runes) > most {
+		text = string(runes[:most]) + "…"
+	}
+	return strconv.Quote(text)
+}

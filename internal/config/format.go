@@ -1,0 +1,259 @@
+package config
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/prometheus/common/model"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+)
+
+// format is the configuration file. It and the types below are the only
+// description of it: the decoder, the JSON schema and the table of fields in
+// docs/configuration.md follow them. A field without omitempty is required.
+type format struct {
+	Policy          policySection `json:"policy,omitempty" jsonschema:"The limits that keys are judged by."`
+	OwnerTags       []tagKey      `json:"owner_tags,omitempty" jsonschema:"The tags that name a user's owner. The first that the user has, with a value, counts."`
+	UserTags        []tagKey      `json:"user_tags,omitempty" jsonschema:"The tags to serve as labels, tag_ and the key, with _ for whatever a label cannot hold."`
+	KeyDescriptions bool          `json:"key_descriptions,omitempty" jsonschema:"Serve the descriptions of access keys, which AWS keeps in user tags named by the key's id."`
+	TagsFrom        tagSource     `json:"tags_from,omitempty" jsonschema:"How to read the users' tags, if anything here needs them. The default is GetAccountAuthorizationDetails."`
+	Exemptions      []exemption   `json:"exemptions,omitempty" jsonschema:"Who is excused from which rules, why and until when."`
+	ExemptionTag    tagKey        `json:"exemption_tag,omitempty" jsonschema:"The user tag that may hold an exemption. Whoever may tag a user can exempt that user; off without it."`
+	Users           users         `json:"users,omitempty" jsonschema:"Which users have series of their own. The others stay in the account's counts."`
+}
+
+type policySection struct {
+	Defaults limits  `json:"defaults,omitempty" jsonschema:"The limits of users whom no class matches, and of classes that set none. What is not set here comes from the flags."`
+	Classes  []class `json:"classes,omitempty" jsonschema:"Classes of users with limits of their own. The first that matches counts."`
+}
+
+type limits struct {
+	MaxKeyAge       *duration `json:"max_key_age,omitempty" jsonschema:"How old an active key may become; more than 0."`
+	RotationWarning *duration `json:"rotation_warning,omitempty" jsonschema:"How long before that a rotation counts as due; less than max_key_age."`
+	MaxKeyIdle      *duration `json:"max_key_idle,omitempty" jsonschema:"How long an active key may go unused; more than 0."`
+	RotationOverlap *duration `json:"rotation_overlap,omitempty" jsonschema:"How long a user may have a second active key, to rotate the first; 0 for not at all."`
+	SetupWindow     *duration `json:"setup_window,omitempty" jsonschema:"How soon after its user a key must be created to count as made at user setup."`
+}
+
+type class struct {
+	Name  className `json:"name" jsonschema:"The name of the class, as metrics show it; unique."`
+	Match match     `json:"match" jsonschema:"Whom the class is for. All conditions must hold."`
+	limits
+}
+
+type match struct {
+	UserName       userGlob      `json:"user_name,omitempty" jsonschema:"The user's whole name. * stands for any characters or none, ? for one."`
+	UserNameRegexp expression    `json:"user_name_regexp,omitempty" jsonschema:"The same as a regular expression, anchored at both ends; instead of user_name."`
+	Path           pathGlob      `json:"path,omitempty" jsonschema:"The user's whole path. * stands for any characters or none, slashes too, ? for one."`
+	Tags           tagConditions `json:"tags,omitempty" jsonschema:"Tags that the user has, each with a glob for its whole value. Case does not tell keys apart."`
+	ConsoleAccess  *bool         `json:"console_access,omitempty" jsonschema:"Whether the user has a password."`
+}
+
+type exemption struct {
+	User    userName `json:"user" jsonschema:"The user's exact name; <root_account> for root, whom only root_access_key judges."`
+	Account account  `json:"account,omitempty" jsonschema:"The account of the user; every account without it."`
+	Rules   ruleList `json:"rules" jsonschema:"The rules that the user is excused from."`
+	Reason  reason   `json:"reason" jsonschema:"Why, in words for people."`
+	Until   date     `json:"until" jsonschema:"The last day of the exemption, in UTC."`
+}
+
+type users struct {
+	Include inclusions `json:"include,omitempty" jsonschema:"Only users that match one of these; everybody without it."`
+	Exclude []match    `json:"exclude,omitempty" jsonschema:"No users that match one of these, included or not."`
+}
+
+type (
+	ruleList      []rule
+	inclusions    []match
+	tagConditions map[tagKey]valueGlob
+)
+
+// filled is a list or mapping that must not be empty.
+type filled interface {
+	atLeast() string // what it must hold
+}
+
+func (ruleList) atLeast() string { return "at least one rule" }
+func (inclusions) atLeast() string {
+	return "at least one mapping of conditions, or no include for everybody"
+}
+func (match) atLeast() string         { return "at least one condition" }
+func (tagConditions) atLeast() string { return "at least one tag" }
+
+// scalar is a value that the file holds as one text.
+type scalar interface {
+	want() string         // what is expected
+	set(text string) bool // takes it, or tells that it is something else
+}
+
+// unquoted is a scalar of which YAML may think as a number or date. Its text
+// counts as written, with or without quotes.
+type unquoted interface {
+	scalar
+	unquoted()
+}
+
+// maxTagKey is how many characters the key of a tag can have.
+const maxTagKey = 128
+
+// The patterns of scalars, which the JSON schema shows too. What user names and
+// paths can hold: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+var (
+	classNames = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
+	userNames  = regexp.MustCompile(`^([A-Za-z0-9_+=,.@-]{1,64}|<root_account>)$`)
+	userGlobs  = regexp.MustCompile(`^[A-Za-z0-9_+=,.@*?-]+$`)
+	pathGlobs  = regexp.MustCompile(`^[/*]([!-~]*[/*?])?$`)
+	accounts   = regexp.MustCompile(`^[0-9]{12}$`)
+)
+
+// take sets a text if it matches the pattern.
+func take[T ~string](target *T, text string, pattern *regexp.Regexp) bool {
+	*target = T(text)
+	return pattern.MatchString(text)
+}
+
+type duration time.Duration
+
+func (*duration) unquoted() {}
+
+func (*duration) want() string { return "a duration such as 30s, 5m, 12h or 90d" }
+
+func (d *duration) set(text string) bool {
+	parsed, err := model.ParseDuration(text)
+	*d = duration(parsed)
+	return err == nil
+}
+
+// or returns the duration, or what holds without one.
+func (d *duration) or(inherited time.Duration) time.Duration {
+	if d == nil {
+		return inherited
+	}
+	return time.Duration(*d)
+}
+
+// over returns the limits, with inherited ones where none are set.
+func (l limits) over(inherited policy.Limits) policy.Limits {
+	return policy.Limits{
+		MaxKeyAge:       l.MaxKeyAge.or(inherited.MaxKeyAge),
+		RotationWarning: l.RotationWarning.or(inherited.RotationWarning),
+		MaxKeyIdle:      l.MaxKeyIdle.or(inherited.MaxKeyIdle),
+		RotationOverlap: l.RotationOverlap.or(inherited.RotationOverlap),
+		SetupWindow:     l.SetupWindow.or(inherited.SetupWindow),
+	}
+}
+
+// date is the end of an exemption; the file names the last day.
+type date time.Time
+
+func (*date) unquoted() {}
+
+func (*date) want() string { return "a date such as 2026-12-31" }
+
+func (d *date) set(text string) bool {
+	end, err := policy.EndOf(text)
+	*d = date(end)
+	return err == nil
+}
+
+type account string
+
+func (*account) unquoted() {}
+
+func (*account) want() string { return "the 12 digits of an account's id" }
+
+func (a *account) set(text string) bool { return take(a, text, accounts) }
+
+type className string
+
+func (*className) want() string {
+	return "a name of letters, digits, _, . and -, other than " + policy.DefaultClass + " and " + policy.UnknownClass
+}
+
+func (n *className) set(text string) bool {
+	return take(n, text, classNames) && text != policy.DefaultClass && text != policy.UnknownClass
+}
+
+type userName string
+
+func (*userName) want() string {
+	return "the exact name of an IAM user, or " + policy.RootUserName
+}
+
+func (n *userName) set(text string) bool { return take(n, text, userNames) }
+
+type userGlob string
+
+func (*userGlob) want() string {
+	return "a glob such as ci-*, of what user names can hold: letters, digits and _+=,.@-"
+}
+
+func (g *userGlob) set(text string) bool { return take(g, text, userGlobs) }
+
+type pathGlob string
+
+func (*pathGlob) want() string {
+	return "a glob such as /robots/*, which begins and ends as paths do: with / or a wildcard"
+}
+
+func (g *pathGlob) set(text string) bool { return take(g, text, pathGlobs) }
+
+type valueGlob string
+
+func (*valueGlob) want() string { return "a glob such as prod-*" }
+
+func (g *valueGlob) set(text string) bool {
+	*g = valueGlob(text) // empty, too: tags can be
+	return true
+}
+
+// expression is a regular expression; compiling it tells what is wrong with it.
+type expression string
+
+func (*expression) want() string { return "a regular expression in Go's syntax" }
+
+func (e *expression) set(text string) bool {
+	*e = expression(text)
+	return text != ""
+}
+
+type reason string
+
+func (*reason) want() string { return "a reason in words" }
+
+func (r *reason) set(text string) bool {
+	*r = reason(strings.TrimSpace(text)) // a block of text ends with a line break
+	return *r != ""
+}
+
+type tagKey string
+
+func (*tagKey) want() string { return "the key of a tag, 1 to 128 characters" }
+
+func (k *tagKey) set(text string) bool {
+	*k = tagKey(text)
+	return text != "" && utf8.RuneCountInString(text) <= maxTagKey
+}
+
+type rule policy.Rule
+
+func (*rule) want() string { return "one of " + listed(policy.Rules()) }
+
+func (r *rule) set(text string) bool {
+	*r = rule(text)
+	return slices.Contains(policy.Rules(), policy.Rule(text))
+}
+
+type tagSource awsapi.TagSource
+
+func (*tagSource) want() string { return "one of " + listed(awsapi.TagSources()) }
+
+func (s *tagSource) set(text string) bool {
+	*s = tagSource(text)
+	return slices.Contains(awsapi.TagSources(), awsapi.TagSource(text))
+}
