@@ -1,0 +1,114 @@
+package state
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+)
+
+const (
+	format  = "aws_iam_exporter facts"
+	version = 1
+)
+
+// file is the frame around the facts, written by frame.
+type file struct {
+	Format    string          `json:"format"`
+	Version   int             `json:"version"`
+	AccountID string          `json:"account_id"`
+	SHA256    string          `json:"sha256"` // of the bytes of Facts
+	Facts     json.RawMessage `json:"facts"`
+}
+
+// encode returns the file for a snapshot. It refuses one that decode would.
+func encode(snapshot *inventory.Snapshot) ([]byte, error) {
+	if err := check(snapshot); err != nil {
+		return nil, err
+	}
+	facts, err := json.Marshal(factsOf(snapshot))
+	if err != nil {
+		return nil, err
+	}
+	return frame(snapshot.Account.ID, checksum(facts), facts), nil
+}
+
+func checksum(facts []byte) string { return fmt.Sprintf("%x", sha256.Sum256(facts)) }
+
+// frame is the only way to write a file, byte for byte.
+func frame(accountID, checksum string, facts []byte) []byte {
+	head := fmt.Sprintf(`{"format":%q,"version":%d,"account_id":%q,"sha256":%q,"facts":`, format, version, accountID, checksum)
+	data := make([]byte, 0, len(head)+len(facts)+2)
+	data = append(append(data, head...), facts...)
+	return append(data, "}\n"...)
+}
+
+// decode returns the snapshot in the file of an account.
+func decode(accountID string, data []byte) (*inventory.Snapshot, error) {
+	f, err := unframe(data)
+	if err != nil {
+		return nil, err
+	}
+	if f.AccountID != accountID {
+		return nil, fmt.Errorf("it is of account %q, want %s, as its name says", f.AccountID, accountID)
+	}
+	sum := checksum(f.Facts)
+	if f.SHA256 != sum {
+		return nil, fmt.Errorf("it was damaged or edited: the SHA-256 of its facts is %s, want %q, as it says", sum, f.SHA256)
+	}
+	// JSON is lenient: unknown names, names in another case, repetitions, spaces.
+	if !bytes.Equal(data, frame(accountID, sum, f.Facts)) {
+		return nil, errors.New("it was damaged or edited: what is around its facts is not what the exporter writes")
+	}
+	kept, err := decodeFacts(f.Facts)
+	if err != nil {
+		return nil, err
+	}
+	if kept.Account.ID != accountID {
+		return nil, fmt.Errorf("its facts are of account %q, want %s, as its name says", kept.Account.ID, accountID)
+	}
+	snapshot, err := kept.snapshot()
+	if err == nil {
+		err = check(snapshot)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return snapshot, nil
+}
+
+// unframe reads what is around the facts. A later version may have laid out all
+// but format and version in another way, and is told all the same.
+func unframe(data []byte) (*file, error) {
+	if !utf8.Valid(data) {
+		return nil, errors.New("it was damaged: it is not UTF-8 text")
+	}
+	var f file
+	err := json.Unmarshal(data, &f)
+	switch {
+	case f.Format == format && f.Version > version:
+		return nil, fmt.Errorf("it was written by a newer exporter: its version is %d, want %d", f.Version, version)
+	case err != nil:
+		return nil, fmt.Errorf("it was cut off, damaged or never a state file: read JSON: %w", err)
+	case f.Format != format:
+		return nil, fmt.Errorf("its format is %q, want %q", f.Format, format)
+	case f.Version != version:
+		return nil, fmt.Errorf("its version is %d, want %d", f.Version, version)
+	}
+	return &f, nil
+}
+
+// decodeFacts decodes strictly what is known to be one whole JSON value.
+func decodeFacts(data []byte) (*facts, error) {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	kept := &facts{}
+	if err := decoder.Decode(kept); err != nil {
+		return nil, fmt.Errorf("read JSON: %w", err)
+	}
+	return kept, nil
+}
