@@ -43,8 +43,8 @@ func Load(file string, defaults policy.Limits) (*Config, error) {
 }
 
 // Parse reads the content of the file. The defaults are the limits that hold
-// where it sets none. The error holds every problem found, each on a line of its
-// own that begins with the file's name, and with the line where there is one.
+// where it sets none. The error holds every problem found, or the first hundred,
+// each on a line of its own that begins with the file's name.
 func Parse(file string, content []byte, defaults policy.Limits) (*Config, error) {
 	if len(content) > maxSize {
 		return nil, fmt.Errorf("%s: got more than %d bytes, want no more", file, maxSize)

@@ -268,6 +268,17 @@ func TestLargestFile(t *testing.T) {
 	}
 }
 
+func TestTooManyProblems(t *testing.T) {
+	_, err := Parse("f.yml", []byte("owner_tags: ["+strings.Repeat("'',", mostTold+2)+"]"), policy.DefaultLimits())
+	if err == nil {
+		t.Fatal("got no error")
+	}
+	lines := strings.Split(err.Error(), "\n")
+	if got, want := lines[len(lines)-1], "f.yml: and 2 more problems"; len(lines) != mostTold+1 || got != want {
+		t.Errorf("got %d lines, the last %q, want %d lines, the last %q", len(lines), got, mostTold+1, want)
+	}
+}
+
 // changes holds, for each field that holds a value, a change of it in full.yml.
 func changes() map[string][2]string {
 	return map[string][2]string{

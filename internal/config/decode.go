@@ -55,11 +55,19 @@ func (d *document) failAt(line int, path, format string, args ...any) {
 	}
 }
 
-// err returns all problems in the order of the file; nil if there are none.
+// mostTold is how many problems are told at once; nobody reads more, and a file
+// of another kind could have a hundred thousand.
+const mostTold = 100
+
+// err returns the problems in the order of the file; nil if there are none.
 func (d *document) err() error {
 	slices.SortStableFunc(d.problems, func(a, b problem) int { return a.line - b.line })
 	var all []error
-	for _, p := range d.problems {
+	for i, p := range d.problems {
+		if i == mostTold {
+			all = append(all, fmt.Errorf("%s: and %d more problems", d.file, len(d.problems)-mostTold))
+			break
+		}
 		text := d.file + ":" + strconv.Itoa(p.line) + ": "
 		if p.path != "" {
 			text += p.path + ": "

@@ -98,16 +98,19 @@ type unquoted interface {
 	unquoted()
 }
 
-// maxTagKey is how many characters the key of a tag can have.
-const maxTagKey = 128
+// How many characters the key and the value of a tag can have.
+const (
+	maxTagKey   = 128
+	maxTagValue = 256
+)
 
 // The patterns of scalars, which the JSON schema shows too. What user names and
 // paths can hold: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 var (
 	classNames = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
 	userNames  = regexp.MustCompile(`^([A-Za-z0-9_+=,.@-]{1,64}|<root_account>)$`)
-	userGlobs  = regexp.MustCompile(`^[A-Za-z0-9_+=,.@*?-]+$`)
-	pathGlobs  = regexp.MustCompile(`^[/*]([!-~]*[/*?])?$`)
+	userGlobs  = regexp.MustCompile(`^[A-Za-z0-9_+=,.@*?-]{1,128}$`)
+	pathGlobs  = regexp.MustCompile(`^[/*]([!-~]{0,510}[/*?])?$`)
 	accounts   = regexp.MustCompile(`^[0-9]{12}$`)
 )
 
@@ -190,7 +193,7 @@ func (n *userName) set(text string) bool { return take(n, text, userNames) }
 type userGlob string
 
 func (*userGlob) want() string {
-	return "a glob such as ci-*, of what user names can hold: letters, digits and _+=,.@-"
+	return "a glob such as ci-*, of at most 128 characters that user names can hold: letters, digits and _+=,.@-"
 }
 
 func (g *userGlob) set(text string) bool { return take(g, text, userGlobs) }
@@ -198,18 +201,18 @@ func (g *userGlob) set(text string) bool { return take(g, text, userGlobs) }
 type pathGlob string
 
 func (*pathGlob) want() string {
-	return "a glob such as /robots/*, which begins and ends as paths do: with / or a wildcard"
+	return "a glob such as /robots/*, of at most 512 characters, which begins and ends as paths do: with / or a wildcard"
 }
 
 func (g *pathGlob) set(text string) bool { return take(g, text, pathGlobs) }
 
 type valueGlob string
 
-func (*valueGlob) want() string { return "a glob such as prod-*" }
+func (*valueGlob) want() string { return "a glob such as prod-*, of at most 256 characters" }
 
 func (g *valueGlob) set(text string) bool {
-	*g = valueGlob(text) // empty, too: tags can be
-	return true
+	*g = valueGlob(text)
+	return utf8.RuneCountInString(text) <= maxTagValue // empty, too: tags can be
 }
 
 // expression is a regular expression; compiling it tells what is wrong with it.
