@@ -44,6 +44,7 @@ func States() []State { return []State{StatePending, StateUp, StateDown} }
 type Problem struct {
 	Reason Reason
 	Text   string // one sentence: what failed and what to do about it
+	User   string // whom the sentence names; empty if nobody
 }
 
 // Health tells how the reading of an account goes.

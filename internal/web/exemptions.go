@@ -99,6 +99,15 @@ func hides(j *policy.Judgement, e *policy.Exemption) bool {
 	return concerned && !listed && len(j.Policy.Users.Include)+len(j.Policy.Users.Exclude) > 0
 }
 
+// problemSentence says what is wrong, without naming a user who is hidden.
+func problemSentence(j *policy.Judgement, p inventory.Problem, users bool) string {
+	standing := j.Standing(p.User)
+	if p.User == "" || users && standing != nil && !standing.Hidden {
+		return p.Text
+	}
+	return fmt.Sprintf("A call about a user failed (%s). The log names the user and the cause.", p.Reason)
+}
+
 // tagProblems says which exemption tags cannot be read: in the judgement's
 // sentences, which name users and quote their tags, unless somebody is hidden.
 func tagProblems(j *policy.Judgement, users bool) []string {

@@ -267,6 +267,39 @@ func TestUnreadableExemptionTags(t *testing.T) {
 	}
 }
 
+// TestProblemsNameNoHiddenUser holds the sentences about failed calls to what
+// the policy lets everybody see.
+func TestProblemsNameNoHiddenUser(t *testing.T) {
+	const aboutAlice = `<li class="bad">user alice: denied</li>`
+	const aboutSomebody = `<li class="bad">A call about a user failed (denied). The log names the user and the cause.</li>`
+	for name, test := range map[string]struct {
+		about, hide string
+		noUsers     bool
+		want        string
+	}{
+		"about the account":            {want: aboutAlice, noUsers: true},
+		"about a user":                 {about: "alice", want: aboutAlice},
+		"about a user, another hidden": {about: "alice", hide: "bob", want: aboutAlice},
+		"about a hidden user":          {about: "alice", hide: "alice", want: aboutSomebody},
+		"about a user who is gone":     {about: "carol", want: aboutSomebody},
+		"about a user, users unserved": {about: "alice", noUsers: true, want: aboutSomebody},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := policy.Policy{}
+			if test.hide != "" {
+				p.Users.Exclude = []policy.Match{{UserName: policy.Glob(test.hide)}}
+			}
+			s := listed("111111111111", user("alice", ""), user("bob", ""))
+			s.Health.Problems = []inventory.Problem{{Reason: inventory.ReasonDenied, Text: "user alice: denied", User: test.about}}
+			o := options()
+			o.View, o.Users = under(&p, s), !test.noUsers
+			if got := section(t, o, "Account 111111111111 (aws)"); !strings.Contains(got, test.want) {
+				t.Errorf("got %s, want %s in it", got, test.want)
+			}
+		})
+	}
+}
+
 func joined(rules []policy.Rule) string {
 	var names []string
 	for _, rule := range rules {

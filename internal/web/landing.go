@@ -99,7 +99,7 @@ func newPage(o Options) page {
 	view, now := o.View(), o.Now()
 	p := page{
 		Demo: o.Demo, Source: o.Source,
-		Reload: reloadSentence(view.Reload), ReloadFailed: view.Reload.Wanted && !view.Reload.Successful,
+		Reload: reloadSentence(view.Reload, o.Demo != ""), ReloadFailed: view.Reload.Wanted && !view.Reload.Successful,
 		Exemptions: newExemptions(view, o.Users, now),
 	}
 	for i := range view.Policy.Classes {
@@ -112,9 +112,11 @@ func newPage(o Options) page {
 	return p
 }
 
-func reloadSentence(r policy.Reload) string {
+func reloadSentence(r policy.Reload, demo bool) string {
 	at := r.At.UTC().Format(time.RFC3339)
 	switch {
+	case !r.Wanted && demo:
+		return "The demo has a configuration of its own."
 	case !r.Wanted:
 		return "There is no configuration file."
 	case r.Successful:
@@ -145,7 +147,7 @@ func newAccount(j *policy.Judgement, users bool, now time.Time) account {
 		a.Users = fmt.Sprintf("%d users.", len(s.Users))
 	}
 	for _, p := range s.Health.Problems {
-		a.Problems = append(a.Problems, p.Text)
+		a.Problems = append(a.Problems, problemSentence(j, p, users))
 	}
 	a.Problems = append(a.Problems, tagProblems(j, users)...)
 	for _, group := range inventory.Groups() {
