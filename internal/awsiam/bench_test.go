@@ -41,7 +41,7 @@ func judgeReport(b *testing.B, content []byte) (*Reader, *policy.Judgement) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	r := New(nil, Options{Source: awsapi.SourceReport, RefreshInterval: 5 * time.Minute, KeysInterval: time.Hour})
+	r := New(idleClient(), Options{Source: awsapi.SourceReport, RefreshInterval: 5 * time.Minute, KeysInterval: time.Hour})
 	r.report = &report{Report: parsed, generated: benchTime()}
 	r.setUsersFromReport()
 	return r, policy.Judge(r.Snapshot(), policy.WithLimits(policy.DefaultLimits()), time.Now())

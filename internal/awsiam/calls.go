@@ -28,6 +28,7 @@ const (
 	listMFA     = "iam:ListMFADevices"
 	getKeyUse   = "iam:GetAccessKeyLastUsed"
 	getPassword = "iam:GetLoginProfile"
+	listTags    = "iam:ListUserTags"
 )
 
 // pageSize is the most that IAM hands out at once.

@@ -175,11 +175,14 @@ func TestEmptyAnswersTellNothing(t *testing.T) {
 		world := awssim.New(awssim.Options{})
 		world.SetFault(func(string, int) http.HandlerFunc { return awssim.Raw(200, "text/xml", "") })
 		c, ctx := callsOf(world), t.Context()
+		one, all := taggedCallsOf(world, awsapi.TagsFromListUserTags), taggedCallsOf(world, awsapi.TagsFromAuthorizationDetails)
 		for name, ask := range map[string]func() (any, error){
 			"AccessKeyLastUsed": func() (any, error) { f, err := c.keyUse(ctx, "alice", "AKIAA"); return f.Known(), err },
 			"LoginProfile":      func() (any, error) { p, err := c.password(ctx, "alice"); return p.console.Known(), err },
 			"MFADevices":        func() (any, error) { f, err := c.mfa(ctx, "alice"); return f.Known(), err },
 			"SummaryMap":        func() (any, error) { r, err := c.rootSummary(ctx); return r.KeyPresent.Known(), err },
+			"Tags":              func() (any, error) { f, err := one.listTags(ctx, "alice"); return f.Known(), err },
+			"UserDetailList":    func() (any, error) { users, err := all.allTags(ctx); return len(users) > 0, err },
 			"account":           func() (any, error) { a, _, err := c.account(ctx); return a.ID != "", err },
 			"report":            func() (any, error) { r, err := c.report(ctx, time.Time{}); return r != nil, err },
 		} {

@@ -1,6 +1,7 @@
 package awsiam
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -16,7 +17,7 @@ import (
 
 // FuzzAnswers answers one operation with anything at all, after the account
 // was read well, and looks at what is left: never a user or key without what
-// it is known by, nor one of them twice.
+// it is known by, nor one of them twice, nor a tag that another one hides.
 func FuzzAnswers(f *testing.F) {
 	operations := awssim.Operations()
 	for i, operation := range operations {
@@ -30,12 +31,17 @@ func FuzzAnswers(f *testing.F) {
 			return
 		}
 		name := operations[operation%len(operations)]
-		for _, source := range []awsapi.Source{awsapi.SourceAuto, awsapi.SourceLive} {
-			inBubble(t, source, awssim.Options{}, func(h *harness) {
+		for _, needs := range []awsapi.Needs{
+			{Source: awsapi.SourceAuto, Tags: awsapi.TagsFromAuthorizationDetails},
+			{Source: awsapi.SourceLive, Tags: awsapi.TagsFromListUserTags},
+		} {
+			inBubble(t, needs.Source, awssim.Options{}, func(h *harness) {
+				h.process.SetTags(needs.Tags)
 				h.user("alice")
 				h.password("alice")
 				h.key("alice")
 				h.key("alice")
+				h.tag("alice", "team", "blue")
 				h.refresh()
 				h.world.SetFault(func(called string, _ int) http.HandlerFunc {
 					if called == name {
@@ -60,7 +66,10 @@ func realAnswer(f *testing.F, operation string) string {
 	if err != nil {
 		f.Fatal(err)
 	}
-	form := url.Values{"Action": {operation}, "Version": {"2010-05-08"}, "UserName": {"alice"}, "AccessKeyId": {id}}
+	if err := errors.Join(world.TagUser("alice", "team", "blue"), world.TagUser("alice", id, "backup job"), world.PutUserPolicy("alice", "own", "{}")); err != nil {
+		f.Fatal(err)
+	}
+	form := url.Values{"Action": {operation}, "Version": {"2010-05-08"}, "UserName": {"alice"}, "AccessKeyId": {id}, "Filter.member.1": {"User"}}
 	request := httptest.NewRequest(http.MethodPost, "/", strings.NewReader(form.Encode()))
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	answer := httptest.NewRecorder()
@@ -83,6 +92,12 @@ func checkSound(t *testing.T, s *inventory.Snapshot) {
 				t.Errorf("key %+v of %s: expected an id of its own and a creation date", key, user.Name)
 			}
 			ids[key.ID] = true
+		}
+		tags, _ := user.Tags.Get()
+		for i, tag := range tags {
+			if value, found := tags.Get(tag.Key); tag.Key == "" || !found || value != tag.Value || i > 0 && tags[i-1].Key >= tag.Key {
+				t.Errorf("tags %v of %s: expected them ordered by keys of their own", tags, user.Name)
+			}
 		}
 	}
 }

@@ -6,6 +6,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"golang.org/x/time/rate"
+
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
@@ -19,8 +22,9 @@ const (
 // harness is a reader of a simulated account, on synctest's clock.
 type harness struct {
 	*testing.T
-	world  *awssim.World
-	reader *Reader
+	world   *awssim.World
+	process *awsapi.Process
+	reader  *Reader
 }
 
 // inBubble runs the test with a reader of an empty account.
@@ -28,13 +32,14 @@ func inBubble(t *testing.T, source awsapi.Source, o awssim.Options, test func(*h
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		world := awssim.New(o)
-		test(&harness{t, world, newTestReader(world, source)})
+		h := &harness{T: t, world: world, process: awsapi.NewProcess(awsapi.Needs{Source: source}, 1e6)}
+		h.reader = New(h.client(1e6), Options{Source: source, RefreshInterval: refreshInterval, KeysInterval: keysInterval})
+		test(h)
 	})
 }
 
-func newTestReader(world *awssim.World, source awsapi.Source) *Reader {
-	client := awsapi.New(world.Config(), awsapi.NewProcess(awsapi.Needs{Source: source}, 1e6), awsapi.Options{Rate: 1e6, Timeout: 10 * time.Second})
-	return New(client, Options{Source: source, RefreshInterval: refreshInterval, KeysInterval: keysInterval})
+func (h *harness) client(limit rate.Limit) *awsapi.Client {
+	return awsapi.New(h.world.Config(), h.process, awsapi.Options{Rate: limit, Timeout: 10 * time.Second})
 }
 
 func nobody(string) bool { return false }
@@ -118,6 +123,14 @@ func (h *harness) find(s *inventory.Snapshot, name string) *inventory.User {
 	return nil
 }
 
-func callsOf(world *awssim.World) calls {
-	return calls{awsapi.New(world.Config(), awsapi.NewProcess(awsapi.Needs{Source: awsapi.SourceAuto}, 1e6), awsapi.Options{Rate: 1e6, Timeout: 10 * time.Second})}
+func callsOf(world *awssim.World) calls { return taggedCallsOf(world, awsapi.NoTags) }
+
+func taggedCallsOf(world *awssim.World, tags awsapi.TagSource) calls {
+	process := awsapi.NewProcess(awsapi.Needs{Source: awsapi.SourceAuto, Tags: tags}, 1e6)
+	return calls{awsapi.New(world.Config(), process, awsapi.Options{Rate: 1e6, Timeout: 10 * time.Second})}
+}
+
+// idleClient is a client for readers that ask nothing.
+func idleClient() *awsapi.Client {
+	return awsapi.New(aws.Config{}, awsapi.NewProcess(awsapi.Needs{}, 1), awsapi.Options{Rate: 1})
 }

@@ -22,7 +22,7 @@ var (
 // equalFacts lets cmp look into facts, where a fact learnt at another time is another fact.
 func equalFacts() cmp.Option {
 	return cmp.Options{
-		factsOf[bool](), factsOf[time.Time](), factsOf[inventory.Use](), factsOf[[]inventory.AccessKey](),
+		factsOf[bool](), factsOf[time.Time](), factsOf[inventory.Use](), factsOf[[]inventory.AccessKey](), factsOf[inventory.Tags](),
 	}
 }
 

@@ -51,6 +51,9 @@ type Reader struct {
 	denied     bool                       // the report is not allowed
 	liveSince  time.Time                  // since when auto does without a report; zero if it does not
 
+	tags     awsapi.TagSource // where tags come from
+	tagsRead time.Time        // when the refresh began that last read everybody's; zero if none did
+
 	skew   time.Duration    // AWS's clock less ours, where they differ much
 	failed map[string]error // what went wrong in the refresh, by step
 	health inventory.Health
@@ -67,6 +70,7 @@ type record struct {
 	failed     map[string]error
 	owed       map[string]error // what AWS was too busy for, by call
 	retry      bool             // what was denied to this user works for others again
+	departed   bool             // stands in the report, but AWS knew no such user when asked for tags
 }
 
 // New returns a Reader that knows nothing yet.
@@ -79,6 +83,7 @@ func New(client *awsapi.Client, o Options) *Reader {
 		complete: map[inventory.Group]bool{}, failed: map[string]error{},
 	}
 	r.health.Errors = map[inventory.Reason]uint64{}
+	r.setTagSource(client.Needs().Tags)
 	return r
 }
 
@@ -88,6 +93,7 @@ func New(client *awsapi.Client, o Options) *Reader {
 func (r *Reader) Refresh(ctx context.Context) {
 	r.health.Refreshes++
 	r.began = time.Now()
+	r.setTagSource(r.calls.client.Needs().Tags)
 	if r.account.ID == "" {
 		account, observed, err := r.calls.account(ctx)
 		if r.note(ctx, "account", err); err != nil {
@@ -106,6 +112,12 @@ func (r *Reader) Refresh(ctx context.Context) {
 		r.refreshReport(ctx)
 	}
 	if r.elsewhere("report") {
+		return
+	}
+	if r.tags == awsapi.TagsFromAuthorizationDetails {
+		r.refreshTags(ctx)
+	}
+	if r.elsewhere("tags") {
 		return
 	}
 	r.decideFallback()
@@ -150,6 +162,7 @@ func (r *Reader) refreshUsers(ctx context.Context) {
 		}
 		old := rec.user
 		user.Keys, user.Console, user.PasswordCreated, user.MFA = old.Keys, old.Console, old.PasswordCreated, old.MFA
+		user.Tags = old.Tags
 		user.PasswordUse = laterUse(old.PasswordUse, user.PasswordUse)
 		rec.user = user
 		records[user.ID] = rec
@@ -167,9 +180,14 @@ func (r *Reader) checkListing(ctx context.Context, users []inventory.User) error
 		}
 		return err
 	}
-	for _, u := range users {
-		if err := r.checkAccount(u.Name, u.ARN); err != nil {
-			return awsapi.Wrap("iam:ListUsers", "account "+r.account.ID, err)
+	return r.checkAccounts("iam:ListUsers", users)
+}
+
+// checkAccounts refuses users of another account.
+func (r *Reader) checkAccounts(action string, users []inventory.User) error {
+	for i := range users {
+		if err := r.checkAccount(users[i].Name, users[i].ARN); err != nil {
+			return awsapi.Wrap(action, "account "+r.account.ID, err)
 		}
 	}
 	return nil
@@ -314,11 +332,23 @@ func (r *Reader) refreshReport(ctx context.Context) {
 	}
 }
 
+// setUsersFromReport replaces the users by those in the report. Their tags are
+// no news of the report's, so they stay.
 func (r *Reader) setUsersFromReport() {
+	known := make(map[string]*record, len(r.ordered))
+	for _, rec := range r.ordered {
+		known[rec.user.Name] = rec
+	}
 	made := make([]record, len(r.report.Users))
 	records := make([]*record, len(made))
 	for i := range made {
-		made[i].user = userFromRow(&r.report.Users[i], r.report.generated)
+		user := userFromRow(&r.report.Users[i], r.report.generated)
+		if old := known[user.Name]; old != nil && old.user.Created.Equal(user.Created) {
+			made[i] = *old
+			made[i].departed = false // for all that is known, until asked again
+			user.Tags = old.user.Tags
+		}
+		made[i].user = user
 		records[i] = &made[i]
 	}
 	r.setUsers(records, r.report.generated)

@@ -24,6 +24,8 @@ func TestEachSourceLearnsEverything(t *testing.T) {
 				id := h.keyOf("alice", created)
 				h.ok(h.world.UseKey(id, awssim.Use{At: used, Service: "s3", Region: "eu-west-1"}))
 				h.user("bob")
+				h.ok(h.world.TagUser("alice", "team", "blue"))
+				h.process.SetTags(awsapi.TagsFromAuthorizationDetails)
 
 				s := h.refresh()
 
@@ -44,6 +46,8 @@ func TestEachSourceLearnsEverything(t *testing.T) {
 				}
 				lastUse, _ := keys[0].LastUse.Get()
 				mustEqual(h.T, inventory.Use{At: whole(used), Service: "s3", Region: "eu-west-1"}, lastUse)
+				tags, _ := alice.Tags.Get()
+				mustEqual(h.T, inventory.Tags{{Key: "team", Value: "blue"}}, tags)
 				for name, fact := range map[string]struct {
 					fact inventory.Fact[bool]
 					want bool

@@ -58,6 +58,10 @@ func (r *Reader) addFreshness(s *inventory.Snapshot) {
 	}
 	addUsers(s.Users, ages[inventory.GroupKeys], ages[inventory.GroupKeyUse], ages[inventory.GroupConsole], ages[inventory.GroupMFA])
 	addRoot(&s.Root, ages[inventory.GroupRoot])
+	if r.tags != awsapi.NoTags {
+		r.addTags(ages[inventory.GroupTags])
+		ages[inventory.GroupTags].orElse(ages[inventory.GroupUsers])
+	}
 	// A group with nobody in it is as old as the group that says so.
 	ages[inventory.GroupConsole].orElse(ages[inventory.GroupUsers])
 	ages[inventory.GroupKeys].orElse(ages[inventory.GroupUsers])
@@ -106,6 +110,16 @@ func addUsers(users []inventory.User, keys, use, console, mfa *age) {
 	}
 }
 
+// addTags leaves out whoever is gone since the report: nobody can learn their
+// tags anew.
+func (r *Reader) addTags(tags *age) {
+	for _, rec := range r.ordered {
+		if !rec.departed {
+			tags.add(rec.user.Tags.Known(), rec.user.Tags.Observed())
+		}
+	}
+}
+
 // age gathers the observations of one group.
 type age struct {
 	oldest  time.Time // of the known facts; zero if there is none
@@ -137,6 +151,8 @@ func (r *Reader) lifetime(group inventory.Group) time.Duration {
 		report  = r.o.ReportLife + r.reportSlack() + r.o.RefreshInterval
 	)
 	switch {
+	case group == inventory.GroupTags:
+		return sweep // read all at once, they are read as often
 	case r.o.Source == awsapi.SourceReport:
 		return report
 	case group == inventory.GroupUsers:

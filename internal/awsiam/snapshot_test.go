@@ -120,18 +120,27 @@ func TestLifetime(t *testing.T) {
 		"report": {awsapi.SourceReport, 0, map[inventory.Group]time.Duration{
 			inventory.GroupUsers: report, inventory.GroupKeys: report, inventory.GroupKeyUse: report,
 			inventory.GroupConsole: report, inventory.GroupMFA: report, inventory.GroupRoot: report,
+			inventory.GroupTags: sweep,
+		}},
+		"report, slow sweep for tags": {awsapi.SourceReport, 3 * time.Hour, map[inventory.Group]time.Duration{
+			inventory.GroupUsers: report, inventory.GroupKeys: report, inventory.GroupKeyUse: report,
+			inventory.GroupConsole: report, inventory.GroupMFA: report, inventory.GroupRoot: report,
+			inventory.GroupTags: slow,
 		}},
 		"auto": {awsapi.SourceAuto, 0, map[inventory.Group]time.Duration{
 			inventory.GroupUsers: refresh, inventory.GroupKeys: sweep, inventory.GroupKeyUse: report,
 			inventory.GroupConsole: report, inventory.GroupMFA: report, inventory.GroupRoot: report,
+			inventory.GroupTags: sweep,
 		}},
 		"auto, slow sweep": {awsapi.SourceAuto, 3 * time.Hour, map[inventory.Group]time.Duration{
 			inventory.GroupUsers: refresh, inventory.GroupKeys: slow, inventory.GroupKeyUse: slow,
 			inventory.GroupConsole: slow, inventory.GroupMFA: slow, inventory.GroupRoot: slow,
+			inventory.GroupTags: slow,
 		}},
 		"live": {awsapi.SourceLive, 30 * time.Minute, map[inventory.Group]time.Duration{
 			inventory.GroupUsers: refresh, inventory.GroupKeys: sweep, inventory.GroupKeyUse: sweep,
 			inventory.GroupConsole: sweep, inventory.GroupMFA: sweep, inventory.GroupRoot: refresh,
+			inventory.GroupTags: sweep,
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -35,7 +35,12 @@ const (
 // and then while it learns something.
 func (r *Reader) Sweep(ctx context.Context, until time.Time, inBreach func(name string) bool, publish func()) {
 	defer r.endRefresh()
-	if r.o.Source == awsapi.SourceReport || r.listed.IsZero() || r.elsewhere("users") || r.elsewhere("report") {
+	if !r.sweeps() {
+		r.cycle = cycle{}
+		delete(r.failed, "sweep")
+		return
+	}
+	if r.listed.IsZero() || slices.ContainsFunc([]string{"users", "report", "tags"}, r.elsewhere) {
 		return
 	}
 	if r.cycle.started.IsZero() {
@@ -60,6 +65,11 @@ func (r *Reader) Sweep(ctx context.Context, until time.Time, inBreach func(name 
 		return
 	}
 	r.cycle.note(r.ordered)
+}
+
+// sweeps tells whether anything is asked user by user.
+func (r *Reader) sweeps() bool {
+	return r.o.Source != awsapi.SourceReport || r.tags == awsapi.TagsFromListUserTags
 }
 
 func (r *Reader) endRefresh() {
@@ -128,7 +138,7 @@ func (r *Reader) isDue(rec *record, until time.Time) bool {
 	switch {
 	case rec.attempted.IsZero(), rec.rowChanged, rec.retry, len(rec.owed) > 0, rec.attempted.Before(r.liveSince):
 		return true
-	case transient(rec.failed), len(rec.failed) == 0 && r.lacks(&rec.user):
+	case transient(rec.failed), len(rec.failed) == 0 && (r.lacks(&rec.user) || r.lacksTags(rec)):
 		return true
 	}
 	return !rec.attempted.Add(r.o.KeysInterval).After(until)
@@ -137,7 +147,7 @@ func (r *Reader) isDue(rec *record, until time.Time) bool {
 // lacks tells whether a fact about the user is to be had but unknown: one that
 // the report left out, or a live answer about a password beside active keys.
 func (r *Reader) lacks(user *inventory.User) bool {
-	if r.report == nil && !r.asksLive() {
+	if r.o.Source == awsapi.SourceReport || r.report == nil && !r.asksLive() {
 		return false // a report is expected to tell
 	}
 	keys, known := user.Keys.Get()
@@ -150,6 +160,12 @@ func (r *Reader) lacks(user *inventory.User) bool {
 		return true
 	}
 	return slices.ContainsFunc(keys, func(k inventory.AccessKey) bool { return !k.LastUse.Known() })
+}
+
+// lacksTags tells whether the user's tags are to be had, one user at a time, but
+// unknown.
+func (r *Reader) lacksTags(rec *record) bool {
+	return r.tags == awsapi.TagsFromListUserTags && !rec.user.Tags.Known() && !rec.departed
 }
 
 // transient tells whether asking again soon can help. A denied call is denied
@@ -198,16 +214,18 @@ type reading struct {
 	calls  calls
 	limits *breaker
 
-	user       inventory.User   // as known before
-	row        *credreport.Row  // the user's, if the report in use has one
-	generated  time.Time        // of that report
-	asksLive   bool             // no report is in use
-	waitReport bool             // no report yet, but one is expected: ask only for keys
-	owed       map[string]error // ask only for this, which AWS was too busy for
+	user       inventory.User  // as known before
+	row        *credreport.Row // the user's, if the report in use has one
+	generated  time.Time       // of that report
+	asksLive   bool            // no report is in use
+	waitReport bool            // no report yet, but one is expected to tell all but keys and tags
+	wantsTags  bool            // this user's are to be asked for
+	only       map[string]bool // the calls to make; nil for all that are needed
 
 	keys     inventory.Fact[[]inventory.AccessKey]
 	password password
 	mfa      inventory.Fact[bool]
+	tags     inventory.Fact[inventory.Tags]
 	worked   map[string]bool
 	failed   map[string]error
 	gone     bool // AWS knows no such user
@@ -217,14 +235,22 @@ func (r *Reader) newReading(rec *record, limits *breaker) *reading {
 	g := &reading{
 		calls: r.calls, limits: limits, user: rec.user, row: rec.row,
 		asksLive: r.asksLive(), waitReport: r.report == nil && !r.asksLive(),
-		worked: map[string]bool{}, failed: map[string]error{},
+		wantsTags: r.tags == awsapi.TagsFromListUserTags,
+		worked:    map[string]bool{}, failed: map[string]error{},
+	}
+	if r.o.Source == awsapi.SourceReport {
+		g.only = map[string]bool{listTags: true}
+		return g
 	}
 	if rec.row != nil {
 		g.generated = r.report.generated
 	}
 	anew := rec.owed[listKeys] != nil || rec.rowChanged || rec.attempted.Before(r.liveSince)
 	if keys, known := rec.user.Keys.Get(); known && len(rec.owed) > 0 && !anew {
-		g.owed = rec.owed
+		g.only = map[string]bool{} // what AWS was too busy for
+		for action := range rec.owed {
+			g.only[action] = true
+		}
 		g.keys = inventory.Observe(slices.Clone(keys), rec.user.Keys.Observed())
 	}
 	return g
@@ -248,6 +274,9 @@ func (g *reading) lacksKey(keys []inventory.AccessKey, key *inventory.AccessKey)
 
 func (g *reading) read(ctx context.Context) {
 	g.readKeys(ctx)
+	if !g.gone {
+		g.readTags(ctx)
+	}
 	if g.gone || g.waitReport {
 		return
 	}
@@ -268,7 +297,7 @@ func (g *reading) read(ctx context.Context) {
 
 // do makes a call unless it has failed too often, and keeps its failure.
 func (g *reading) do(action string, call func() error) {
-	if g.owed != nil && g.owed[action] == nil {
+	if g.only != nil && !g.only[action] {
 		return
 	}
 	if g.limits.open(action) {
@@ -277,7 +306,7 @@ func (g *reading) do(action string, call func() error) {
 	}
 	err := call()
 	if awsapi.IsNoSuchEntity(err) {
-		g.gone = g.gone || action == listKeys
+		g.gone = g.gone || action == listKeys || action == listTags
 		err = nil // the user or key went meanwhile; the next listing tells
 	}
 	g.limits.note(action, err)
@@ -297,6 +326,17 @@ func (g *reading) readKeys(ctx context.Context) {
 		earlier, _ := g.user.Keys.Get()
 		carryUse(listed, earlier)
 	}
+}
+
+// readTags asks for the user's tags, unless they are not wanted any more.
+func (g *reading) readTags(ctx context.Context) {
+	if !g.wantsTags || g.calls.client.Needs().Tags != awsapi.TagsFromListUserTags {
+		return
+	}
+	g.do(listTags, func() (err error) {
+		g.tags, err = g.calls.listTags(ctx, g.user.Name)
+		return err
+	})
 }
 
 func (g *reading) readUse(ctx context.Context) {
@@ -339,7 +379,7 @@ func (g *reading) needsPassword() bool {
 // device: no report says, or it says there is none although the user has
 // changed since.
 func (g *reading) needsMFA() bool {
-	if g.owed[listMFA] != nil {
+	if g.only[listMFA] {
 		return true
 	}
 	console, _ := g.user.Console.Newer(g.password.console).Get()
@@ -358,6 +398,7 @@ func (g *reading) needsMFA() bool {
 func (r *Reader) apply(rec *record, g *reading) (again bool) {
 	rec.attempted, rec.owed = time.Now(), nil
 	if g.gone {
+		rec.failed, rec.retry, rec.departed = nil, false, r.o.Source == awsapi.SourceReport
 		return false
 	}
 	if keys, known := g.keys.Get(); known {
@@ -372,6 +413,9 @@ func (r *Reader) apply(rec *record, g *reading) (again bool) {
 		rec.user.PasswordCreated = g.password.created
 	}
 	rec.user.MFA = rec.user.MFA.Newer(g.mfa)
+	if g.tags.Known() {
+		rec.user.Tags, rec.departed = g.tags, false
+	}
 	for action, err := range g.failed {
 		if awsapi.ReasonOf(err) == inventory.ReasonThrottled {
 			if rec.owed == nil {
@@ -388,7 +432,7 @@ func (r *Reader) apply(rec *record, g *reading) (again bool) {
 	before := rec.failed
 	rec.failed = g.failed
 	for action, err := range before {
-		if g.owed != nil && g.owed[action] == nil { // not asked this time
+		if g.only != nil && !g.only[action] { // not asked this time
 			rec.failed[action] = err
 		}
 	}

@@ -43,7 +43,7 @@ func withKeys(name string, n int) inventory.User {
 }
 
 func testReader(source awsapi.Source) *Reader {
-	return New(nil, Options{Source: source, RefreshInterval: refreshInterval, KeysInterval: keysInterval})
+	return New(idleClient(), Options{Source: source, RefreshInterval: refreshInterval, KeysInterval: keysInterval})
 }
 
 func TestLacks(t *testing.T) {
@@ -526,6 +526,7 @@ func TestSnapshotsNeverChange(t *testing.T) {
 	for _, source := range awsapi.Sources() {
 		t.Run(string(source), func(t *testing.T) {
 			inBubble(t, source, awssim.Options{Seed: 1}, func(h *harness) {
+				h.process.SetTags(awsapi.TagsFromAuthorizationDetails)
 				var readers sync.WaitGroup
 				defer readers.Wait()
 				for _, name := range []string{"alice", "bob", "carol"} {
@@ -542,6 +543,9 @@ func TestSnapshotsNeverChange(t *testing.T) {
 					shots, copies = append(shots, s), append(copies, deepCopy(s))
 					readers.Go(func() { _ = deepCopy(s) })
 					h.live(round)
+					if round == 6 {
+						h.process.SetTags(awsapi.TagsFromListUserTags)
+					}
 					time.Sleep(time.Hour)
 				}
 				for i := range shots {
@@ -562,6 +566,7 @@ func (h *harness) live(round int) {
 			h.ok(h.world.UseKey(k.ID, awssim.Use{At: time.Now(), Service: "s3", Region: "eu-west-1"}))
 		}
 	}
+	h.ok(h.world.TagUser("bob", "round", fmt.Sprint(round)))
 	switch round % 3 {
 	case 0:
 		h.ok(h.world.RemovePassword("alice"))
@@ -582,20 +587,20 @@ func deepCopy(s *inventory.Snapshot) *inventory.Snapshot {
 	c := *s
 	c.Users = append([]inventory.User(nil), s.Users...)
 	for i := range c.Users {
-		c.Users[i].Keys = copyKeys(c.Users[i].Keys)
+		c.Users[i].Keys, c.Users[i].Tags = copyList(c.Users[i].Keys), copyList(c.Users[i].Tags)
 	}
-	c.Root.Keys = copyKeys(s.Root.Keys)
+	c.Root.Keys = copyList(s.Root.Keys)
 	c.Freshness, c.Complete, c.Health.Errors = maps.Clone(s.Freshness), maps.Clone(s.Complete), maps.Clone(s.Health.Errors)
 	c.Health.Problems = append([]inventory.Problem(nil), s.Health.Problems...)
 	return &c
 }
 
-func copyKeys(f inventory.Fact[[]inventory.AccessKey]) inventory.Fact[[]inventory.AccessKey] {
-	keys, known := f.Get()
+func copyList[L ~[]T, T any](f inventory.Fact[L]) inventory.Fact[L] {
+	list, known := f.Get()
 	if !known {
 		return f
 	}
-	return inventory.Observe(append(keys[:0:0], keys...), f.Observed())
+	return inventory.Observe(append(list[:0:0], list...), f.Observed())
 }
 
 // TestAnOutageIsNotThePace lets listings fail for so long that the sweep comes

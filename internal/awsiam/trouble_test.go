@@ -14,8 +14,8 @@ import (
 
 // paced has the reader send as slowly as it does by default.
 func (h *harness) paced(source awsapi.Source) {
-	client := awsapi.New(h.world.Config(), awsapi.NewProcess(awsapi.Needs{Source: source}, 20), awsapi.Options{Rate: 5, Timeout: 10 * time.Second})
-	h.reader = New(client, h.reader.o)
+	h.process = awsapi.NewProcess(awsapi.Needs{Source: source}, 20)
+	h.reader = New(h.client(5), h.reader.o)
 }
 
 // TestOneThrottledCallStarvesNobody throttles GetLoginProfile alone, for ever,
