@@ -328,13 +328,17 @@ func (g *reading) readKeys(ctx context.Context) {
 	}
 }
 
-// readTags asks for the user's tags, unless they are not wanted any more.
+// readTags asks for the user's tags, unless they are not wanted any more, from
+// when on the guard refuses to.
 func (g *reading) readTags(ctx context.Context) {
-	if !g.wantsTags || g.calls.client.Needs().Tags != awsapi.TagsFromListUserTags {
+	unwanted := func() bool { return !g.wantsTags || g.calls.client.Needs().Tags != awsapi.TagsFromListUserTags }
+	if unwanted() {
 		return
 	}
 	g.do(listTags, func() (err error) {
-		g.tags, err = g.calls.listTags(ctx, g.user.Name)
+		if g.tags, err = g.calls.listTags(ctx, g.user.Name); unwanted() {
+			return nil
+		}
 		return err
 	})
 }

@@ -3,7 +3,6 @@ package awsiam
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -151,7 +150,7 @@ func fromDetail(u *types.UserDetail, observed time.Time) (inventory.User, error)
 		ID: aws.ToString(u.UserId), Name: aws.ToString(u.UserName), ARN: aws.ToString(u.Arn),
 		Created: whole(aws.ToTime(u.CreateDate)),
 	}
-	tags, err := orderTags(user.Name, u.Tags)
+	tags, err := orderTags(u.Tags)
 	user.Tags = inventory.Observe(tags, observed)
 	return user, err
 }
@@ -176,7 +175,7 @@ func (c calls) listTags(ctx context.Context, user string) (inventory.Fact[invent
 	})
 	var tags inventory.Tags
 	if err == nil {
-		tags, err = orderTags(user, listed)
+		tags, err = orderTags(listed)
 	}
 	if err != nil {
 		return inventory.Fact[inventory.Tags]{}, awsapi.Wrap(listTags, "user "+user, err)
@@ -185,9 +184,9 @@ func (c calls) listTags(ctx context.Context, user string) (inventory.Fact[invent
 }
 
 // orderTags sorts the tags by key, drops repetitions, and refuses tags without
-// a key and keys with two values. It names none: values are nobody's business,
+// a key and keys with two values. It names no tag: values are nobody's business,
 // and keys can be ids of access keys.
-func orderTags(user string, list []types.Tag) (inventory.Tags, error) {
+func orderTags(list []types.Tag) (inventory.Tags, error) {
 	var tags inventory.Tags
 	for _, t := range list {
 		tags = append(tags, inventory.Tag{Key: aws.ToString(t.Key), Value: aws.ToString(t.Value)})
@@ -198,7 +197,7 @@ func orderTags(user string, list []types.Tag) (inventory.Tags, error) {
 	tags = slices.Compact(tags)
 	for i, t := range tags {
 		if t.Key == "" || slices.ContainsFunc(tags[:i], func(other inventory.Tag) bool { return strings.EqualFold(other.Key, t.Key) }) {
-			return nil, &awsapi.Malformed{What: fmt.Sprintf("user %q has a tag without a key, or two of one key: expected a key of its own for each", user)}
+			return nil, &awsapi.Malformed{What: "a user has a tag without a key, or two of one key: expected a key of its own for each"}
 		}
 	}
 	return tags, nil

@@ -726,7 +726,7 @@ func TestTagsDue(t *testing.T) {
 const (
 	tagXML    = `<member><Key>%s</Key><Value>%s</Value></member>`
 	detailXML = `<member><Path>/</Path><UserName>alice</UserName><UserId>AIDAALICE</UserId><Arn>arn:aws:iam::123456789012:user/alice</Arn><CreateDate>2026-01-02T03:04:05Z</CreateDate>%s</member>`
-	doubtful  = `user "alice" has a tag without a key, or two of one key: expected a key of its own for each; check that nothing between here and AWS changes answers`
+	doubtful  = `a user has a tag without a key, or two of one key: expected a key of its own for each; check that nothing between here and AWS changes answers`
 )
 
 func tagsElement(tags ...inventory.Tag) string {
