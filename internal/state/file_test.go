@@ -201,7 +201,7 @@ func TestEveryPrefixRefused(t *testing.T) {
 
 // TestEveryFlippedBitRefused damages a file in every bit.
 func TestEveryFlippedBitRefused(t *testing.T) {
-	data := encoded(t, rich())
+	data := encoded(t, plain())
 	for i := range data {
 		for bit := range 8 {
 			data[i] ^= 1 << bit

@@ -13,6 +13,7 @@ import (
 	"reflect"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -156,13 +157,38 @@ func until(dir string, as func(size int64) bool) {
 	}
 }
 
-// TestKilledWhileSaving kills a process that saves two snapshots in turn: at
-// the beginning of a save, when the new file is there, when so much of it is
+// moments lists when to kill a child that writes files of so many bytes: at the
+// beginning of a save, when the new file is there, when a part of it is
 // written, when all of it is, and when it has taken the old one's place.
+func moments(dir string, whole int64) []func(part float64) {
+	begun := func(size int64) bool { return size >= 0 }
+	return []func(part float64){
+		func(float64) {},
+		func(float64) { until(dir, begun) },
+		func(part float64) {
+			until(dir, func(size int64) bool { return size >= int64(part*float64(whole)) })
+		},
+		func(float64) { until(dir, func(size int64) bool { return size == whole }) },
+		func(float64) {
+			until(dir, begun)
+			until(dir, func(size int64) bool { return size < 0 })
+		},
+	}
+}
+
+// TestKilledWhileSaving kills a process that saves two snapshots in turn, 300
+// times in all, and expects one of them whole each time.
 func TestKilledWhileSaving(t *testing.T) {
-	const kills = 300
+	for directory := range 3 {
+		t.Run(fmt.Sprint(directory), func(t *testing.T) {
+			t.Parallel()
+			killWhileSaving(t, 100)
+		})
+	}
+}
+
+func killWhileSaving(t *testing.T, kills int) {
 	store := open(t)
-	whole := int64(len(encoded(t, bulky(0))))
 	var want [2]*inventory.Snapshot
 	for i := range want {
 		save(t, store, bulky(i))
@@ -171,22 +197,13 @@ func TestKilledWhileSaving(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	moments := moments(store.dir, int64(len(encoded(t, bulky(0)))))
 	var found [2]int
 	interrupted := 0
 	for i := range kills {
 		v := startVictim(t, store.dir)
-		v.await(t, 1+i/5%2)
-		switch i % 5 {
-		case 1:
-			until(store.dir, func(size int64) bool { return size >= 0 })
-		case 2:
-			until(store.dir, func(size int64) bool { return size >= whole*int64(i)/kills })
-		case 3:
-			until(store.dir, func(size int64) bool { return size == whole })
-		case 4:
-			until(store.dir, func(size int64) bool { return size >= 0 })
-			until(store.dir, func(size int64) bool { return size < 0 })
-		}
+		v.await(t, 1+i/len(moments)%2)
+		moments[i%len(moments)](float64(i) / float64(kills))
 		v.kill(t)
 		if temporary(store.dir) >= 0 {
 			interrupted++
@@ -196,19 +213,16 @@ func TestKilledWhileSaving(t *testing.T) {
 			t.Fatalf("kill %d: %v", i, err)
 		}
 		equalFiles(t, store.dir, fileName(accountID))
-		switch {
-		case reflect.DeepEqual(got, want[0]):
-			found[0]++
-		case reflect.DeepEqual(got, want[1]):
-			found[1]++
-		default:
+		which := slices.IndexFunc(want[:], func(s *inventory.Snapshot) bool { return reflect.DeepEqual(got, s) })
+		if which < 0 {
 			t.Fatalf("kill %d: got neither of the two snapshots", i)
 		}
-	}
-	if interrupted == 0 || found[0] == 0 || found[1] == 0 {
-		t.Errorf("%d of %d kills left an unfinished file, and the snapshots were found %d times; want each to happen", interrupted, kills, found)
+		found[which]++
 	}
 	t.Logf("%d of %d kills left an unfinished file; the snapshots were found %d times", interrupted, kills, found)
+	if interrupted == 0 || found[0] == 0 || found[1] == 0 {
+		t.Error("want each of these to happen")
+	}
 }
 
 // TestNoRoom has a write end in the middle of the file.
