@@ -17,6 +17,7 @@ func TestReadOnlyDirectory(t *testing.T) {
 	if err := os.Chmod(store.dir, 0o500); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = os.Chmod(store.dir, 0o700) }) // else nobody but root can clean up
 	err := underModes(func() error { return store.Save(rich()) })
 	var refused *os.PathError
 	if !errors.As(err, &refused) || !errors.Is(err, os.ErrPermission) {
