@@ -23,35 +23,53 @@ import (
 // TestExporter runs the exporter against moto in every way a user would.
 func TestExporter(t *testing.T) {
 	aws := startMoto(t)
-	for _, source := range []string{"auto", "report", "live"} {
-		t.Run("source "+source, func(t *testing.T) { testSource(t, aws, source) })
-	}
+	t.Run("source report without a file", func(t *testing.T) {
+		testSource(t, aws, expect(t, aws, "", "report")["report"], "--iam.source=report")
+	})
+	t.Run("source report", func(t *testing.T) {
+		config := configured(t, byListUserTags)
+		testSource(t, aws, expect(t, aws, config, "report")["report"], "--iam.source=report", config)
+	})
+	t.Run("live calls", func(t *testing.T) {
+		config := configured(t, byAuthorizationDetails)
+		want := expect(t, aws, config, "live", "auto")
+		t.Run("source live", func(t *testing.T) { testSource(t, aws, want["live"], "--iam.source=live", config) })
+		t.Run("source auto, restarted", func(t *testing.T) { testRestart(t, aws, want["auto"], config) })
+	})
+	t.Run("reload", func(t *testing.T) { testReload(t, aws) })
+	t.Run("no users", func(t *testing.T) { testNoUsers(t, aws) })
 	t.Run("pages", func(t *testing.T) { testPages(t, aws) })
 	t.Run("stops on a signal", func(t *testing.T) { testStop(t, aws) })
 	t.Run("socket activation", func(t *testing.T) { testSocketActivation(t, aws) })
 	t.Run("TLS and basic auth", func(t *testing.T) { testTLS(t, aws) })
 }
 
-// testSource compares what the exporter serves, and what Prometheus stores of
-// it, with what expected.py computes.
-func testSource(t *testing.T, aws environment, source string) {
-	exporter := startExporter(t, aws, "--iam.source="+source)
-	expected := run(t, aws, python, "moto/expected.py", "--source="+source)
-	want, err := parseExpected(expected)
+// expect returns what must be served of each source, under a configuration file
+// unless config, the exporter's own flag, is empty.
+func expect(t *testing.T, aws environment, config string, sources ...string) map[string]samples {
+	t.Helper()
+	args := append([]string{"moto/expected.py", "--source"}, sources...)
+	if file, configured := strings.CutPrefix(config, configFlag); configured {
+		args = append(args, "--config", file)
+	}
+	want, err := parseExpected(run(t, aws, python, args...))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d series are expected", len(want))
-	awaitSamples(t, want, func(ctx context.Context) (samples, error) {
-		page, err := get(ctx, http.DefaultClient, exporter+"/metrics")
-		if err != nil {
-			return nil, err
-		}
-		return parseExposition(bytes.NewReader(page))
-	})
-	checkMetrics(t, exporter)
+	return want
+}
 
-	prometheus := startPrometheus(t, exporter)
+// testSource compares what the exporter serves, and what Prometheus stores of
+// it, with what is wanted. It returns the exporter.
+func testSource(t *testing.T, aws environment, want samples, args ...string) *exporter {
+	t.Helper()
+	t.Logf("%d series are expected", len(want))
+	e := startExporter(t, aws, args...)
+	awaitSamples(t, want, e.samples)
+	checkMetrics(t, e)
+	checkTagSource(t, e, args)
+
+	prometheus := startPrometheus(t, e)
 	awaitSamples(t, want, func(ctx context.Context) (samples, error) {
 		query := url.Values{"query": {`{__name__=~"aws_iam_.+"}`}}
 		page, err := get(ctx, http.DefaultClient, prometheus+"/api/v1/query?"+query.Encode())
@@ -60,11 +78,14 @@ func testSource(t *testing.T, aws environment, source string) {
 		}
 		return parseQuery(bytes.NewReader(page))
 	})
+	return e
 }
 
 // awaitSamples waits until the facts among the samples are the wanted ones.
 func awaitSamples(t *testing.T, want samples, read func(context.Context) (samples, error)) {
 	t.Helper()
+	began := time.Now()
+	defer func() { t.Logf("waited %s for all of them", time.Since(began).Round(time.Second)) }()
 	eventually(t, 4*time.Minute, func(ctx context.Context) error {
 		got, err := read(ctx)
 		if err != nil {
@@ -77,25 +98,26 @@ func awaitSamples(t *testing.T, want samples, read func(context.Context) (sample
 	})
 }
 
-// checkMetrics lets promtool lint the exposition.
-func checkMetrics(t *testing.T, exporter string) {
+// checkMetrics lets promtool lint the exposition: one series of each metric,
+// because it takes long over many, and lints no two of them differently.
+func checkMetrics(t *testing.T, e *exporter) {
 	t.Helper()
-	page, err := get(t.Context(), http.DefaultClient, exporter+"/metrics")
+	page, err := get(t.Context(), http.DefaultClient, e.url+"/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), promtoolBinary, "check", "metrics")
-	cmd.Stdin = bytes.NewReader(page)
+	cmd.Stdin = strings.NewReader(oneOfEach(string(page)))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("promtool check metrics: %v\n%s", err, out)
 	}
 }
 
 func testPages(t *testing.T, aws environment) {
-	exporter := startExporter(t, aws)
+	e := startExporter(t, aws)
 	for _, path := range []string{"/", "/metrics", "/-/healthy", "/-/ready"} {
 		eventually(t, time.Minute, func(ctx context.Context) error {
-			_, err := get(ctx, http.DefaultClient, exporter+path)
+			_, err := get(ctx, http.DefaultClient, e.url+path)
 			return err
 		})
 	}
@@ -244,23 +266,38 @@ func startMoto(t *testing.T, args ...string) environment {
 	}
 }
 
-// startExporter starts the exporter, hurried, and returns its base URL.
-func startExporter(t *testing.T, aws environment, args ...string) string {
+// exporter is a running exporter.
+type exporter struct {
+	*process
+	url string
+}
+
+// startExporter starts the exporter, hurried.
+func startExporter(t *testing.T, aws environment, args ...string) *exporter {
 	t.Helper()
 	address := freeAddress(t)
-	start(t, aws, exporterBinary, append([]string{
+	p := start(t, aws, exporterBinary, append([]string{
 		"--web.listen-address=" + address,
 		"--iam.refresh-interval=5s",
 		"--iam.keys-interval=30s",
 		"--iam.rate=1000",
 		"--iam.account-rate=1000",
 	}, args...)...)
-	return "http://" + address
+	return &exporter{p, "http://" + address}
+}
+
+// samples scrapes the exporter.
+func (e *exporter) samples(ctx context.Context) (samples, error) {
+	page, err := get(ctx, http.DefaultClient, e.url+"/metrics")
+	if err != nil {
+		return nil, err
+	}
+	return parseExposition(bytes.NewReader(page))
 }
 
 // startPrometheus starts a Prometheus that scrapes the exporter, and returns
 // its base URL.
-func startPrometheus(t *testing.T, exporter string) string {
+func startPrometheus(t *testing.T, e *exporter) string {
 	t.Helper()
 	dir, address := t.TempDir(), freeAddress(t)
 	config := filepath.Join(dir, "prometheus.yml")
@@ -269,7 +306,7 @@ global: {scrape_interval: 2s, scrape_timeout: 2s}
 scrape_configs:
   - job_name: aws_iam
     static_configs: [{targets: [%q]}]
-`, strings.TrimPrefix(exporter, "http://")))
+`, strings.TrimPrefix(e.url, "http://")))
 	start(t, nil, prometheusBinary,
 		"--config.file="+config,
 		"--storage.tsdb.path="+filepath.Join(dir, "data"),

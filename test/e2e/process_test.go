@@ -69,10 +69,15 @@ func (p *process) stop() int {
 	select {
 	case <-p.ended:
 	case <-time.After(10 * time.Second):
-		_ = p.cmd.Process.Kill()
-		<-p.ended
+		p.kill()
 	}
 	return p.cmd.ProcessState.ExitCode()
+}
+
+// kill ends the program without asking.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill() // fails if it has ended already
+	<-p.ended
 }
 
 // log collects what a program writes.
@@ -87,10 +92,14 @@ func (l *log) Write(p []byte) (int, error) {
 	return l.text.Write(p)
 }
 
-func (l *log) tail() string {
+func (l *log) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	lines := strings.Split(strings.TrimSpace(l.text.String()), "\n")
+	return l.text.String()
+}
+
+func (l *log) tail() string {
+	lines := strings.Split(strings.TrimSpace(l.String()), "\n")
 	return strings.Join(lines[max(0, len(lines)-20):], "\n")
 }
 

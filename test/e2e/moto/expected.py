@@ -3,22 +3,25 @@
 
 Written from the definitions in docs/, sharing no code with the exporter, and
 judging with whole-second integers. Reads the endpoint named by
-AWS_ENDPOINT_URL and prints [{"name": …, "labels": {…}, "value": …}, …].
+AWS_ENDPOINT_URL and prints {source: [{"name": …, "labels": {…}, "value": …}, …]}.
 """
 
 import argparse
 import collections
 import csv
+import itertools
 import json
+import sys
 import time
 from datetime import datetime
 
 import boto3
+from configuration import Configuration
 
 ROOT = "<root_account>"
 PARTITION = "aws"
 DAY = 86400
-MAX_AGE, DUE, MAX_IDLE, OVERLAP, SETUP = 90 * DAY, 14 * DAY, 45 * DAY, 7 * DAY, 15 * 60
+MARGIN = 1800
 STATUSES = ("active", "inactive", "expired")
 VERDICTS = ("compliant", "breach", "exempted", "unknown")
 RULES = (
@@ -45,8 +48,20 @@ BANDS = (  # name, greatest age in it
 
 
 # --- Reading -----------------------------------------------------------------
-# Both readers return (users, root) as plain dicts; None is unknown, a "used"
+# Readers return (users, root) as plain dicts; None is unknown, a "used"
 # of 0 is known to be never.
+
+
+def read(iam, sources):
+    """Returns (users, root) of each source, asking once for what several need."""
+    facts = {}
+    if {"auto", "live"} & set(sources):
+        facts["live"] = read_live(iam)
+    if {"auto", "report"} & set(sources):
+        facts["report"] = read_report(iam)
+    if "auto" in sources:
+        facts["auto"] = merge(facts["live"], facts["report"])
+    return {source: facts[source] for source in sources}
 
 
 def read_live(iam):
@@ -156,14 +171,11 @@ def name_keys(keys):
     return keys
 
 
-def read_auto(iam):
+def merge(live, report):
     """Live users and keys; root from the report. A live password's creation is
     known only for users who are asked live: the flagged ones."""
-    users, _ = read_live(iam)
-    for user in users:
-        if not active_keys(user):
-            user["password_created"] = None
-    return users, read_report(iam)[1]
+    users = [u if active_keys(u) else {**u, "password_created": None} for u in live[0]]
+    return users, report[1]
 
 
 def pages(iam, operation, field, **arguments):
@@ -186,19 +198,33 @@ def known(text):
     return "" if text == "N/A" else text
 
 
+def read_tags(iam):
+    """The tags of each user, by their keys in lower case. One of the exporter's
+    runs reads them in the other way."""
+    details = pages(iam, "get_account_authorization_details", "UserDetailList", Filter=["User"])
+    return {d["UserName"]: {t["Key"].lower(): t["Value"] for t in d.get("Tags", [])} for d in details}
+
+
 # --- Judging -----------------------------------------------------------------
+# No verdict may hang on how long the tests take.
+
+
+def before(deadline, as_of):
+    if abs(deadline - as_of) < MARGIN:
+        sys.exit(f"a deadline at {deadline}, {as_of - deadline} seconds ago, is too close to judge")
+    return deadline < as_of
 
 
 def active_keys(user):
     return sorted((k for k in user["keys"] if k["status"] == "active"), key=lambda k: k["created"])
 
 
-def judge_user(user, as_of):
+def judge_user(user, limits, as_of):
     """Yields (rule, breach, since) for each rule about the user."""
     active = active_keys(user)
     console, since_password = user["console"], user["password_created"] or 0
-    overlap = active[-1]["created"] + OVERLAP if len(active) >= 2 else None
-    yield "multiple_active_keys", overlap is not None and overlap < as_of, overlap
+    overlap = overlap_deadline(active, limits)
+    yield "multiple_active_keys", overlap is not None and before(overlap, as_of), overlap
     flagged = console and bool(active)
     since = max(active[0]["created"], since_password) if active else None
     yield "console_user_with_active_keys", flagged, since
@@ -206,17 +232,18 @@ def judge_user(user, as_of):
     yield "console_user_without_mfa", console and not user["mfa"], since
 
 
-def judge_key(user, key, as_of):
+def judge_key(user, key, limits, as_of):
     """Yields (rule, breach, since) for each rule about the active key."""
     console = user["console"]
     since = max(key["created"], user["password_created"] or 0)
-    yield "key_created_at_user_setup", console and at_setup(user, key), since
+    yield "key_created_at_user_setup", console and at_setup(user, key, limits), since
     yield "console_key_never_used", console and not key["used"], since
-    deadline = key["created"] + MAX_AGE
-    yield "key_rotation", deadline < as_of, deadline
-    yield "key_rotation_due", deadline - DUE < as_of <= deadline, deadline - DUE
-    idle = (key["used"] or key["created"]) + MAX_IDLE
-    yield "key_unused", idle < as_of, idle
+    deadline = key["created"] + limits.max_key_age
+    due = deadline - limits.rotation_warning
+    yield "key_rotation", before(deadline, as_of), deadline
+    yield "key_rotation_due", before(due, as_of) and not before(deadline, as_of), due
+    idle = (key["used"] or key["created"]) + limits.max_key_idle
+    yield "key_unused", before(idle, as_of), idle
 
 
 def judge_root(root):
@@ -227,8 +254,12 @@ def judge_root(root):
     return ("breach", active[0]["created"]) if active else ("compliant", None)
 
 
-def at_setup(user, key):
-    return key["created"] <= user["created"] + SETUP
+def overlap_deadline(active, limits):
+    return active[-1]["created"] + limits.rotation_overlap if len(active) >= 2 else None
+
+
+def at_setup(user, key, limits):
+    return key["created"] <= user["created"] + limits.setup_window
 
 
 # --- Writing -----------------------------------------------------------------
@@ -241,69 +272,102 @@ class Samples:
         self.verdicts = collections.Counter()
 
     def add(self, name, value, **labels):
+        self.add_own(name, value, **labels, account_id=self.account)
+
+    def add_own(self, name, value, **labels):
+        """Adds what is said about the exporter rather than an account."""
         labels = {k: v for k, v in labels.items() if v != ""}
-        labels["account_id"] = self.account
         self.list.append({"name": "aws_iam_" + name, "labels": labels, "value": float(value)})
 
-    def verdict(self, rule, breach, since, **subject):
-        self.verdicts[rule, "breach" if breach else "compliant"] += 1
-        if breach:
-            self.add("finding_since_timestamp_seconds", since, rule=rule, **subject)
+
+class Subject:
+    """Writes about one user, unless the user is hidden, and counts the verdicts."""
+
+    def __init__(self, out, user, configuration, as_of):
+        self.out = out
+        self.user = user
+        self.as_of = as_of
+        self.label, self.limits = configuration.class_of(user)
+        self.owner = configuration.owner_of(user)
+        self.hidden = configuration.hides(user)
+        self.ends = configuration.ends(user, out.account, RULES)
+
+    def add(self, name, value, **labels):
+        if not self.hidden:
+            self.out.add(name, value, user_name=self.user["name"], **labels)
+
+    def verdict(self, rule, breach, since, **key):
+        verdict = "breach" if breach else "compliant"
+        if breach and self.ends.get(rule, 0) > self.as_of:
+            verdict = "exempted"
+        self.out.verdicts[self.label, rule, verdict] += 1
+        if verdict == "breach":
+            self.add("finding_since_timestamp_seconds", since, rule=rule, user_owner=self.owner, **key)
 
 
-def write_user(out, user, as_of):
-    name = user["name"]
+def write_user(subject, configuration):
+    user, limits = subject.user, subject.limits
     active = active_keys(user)
-    out.add("user_info", 1, user_name=name, arn=user["arn"], path=user["path"], **{"class": "default"})
-    out.add("user_created_timestamp_seconds", user["created"], user_name=name)
+    labels = {"class": subject.label, "user_owner": subject.owner, **configuration.tag_labels(user)}
+    subject.add("user_info", 1, arn=user["arn"], path=user["path"], **labels)
+    subject.add("user_created_timestamp_seconds", user["created"])
     for status in STATUSES:
         n = sum(k["status"] == status for k in user["keys"])
-        out.add("user_access_keys", n, user_name=name, status=status)
-    out.add("user_console_access", user["console"], user_name=name)
-    flagged = user["console"] and bool(active)
-    out.add("user_console_access_with_active_keys", flagged, user_name=name)
+        subject.add("user_access_keys", n, status=status)
+    subject.add("user_console_access", user["console"])
+    subject.add("user_console_access_with_active_keys", user["console"] and bool(active))
     if user["console"]:
-        out.add("user_mfa_enabled", user["mfa"], user_name=name)
+        subject.add("user_mfa_enabled", user["mfa"])
         if user["password_used"] is not None:
-            used = user["password_used"]
-            out.add("user_password_last_used_timestamp_seconds", used, user_name=name)
-    if len(active) >= 2:
-        deadline = active[-1]["created"] + OVERLAP
-        out.add("user_rotation_overlap_deadline_timestamp_seconds", deadline, user_name=name)
-    for rule, breach, since in judge_user(user, as_of):
-        out.verdict(rule, breach, since, user_name=name)
+            subject.add("user_password_last_used_timestamp_seconds", user["password_used"])
+    if deadline := overlap_deadline(active, limits):
+        subject.add("user_rotation_overlap_deadline_timestamp_seconds", deadline)
+    for rule, breach, since in judge_user(user, limits, subject.as_of):
+        subject.verdict(rule, breach, since)
+    for rule, end in subject.ends.items():
+        subject.add("exemption_expiry_timestamp_seconds", end, rule=rule)
     for key in user["keys"]:
-        write_key(out, user, key, as_of)
+        write_key(subject, key)
+        if configuration.key_descriptions and not key["id"].startswith("created-"):
+            text = user["tags"].get(key["id"].lower(), "")
+            subject.add("access_key_info", 1, access_key_id=key["id"], description=text)
 
 
-def write_key(out, user, key, as_of):
-    subject = {"user_name": user["name"], "access_key_id": key["id"]}
+def write_key(subject, key):
+    user, limits = subject.user, subject.limits
+    label = {"access_key_id": key["id"]}
     active = key["status"] == "active"
-    out.add("access_key_active", active, **subject)
-    out.add("access_key_created_timestamp_seconds", key["created"], **subject)
-    out.add("access_key_age_seconds", as_of - key["created"], **subject)
-    out.add("access_key_used", key["used"] > 0, **subject)
-    out.add("access_key_created_at_user_setup", at_setup(user, key), **subject)
+    subject.add("access_key_active", active, **label)
+    subject.add("access_key_created_timestamp_seconds", key["created"], **label)
+    subject.add("access_key_age_seconds", subject.as_of - key["created"], **label)
+    subject.add("access_key_used", key["used"] > 0, **label)
+    subject.add("access_key_created_at_user_setup", at_setup(user, key, limits), **label)
     if key["used"]:
-        out.add("access_key_last_used_timestamp_seconds", key["used"], **subject)
+        subject.add("access_key_last_used_timestamp_seconds", key["used"], **label)
         place = {"service": key["service"], "region": key["region"]}
-        out.add("access_key_last_used_info", 1, **subject, **place)
+        subject.add("access_key_last_used_info", 1, **label, **place)
     if not active:
         return
-    deadline, idle = key["created"] + MAX_AGE, (key["used"] or key["created"]) + MAX_IDLE
-    out.add("access_key_rotation_deadline_timestamp_seconds", deadline, **subject)
-    out.add("access_key_unused_deadline_timestamp_seconds", idle, **subject)
-    for rule, breach, since in judge_key(user, key, as_of):
-        out.verdict(rule, breach, since, **subject)
+    deadline = key["created"] + limits.max_key_age
+    idle = (key["used"] or key["created"]) + limits.max_key_idle
+    subject.add("access_key_rotation_deadline_timestamp_seconds", deadline, **label)
+    subject.add("access_key_unused_deadline_timestamp_seconds", idle, **label)
+    for rule, breach, since in judge_key(user, key, limits, subject.as_of):
+        subject.verdict(rule, breach, since, **label)
 
 
-def write_root(out, root):
+def write_root(out, root, ends, as_of):
     out.add("root_access_key_present", root["present"])
     verdict, since = judge_root(root)
-    out.verdicts["root_access_key", verdict] += 1
+    end = ends.get("root_access_key", 0)
+    if verdict == "breach" and end > as_of:
+        verdict = "exempted"
+    out.verdicts[ROOT, "root_access_key", verdict] += 1
+    rule = {"rule": "root_access_key", "user_name": ROOT}
     if verdict == "breach":
-        rule = {"rule": "root_access_key", "user_name": ROOT}
         out.add("finding_since_timestamp_seconds", since, **rule)
+    if end:
+        out.add("exemption_expiry_timestamp_seconds", end, **rule)
     out.add("root_console_access", root["console"])
     if root["console"] or root["mfa"]:
         out.add("root_mfa_enabled", root["mfa"])
@@ -335,7 +399,7 @@ def write_account(out, users, as_of):
             out.add("account_access_keys", bands[status, name], status=status, age_band=name)
     for rule in RULES:
         for verdict in VERDICTS:
-            n = out.verdicts[rule, verdict]
+            n = sum(n for (_, *key), n in out.verdicts.items() if key == [rule, verdict])
             out.add("account_verdicts", n, rule=rule, verdict=verdict)
 
 
@@ -343,19 +407,51 @@ def band(age):
     return next(name for name, upper in BANDS if age <= upper)
 
 
+def write_policy(out, users, configuration):
+    for name, _, limits in configuration.classes:
+        for limit, seconds in vars(limits).items():
+            out.add_own(f"policy_{limit}_seconds", seconds, **{"class": name})
+    names = [ROOT, *(user["name"] for user in users)]
+    out.add_own("exporter_exemptions_unmatched", configuration.unmatched(names, out.account))
+
+
+def check_coverage(out, configuration):
+    """Refuses to expect less than every verdict about every class of a file."""
+    verdicts = ("compliant", "breach", "exempted") if configuration.exemptions else ()
+    seen = {(label, verdict) for label, _, verdict in out.verdicts}
+    labels = [name for name, _, _ in configuration.classes]
+    missing = set(itertools.product(labels, verdicts)) - seen
+    if missing:
+        sys.exit(f"the users of the simulator leave out {sorted(missing)}")
+
+
+def samples(users, root, account, configuration, as_of):
+    out = Samples(account)
+    for user in users:
+        write_user(Subject(out, user, configuration, as_of), configuration)
+    write_root(out, root, configuration.ends({"name": ROOT, "tags": {}}, account, RULES), as_of)
+    write_account(out, users, as_of)
+    write_policy(out, users, configuration)
+    check_coverage(out, configuration)
+    return out.list
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--source", required=True, choices=("auto", "report", "live"))
+    parser.add_argument("--source", required=True, nargs="+", choices=("auto", "report", "live"))
+    parser.add_argument("--config", help="the exporter's configuration file")
     parser.add_argument("--as-of", type=int, default=int(time.time()), help="Unix time of judgement")
     args = parser.parse_args()
-    read = {"auto": read_auto, "report": read_report, "live": read_live}[args.source]
-    users, root = read(boto3.client("iam"))
-    out = Samples(boto3.client("sts").get_caller_identity()["Account"])
-    for user in users:
-        write_user(out, user, args.as_of)
-    write_root(out, root)
-    write_account(out, users, args.as_of)
-    print(json.dumps(out.list))
+    configuration = Configuration(args.config)
+    iam = boto3.client("iam")
+    account = boto3.client("sts").get_caller_identity()["Account"]
+    tags = read_tags(iam)
+    expected = {}
+    for source, (users, root) in read(iam, args.source).items():
+        for user in users:
+            user["tags"] = tags[user["name"]]
+        expected[source] = samples(users, root, account, configuration, args.as_of)
+    print(json.dumps(expected))
 
 
 if __name__ == "__main__":

@@ -3,13 +3,14 @@
 
 moto stamps whatever is created through its API with the present time, so the
 users are put straight into its backend, with creation dates of up to seven
-years ago. Where moto's answers differ from those of AWS in ways that matter to
+years ago. Their tags are what ../configuration.yml asks for. Where moto's answers differ from those of AWS in ways that matter to
 a reader of access keys, they are mended here (see mend).
 """
 
 import argparse
 import itertools
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT
 from moto.core.responses import ActionResult
@@ -19,7 +20,8 @@ from moto.server import main as serve
 
 ROOT = "<root_account>"
 
-# No age lies within an hour of a limit, so the verdicts hold for the whole run.
+# No age lies within an hour of a limit, nor of one of ../configuration.yml, so the
+# verdicts hold for the whole run; expected.py refuses to judge otherwise.
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 EDGE = 2 * HOUR
 AGES = [
@@ -40,12 +42,46 @@ KEYS = [
     ["Inactive", "Inactive"],
 ]
 
+# What follows is spread by prime numbers, so that all of it meets all of the
+# combinations above, more or less.
+PREFIXES = ["ci", "ci", "cd", "svc", *["user"] * 7]
+OWNERS = [
+    {"Owner": "Alice"},
+    {"Owner": "", "team": "platform"},
+    {"team": "no owner"},
+    {"Owner": "no owner", "team": "platform"},
+    {},
+    {"owner": "bob@example.com", "Team": "shop"},  # case tells no keys apart
+    {"Owner": ""},
+]
+KINDS = ["robot", "robot", "Robot", "", "service/web", "service/batch/2", *[None] * 7]
+# IAM allows letters, numbers and separators of every script, but no quotes: these
+# are letters that look like them, and a separator of lines.
+COSTS = ["4711 ʼÄrzteʼ ʺСклад=ʺ/東京", "", None, "a+b:c@d_e-f.g  h", "two\u2028lines\u00a0"]
+EXEMPTIONS = [
+    "key_rotation until 2099-12-31 vendor cannot rotate yet",
+    "multiple_active_keys console_user_with_active_keys  key_unused until 2099-06-30 ʼfreezeʼ",
+    "key_created_at_user_setup console_key_never_used until 2099-06-30 made by the old script",
+    "key_rotation_due console_user_without_mfa until 2098-02-28 token ordered",
+    "key_rotation multiple_active_keys until 2020-02-29 lapsed on a leap day",
+    *[None] * 12,
+]
+UNREADABLE_EXEMPTIONS = [
+    "key_rotation",
+    "key_rotation until 2099-12-31",
+    "key_rotation until 2099-02-29 no such day",
+    "until 2099-12-31 everything",
+    "all until 2099-12-31 everything",
+    "key_rotation key_rotation until 2099-12-31 twice",
+]
+
 
 def seed(backend: IAMBackend, now: datetime) -> None:
     """Adds every combination of password, keys, path and MFA at every age."""
     combinations = itertools.product(AGES, (False, True), KEYS, ("/", "/team/sub/"), (False, True))
     for n, (age, password, statuses, path, mfa) in enumerate(combinations):
-        user = add_user(backend, f"user-{n:04d}", path, now - age - SETUP[n // 5 % 4])
+        name = f"{PREFIXES[n % 11]}-{n:04d}"
+        user = add_user(backend, name, path, now - age - SETUP[n // 5 % 4])
         if password:
             set_password(user, n, now)
         elif n % 9 == 0:
@@ -60,6 +96,7 @@ def seed(backend: IAMBackend, now: datetime) -> None:
         if mfa:
             serial = f"arn:aws:iam::{ACCOUNT}:mfa/{user.name}"
             user.mfa_devices[serial] = MFADevice(serial, "123456", "654321")
+        tag(backend, user, n)
     # Names that are prefixes of each other, in another order than created.
     for name in ("bobby", "bob.b@example.com", "Bob-B", "bob"):
         user = add_user(backend, name, "/", now - 100 * DAY)
@@ -71,6 +108,22 @@ def add_user(backend: IAMBackend, name: str, path: str, created: datetime) -> Us
     user.create_date = created
     user.password_created = None
     return user
+
+
+def tag(backend: IAMBackend, user: User, n: int) -> None:
+    """Gives the user tags, and an inline policy that nobody must ever see."""
+    tags = OWNERS[n % 7] | {
+        "kind": KINDS[n % 13],
+        "cost-center": COSTS[n % 5],
+        "iam-exporter-exempt": UNREADABLE_EXEMPTIONS[n % 6] if n % 29 == 0 else EXEMPTIONS[n % 17],
+        "privacy": "hidden" if n % 23 == 0 else None,
+        "Grün:Code": f"{n}²" if n % 19 == 0 else None,
+    }
+    for slot, key in enumerate(user.access_keys):  # AWS keeps their descriptions so
+        tags[key.access_key_id] = [f"deploys shop {n}/{slot}", "", None][(n + slot) % 3]
+    given = [{"Key": k, "Value": v} for k, v in tags.items() if v is not None]
+    backend.tag_user(user.name, given)
+    user.policies["inline"] = '{"Sid":"OnlyForTheEyesOfIAM"}'
 
 
 def set_password(user: User, n: int, now: datetime) -> None:
@@ -102,7 +155,8 @@ def mend(backend: IAMBackend, now: datetime) -> None:
     """Makes moto answer like AWS where the difference matters.
 
     moto's report is always from 2015, has no row for root and no region nor
-    service of a key's last use; its ListUsers knows no pages; its passwords are
+    service of a key's last use; its ListUsers tells tags, which AWS's does not;
+    ListUsers and GetAccountAuthorizationDetails know no pages; its passwords are
     as old as their users; and its root user has neither keys nor a password.
     """
     generated = now
@@ -125,14 +179,22 @@ def mend(backend: IAMBackend, now: datetime) -> None:
             {"Content": content, "ReportFormat": "text/csv", "GeneratedTime": generated}
         )
 
-    def list_users(self: IamResponse) -> ActionResult:
+    def page_of_users(self: IamResponse) -> tuple[list[User], dict[str, Any]]:
         users = sorted(backend.users.values(), key=lambda u: u.name.lower())
         start = int(self._get_param("Marker") or 0)
         end = start + int(self._get_param("MaxItems") or 100)
-        page = {"Users": users[start:end], "IsTruncated": end < len(users)}
-        if page["IsTruncated"]:
-            page["Marker"] = str(end)
-        return ActionResult(page)
+        more = {"IsTruncated": True, "Marker": str(end)} if end < len(users) else {"IsTruncated": False}
+        return users[start:end], more
+
+    def list_users(self: IamResponse) -> ActionResult:
+        users, more = page_of_users(self)
+        return ActionResult({"Users": [listed(user) for user in users], **more})
+
+    def get_account_authorization_details(self: IamResponse) -> ActionResult:
+        if self._get_param("Filter") != ["User"]:
+            raise ValueError("the exporter reads users and nothing else")
+        users, more = page_of_users(self)
+        return ActionResult({"UserDetailList": users, **more})
 
     def get_login_profile(self: IamResponse) -> ActionResult:
         user = backend.get_login_profile(self._get_param("UserName"))
@@ -150,8 +212,21 @@ def mend(backend: IAMBackend, now: datetime) -> None:
     IamResponse.generate_credential_report = generate
     IamResponse.get_credential_report = get_report
     IamResponse.list_users = list_users
+    IamResponse.get_account_authorization_details = get_account_authorization_details
     IamResponse.get_account_summary = get_account_summary
     IamResponse.get_login_profile = get_login_profile
+
+
+def listed(user: User) -> dict[str, Any]:
+    """The user as ListUsers tells it: without tags."""
+    return {
+        "Path": user.path,
+        "UserName": user.name,
+        "UserId": user.id,
+        "Arn": user.arn,
+        "CreateDate": user.create_date,
+        "PasswordLastUsed": user.password_last_used,
+    }
 
 
 def mend_row(row: str, backend: IAMBackend) -> str:
