@@ -32,6 +32,10 @@ type Options struct {
 	RefreshInterval time.Duration // between two refreshes
 	KeysInterval    time.Duration // within which each user's keys are read again
 	ReportLife      time.Duration // how long AWS keeps a report; 0 means ReportLife
+	// Recall returns what an earlier process knew of the account, or nil. It is
+	// first asked for the account "", before AWS has told which one this is. It
+	// may be nil.
+	Recall func(accountID string) *inventory.Snapshot
 }
 
 // Reader keeps what is known of one account. It is used by one goroutine.
@@ -39,11 +43,12 @@ type Reader struct {
 	calls calls
 	o     Options
 
-	account  inventory.Account
-	ordered  []*record // the users, by name
-	listed   time.Time // AWS's time of the newest complete listing of users
-	root     inventory.Root
-	complete map[inventory.Group]bool
+	account    inventory.Account
+	identified bool      // AWS has told that the account is this one
+	ordered    []*record // the users, by name
+	listed     time.Time // AWS's time of the newest complete listing of users
+	root       inventory.Root
+	complete   map[inventory.Group]bool
 
 	report     *report
 	rows       map[string]*credreport.Row // of the newest report, by user name
@@ -73,7 +78,7 @@ type record struct {
 	departed   bool             // stands in the report, but AWS knew no such user when asked for tags
 }
 
-// New returns a Reader that knows nothing yet.
+// New returns a Reader that knows nothing but what it can recall.
 func New(client *awsapi.Client, o Options) *Reader {
 	if o.ReportLife == 0 {
 		o.ReportLife = ReportLife
@@ -83,6 +88,7 @@ func New(client *awsapi.Client, o Options) *Reader {
 		complete: map[inventory.Group]bool{}, failed: map[string]error{},
 	}
 	r.health.Errors = map[inventory.Reason]uint64{}
+	r.recall("")
 	r.setTagSource(client.Needs().Tags)
 	return r
 }
@@ -93,14 +99,10 @@ func New(client *awsapi.Client, o Options) *Reader {
 func (r *Reader) Refresh(ctx context.Context) {
 	r.health.Refreshes++
 	r.began = time.Now()
+	err := r.identify(ctx)
 	r.setTagSource(r.calls.client.Needs().Tags)
-	if r.account.ID == "" {
-		account, observed, err := r.calls.account(ctx)
-		if r.note(ctx, "account", err); err != nil {
-			return
-		}
-		r.account = account
-		r.setClock(observed)
+	if err != nil {
+		return
 	}
 	if r.o.Source != awsapi.SourceReport {
 		r.refreshUsers(ctx)

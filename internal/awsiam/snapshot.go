@@ -2,6 +2,7 @@ package awsiam
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -172,8 +173,7 @@ func (r *Reader) lifetime(group inventory.Group) time.Duration {
 func (r *Reader) problems() []inventory.Problem {
 	var problems []inventory.Problem
 	for _, step := range slices.Sorted(maps.Keys(r.failed)) {
-		err := r.failed[step]
-		problems = append(problems, inventory.Problem{Reason: awsapi.ReasonOf(err), Text: err.Error()})
+		problems = append(problems, problemOf(r.failed[step]))
 	}
 	type kind struct {
 		action string
@@ -192,11 +192,28 @@ func (r *Reader) problems() []inventory.Problem {
 		return cmp.Or(strings.Compare(a.action, b.action), strings.Compare(string(a.reason), string(b.reason)))
 	})
 	for _, k := range kinds {
-		text := first[k].Error()
+		p := problemOf(first[k])
 		if others := count[k] - 1; others > 0 {
-			text += fmt.Sprintf(" (and the same for %d more users)", others)
+			p.Text += fmt.Sprintf(" (and the same for %d more users)", others)
 		}
-		problems = append(problems, inventory.Problem{Reason: k.reason, Text: text})
+		problems = append(problems, p)
 	}
 	return problems
 }
+
+func problemOf(err error) inventory.Problem {
+	p := inventory.Problem{Reason: awsapi.ReasonOf(err), Text: err.Error()}
+	if about := new(aboutUser); errors.As(err, &about) {
+		p.User = about.name
+	}
+	return p
+}
+
+// aboutUser is a failure whose words name a user.
+type aboutUser struct {
+	name string
+	err  error
+}
+
+func (e *aboutUser) Error() string { return e.err.Error() }
+func (e *aboutUser) Unwrap() error { return e.err }

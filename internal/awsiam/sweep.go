@@ -40,7 +40,7 @@ func (r *Reader) Sweep(ctx context.Context, until time.Time, inBreach func(name 
 		delete(r.failed, "sweep")
 		return
 	}
-	if r.listed.IsZero() || slices.ContainsFunc([]string{"users", "report", "tags"}, r.elsewhere) {
+	if !r.identified || r.listed.IsZero() || slices.ContainsFunc([]string{"users", "report", "tags"}, r.elsewhere) {
 		return
 	}
 	if r.cycle.started.IsZero() {
@@ -308,6 +308,9 @@ func (g *reading) do(action string, call func() error) {
 	if awsapi.IsNoSuchEntity(err) {
 		g.gone = g.gone || action == listKeys || action == listTags
 		err = nil // the user or key went meanwhile; the next listing tells
+	}
+	if err != nil {
+		err = &aboutUser{g.user.Name, err}
 	}
 	g.limits.note(action, err)
 	if err != nil {
