@@ -25,9 +25,10 @@ const (
 
 // upstream is where facts come from.
 type upstream struct {
-	config     aws.Config
-	reportLife time.Duration // 0 for AWS's own
-	note       string        // for the landing page; empty for AWS
+	config        aws.Config
+	reportLife    time.Duration // 0 for AWS's own
+	note          string        // for the landing page; empty for AWS
+	configuration []byte        // in place of a file; nil for AWS
 }
 
 // connectAWS finds credentials and region as the AWS SDK does everywhere. It
@@ -75,7 +76,8 @@ func connectDemo(ctx context.Context, group *errgroup.Group) (upstream, error) {
 			Credentials:  credentials.NewStaticCredentialsProvider("AKIADEMODEMODEMODEMO", "demo", ""),
 			AppID:        appID,
 		},
-		reportLife: demoReportLife,
+		reportLife:    demoReportLife,
+		configuration: demo.Configuration(time.Now()),
 		note: "This is a demo: a made-up account on the loopback interface. Something happens in it every few seconds, far faster than in life, " +
 			"and its credential report is made anew every minute rather than every four hours.",
 	}, nil

@@ -32,6 +32,7 @@ const (
 
 	commandServe  = "serve"
 	commandPolicy = "iam-policy"
+	commandCheck  = "check-config"
 )
 
 // settings are the command line, parsed.
@@ -39,6 +40,8 @@ type settings struct {
 	command string
 
 	demo            bool
+	configFile      string
+	stateDir        string
 	source          string
 	refreshInterval model.Duration
 	keysInterval    model.Duration
@@ -54,6 +57,7 @@ type settings struct {
 
 	accessKeyID string
 	keyAge      bool
+	users       bool
 
 	web          *toolkit.FlagConfig
 	probeAddress string
@@ -61,6 +65,7 @@ type settings struct {
 	log          promslog.Config
 
 	partition, accountID string // of the policy to print
+	checkFile            string // to check
 }
 
 // newApplication declares every flag. Each can also come from the environment.
@@ -72,11 +77,16 @@ func newApplication(s *settings) *kingpin.Application {
 	app.VersionFlag.NoEnvar()
 
 	switchFlag(app, "demo", "false", "Show a made-up account instead of a real one: no AWS, no credentials, no network. Intervals and rates at their defaults are quickened.", &s.demo)
+	app.Flag("config.file", "Configuration file with classes of users, owners, exemptions and whom to show; see docs/configuration.md. Reloaded on SIGHUP and POST /-/reload.").
+		PlaceHolder("FILE").StringVar(&s.configFile)
+	app.Flag("state.dir", "Directory, for nobody else to read, in which to keep the facts between restarts; made if its parent exists. Nothing is kept without.").
+		PlaceHolder("DIRECTORY").StringVar(&s.stateDir)
 	addIAMFlags(app, s)
 	addPolicyFlags(app, s)
 	choiceFlag(app, "metrics.access-key-id", "How to show access key ids, in metrics, logs and pages: full, or suffix for their last 4 characters (more where 4 are not unique).",
 		&s.accessKeyID, policy.FullKeyIDs, policy.SuffixKeyIDs)
 	switchFlag(app, "metrics.key-age", "true", "Serve aws_iam_access_key_age_seconds, which is for people's eyes; alerts need only the timestamps.", &s.keyAge)
+	switchFlag(app, "metrics.users", "true", "Serve series of single users and keys, findings among them; without, only those of accounts and of root.", &s.users)
 	s.web = kingpinflag.AddFlags(app, listenAddress)
 	app.Flag("web.probe-address", "Serve /-/healthy and /-/ready on this address too, without TLS and authentication, for probes. Example: `:10191`").
 		PlaceHolder("ADDRESS").StringVar(&s.probeAddress)
@@ -87,6 +97,8 @@ func newApplication(s *settings) *kingpin.Application {
 	print := app.Command(commandPolicy, "Print the least IAM policy under which the exporter works with the flags given, as JSON.")
 	print.Flag("partition", "The partition of the account: aws, aws-cn, aws-us-gov, …").Default("aws").StringVar(&s.partition)
 	print.Flag("account-id", "Narrow the policy to users of this account.").Default("*").StringVar(&s.accountID)
+	check := app.Command(commandCheck, "Check a configuration file, and tell what it means under the flags given.")
+	check.Arg("FILE", "The configuration file.").Required().StringVar(&s.checkFile)
 	return app
 }
 
@@ -129,7 +141,7 @@ func parse(args []string, stdout, stderr io.Writer) (s *settings, done bool, err
 // withCommand names the command where none is given: while kingpin looks for
 // the default one, it forgets about a flag that lacks its value.
 func withCommand(args []string) []string {
-	named := []string{commandServe, commandPolicy, "help", "--help", "-h", "--help-long", "--help-man", "--version"}
+	named := []string{commandServe, commandPolicy, commandCheck, "help", "--help", "-h", "--help-long", "--help-man", "--version"}
 	if slices.ContainsFunc(args, func(arg string) bool { return slices.Contains(named, arg) }) {
 		return args
 	}
@@ -180,6 +192,9 @@ func (s *settings) validate() error {
 	}
 	if s.accountRate > s.rate {
 		return fmt.Errorf("flag --iam.account-rate: got %v, want --iam.rate (%v) or less", s.accountRate, s.rate)
+	}
+	if s.demo && s.stateDir != "" {
+		return errors.New("flag --state.dir: got it beside --demo, want one of them: the demo's account is made anew at each start")
 	}
 	if s.command == commandPolicy {
 		if err := s.validatePolicy(); err != nil {

@@ -28,7 +28,7 @@ func defaultSettings(change func(*settings)) *settings {
 		maxKeyAge: duration(limits.MaxKeyAge), rotationWarning: duration(limits.RotationWarning),
 		maxKeyIdle: duration(limits.MaxKeyIdle), rotationOverlap: duration(limits.RotationOverlap),
 		setupWindow: duration(limits.SetupWindow),
-		accessKeyID: "full", keyAge: true,
+		accessKeyID: "full", keyAge: true, users: true,
 	}
 	change(s)
 	return s
@@ -68,8 +68,8 @@ func TestParse(t *testing.T) {
 			want: func(s *settings) { s.source = "report" },
 		},
 		{
-			name: "booleans", args: []string{"--no-metrics.key-age", "--web.enable-pprof"},
-			want: func(s *settings) { s.keyAge, s.pprof = false, true },
+			name: "booleans", args: []string{"--no-metrics.key-age", "--no-metrics.users", "--web.enable-pprof"},
+			want: func(s *settings) { s.keyAge, s.users, s.pprof = false, false, true },
 		},
 		{
 			name: "key ids and probes", args: []string{"--metrics.access-key-id=suffix", "--web.probe-address=:10191"},
@@ -95,6 +95,14 @@ func TestParse(t *testing.T) {
 				s.demo, s.rate, s.accountRate = true, 3, 3
 				s.refreshInterval, s.keysInterval = model.Duration(10*time.Second), model.Duration(30*time.Second)
 			},
+		},
+		{
+			name: "files", args: []string{"--config.file=config.yml", "--state.dir=facts"},
+			want: func(s *settings) { s.configFile, s.stateDir = "config.yml", "facts" },
+		},
+		{
+			name: "file to check", args: []string{"check-config", "config.yml", "--policy.max-key-age=60d"},
+			want: func(s *settings) { s.command, s.checkFile, s.maxKeyAge = "check-config", "config.yml", 60*oneDay },
 		},
 		{
 			name: "policy to print", args: []string{"iam-policy", "--partition=aws-cn", "--account-id=123456789012"},
@@ -188,6 +196,8 @@ func badCommandLines() []badCommandLine {
 		{"account faster than all together", []string{"--iam.account-rate=50"}, "flag --iam.account-rate: got 50, want --iam.rate (20) or less"},
 		{"keys more often than refreshes", []string{"--iam.refresh-interval=2h"}, "flag --iam.keys-interval: got 1h, want --iam.refresh-interval (2h) or more"},
 		{"odd account", []string{"iam-policy", "--account-id=123"}, `flag --account-id: got "123", want 12 digits, or * for any account`},
+		{"no file to check", []string{"check-config"}, "required argument 'FILE' not provided; try --help"},
+		{"demo with a state", []string{"--demo", "--state.dir=facts"}, "flag --state.dir: got it beside --demo, want one of them: the demo's account is made anew at each start"},
 		{"odd partition", []string{"iam-policy", "--partition="}, `flag --partition: got "", want a partition such as aws, aws-cn or aws-us-gov`},
 		{"rate without meaning", []string{"--iam.account-rate=NaN"}, "flag --iam.account-rate: got NaN, want a number above 0"},
 		{"refreshes too often", []string{"--iam.refresh-interval=500ms"}, "flag --iam.refresh-interval: got 500ms, want 1s or more"},

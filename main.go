@@ -14,19 +14,12 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
 	"github.com/prometheus/common/version"
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/time/rate"
 
-	"github.com/aws-iam-exporter/aws_iam_exporter/collector"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsiam"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/fleet"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/config"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/web"
 )
 
@@ -47,6 +40,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case err == nil && done:
 	case err == nil && s.command == commandPolicy:
 		err = printPolicy(stdout, s)
+	case err == nil && s.command == commandCheck:
+		err = checkConfig(stdout, s)
 	case err == nil:
 		err = serve(ctx, s, stderr)
 	}
@@ -58,7 +53,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func printPolicy(stdout io.Writer, s *settings) error {
-	document, err := awsapi.Policy(awsapi.Needs{Source: awsapi.Source(s.source)}, s.partition, s.accountID)
+	c, err := configuration(upstream{}, s)
+	if err != nil {
+		return err
+	}
+	document, err := awsapi.Policy(awsapi.Needs{Source: awsapi.Source(s.source), Tags: c.Tags}, s.partition, s.accountID)
 	if err != nil {
 		return err
 	}
@@ -66,8 +65,20 @@ func printPolicy(stdout io.Writer, s *settings) error {
 	return err
 }
 
+func checkConfig(stdout io.Writer, s *settings) error {
+	c, err := config.Load(s.checkFile, s.limits())
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(stdout, c.Summary(time.Now()))
+	return err
+}
+
 // serve runs the exporter until the context ends.
 func serve(ctx context.Context, s *settings, stderr io.Writer) error {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP) // from the start, or the signal would end the process
+	defer signal.Stop(hangup)
 	logger := s.logger(stderr)
 	logger.Info("Starting aws_iam_exporter", "version", version.Info(), "iam_source", s.source)
 	group, ctx := errgroup.WithContext(ctx)
@@ -75,9 +86,13 @@ func serve(ctx context.Context, s *settings, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	account, options := wire(from, s, logger)
-	group.Go(func() error { account.Run(ctx); return nil })
-	listen(ctx, group, s, logger, options)
+	p, err := wire(from, s, logger)
+	if err != nil {
+		return err
+	}
+	group.Go(func() error { p.account.Run(ctx); return nil })
+	group.Go(func() error { reloadOnHangup(ctx, hangup, p.reload, logger); return nil })
+	listen(ctx, group, s, logger, p.web)
 	if err := group.Wait(); err != nil {
 		return err
 	}
@@ -85,40 +100,28 @@ func serve(ctx context.Context, s *settings, stderr io.Writer) error {
 	return nil
 }
 
+// reloadOnHangup reloads at each SIGHUP. Without a configuration file the signal
+// does nothing, rather than end the process.
+func reloadOnHangup(ctx context.Context, hangup <-chan os.Signal, reload func() error, logger *slog.Logger) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+			if reload == nil {
+				logger.Info("Nothing to reload: start with --config.file to have a configuration")
+				continue
+			}
+			_ = reload() // it logs what is wrong
+		}
+	}
+}
+
 func connect(ctx context.Context, group *errgroup.Group, s *settings, logger *slog.Logger) (upstream, error) {
 	if s.demo {
 		return connectDemo(ctx, group)
 	}
 	return connectAWS(ctx, logger)
-}
-
-// wire puts the parts together, in the order in which data flows: from AWS to
-// the account's snapshot and judgement, to the metrics, to the pages.
-func wire(from upstream, s *settings, logger *slog.Logger) (*fleet.Account, web.Options) {
-	source := awsapi.Source(s.source)
-	process := awsapi.NewProcess(awsapi.Needs{Source: source}, rate.Limit(s.rate))
-	client := awsapi.New(from.config, process, awsapi.Options{Rate: rate.Limit(s.accountRate), Timeout: time.Duration(s.timeout)})
-	reader := awsiam.New(client, awsiam.Options{
-		Source: source, RefreshInterval: time.Duration(s.refreshInterval), KeysInterval: time.Duration(s.keysInterval),
-		ReportLife: from.reportLife,
-	})
-	accounts := fleet.New(policy.WithLimits(s.limits()), policy.Reload{})
-	account := fleet.NewAccount(accounts, reader, time.Duration(s.refreshInterval), logger)
-
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(
-		collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		versioncollector.NewCollector("aws_iam_exporter"),
-		collector.New(collector.Options{
-			View: accounts.View, API: process.Calls, Now: time.Now,
-			AccessKeyIDs: policy.KeyIDs(s.accessKeyID), KeyAge: s.keyAge, Users: true,
-		}),
-	)
-	return account, web.Options{
-		Gatherer: registry, View: accounts.View, Ready: account.Ready, Now: time.Now,
-		Source: s.source, Version: version.Version, Demo: from.note, Pprof: s.pprof, Logger: logger,
-	}
 }
 
 // listen serves the main listener and, if there is one, the probes' own.

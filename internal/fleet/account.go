@@ -2,13 +2,16 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsiam"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/state"
 )
 
 // readyAfter is when the exporter counts as ready even if AWS has not answered
@@ -16,8 +19,8 @@ import (
 // traffic.
 const readyAfter = 2 * time.Minute
 
-// introductionPause is how soon to ask again while not even the account's id is
-// known: credentials or network often come a little after the process.
+// introductionPause is how soon to ask again while AWS has not even told which
+// account this is: credentials or network often come a little after the process.
 const introductionPause = 30 * time.Second
 
 // Account keeps one account's snapshot fresh and judged.
@@ -26,17 +29,27 @@ type Account struct {
 	place    int // in the fleet
 	reader   *awsiam.Reader
 	interval time.Duration
+	store    *state.Store // nil without one
 	logger   *slog.Logger
 
+	saved   time.Time   // when the facts were last kept
 	tried   atomic.Bool // the first refresh has asked its few calls
 	started time.Time
-	failing bool // the last refresh was incomplete; for the log
+	failing bool     // the last refresh was incomplete; for the log
+	told    []string // what was last said about users' tags; for the log
 }
 
-// NewAccount returns an account of the fleet that is refreshed at the interval
-// once Run runs.
-func NewAccount(f *Fleet, reader *awsiam.Reader, interval time.Duration, logger *slog.Logger) *Account {
-	a := &Account{fleet: f, reader: reader, interval: interval, logger: logger, started: time.Now()}
+// Options are the settings of an Account.
+type Options struct {
+	Interval time.Duration // between two refreshes
+	Store    *state.Store  // keeps the facts between restarts; may be nil
+	Logger   *slog.Logger
+}
+
+// NewAccount returns an account of the fleet that is refreshed once Run runs.
+// Until then it shows what the reader can recall.
+func NewAccount(f *Fleet, reader *awsiam.Reader, o Options) *Account {
+	a := &Account{fleet: f, reader: reader, interval: o.Interval, store: o.Store, logger: o.Logger, started: time.Now()}
 	a.place = f.add(reader.Snapshot())
 	return a
 }
@@ -50,17 +63,18 @@ func (a *Account) Ready() bool { return a.tried.Load() || time.Since(a.started) 
 
 // Run refreshes the account until the context ends.
 func (a *Account) Run(ctx context.Context) {
+	defer a.keep()
 	for ctx.Err() == nil {
-		changed := a.fleet.policyChange()
+		wanting := a.fleet.wanting()
 		next := time.Now().Add(a.interval)
 		a.refresh(ctx, next)
 		pause := time.Until(next)
-		if a.Judgement().Snapshot.Account.ID == "" {
+		if !a.reader.Identified() {
 			pause = min(pause, introductionPause)
 		}
 		select {
 		case <-ctx.Done():
-		case <-changed: // another policy may need other facts
+		case <-wanting:
 		case <-time.After(pause):
 		}
 	}
@@ -80,12 +94,29 @@ func (a *Account) refresh(ctx context.Context, next time.Time) {
 	if ctx.Err() != nil {
 		return
 	}
+	a.keep()
 	a.publish()
 	a.log()
 }
 
 func (a *Account) publish() {
-	a.fleet.publish(a.place, a.reader.Snapshot())
+	s := a.reader.Snapshot()
+	s.Health.Saved = a.saved
+	a.fleet.publish(a.place, s)
+}
+
+// keep writes the facts to disk. A failure costs nothing now, but the next
+// restart.
+func (a *Account) keep() {
+	if a.store == nil {
+		return
+	}
+	switch err := a.store.Save(a.reader.Snapshot()); {
+	case err == nil:
+		a.saved = time.Now()
+	case !errors.Is(err, state.ErrNothingKnown):
+		a.logger.Error("Keep facts for the next start", "err", err)
+	}
 }
 
 // log tells what is wrong after each refresh, and when all is well again.
@@ -93,6 +124,12 @@ func (a *Account) log() {
 	j := a.Judgement()
 	logger := a.logger.With("account_id", j.Snapshot.Account.ID)
 	problems := j.Snapshot.Health.Problems
+	if !slices.Equal(j.Problems, a.told) { // users' slips stay for long, and are no failure of ours
+		for _, problem := range j.Problems {
+			logger.Warn("Cannot use a tag", "problem", problem)
+		}
+		a.told = j.Problems
+	}
 	details := []any{"users", len(j.Snapshot.Users), "unread", unread(j.Snapshot), "findings", len(j.Findings), "took", j.Snapshot.Health.Duration}
 	for _, p := range problems {
 		logger.Warn("Refresh incomplete, keeping the last facts", "reason", p.Reason, "problem", p.Text)

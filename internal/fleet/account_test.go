@@ -47,7 +47,7 @@ func inBubble(t *testing.T, prepare func(*awssim.World), test func(*small)) {
 		_, err := s.world.CreateKey("alice", time.Now().Add(-100*24*time.Hour))
 		check(t, err)
 		prepare(s.world)
-		s.account = fleet.NewAccount(fleet.New(policy.WithLimits(policy.DefaultLimits()), policy.Reload{}), newReader(s.world, 1000), interval, s.logger())
+		s.account = fleet.NewAccount(fleet.New(policy.WithLimits(policy.DefaultLimits()), policy.Reload{}), newReader(s.world, 1000), fleet.Options{Interval: interval, Logger: s.logger()})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { s.account.Run(ctx); close(done) }()
@@ -151,7 +151,7 @@ func TestReadyAfterTheFirstRefresh(t *testing.T) {
 // TestReadyAfterSilence never runs the account, so that it learns nothing.
 func TestReadyAfterSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		account := fleet.NewAccount(fleet.New(policy.WithLimits(policy.DefaultLimits()), policy.Reload{}), newReader(awssim.New(awssim.Options{}), 1000), interval, slog.New(slog.DiscardHandler))
+		account := fleet.NewAccount(fleet.New(policy.WithLimits(policy.DefaultLimits()), policy.Reload{}), newReader(awssim.New(awssim.Options{}), 1000), fleet.Options{Interval: interval, Logger: slog.New(slog.DiscardHandler)})
 		time.Sleep(2*time.Minute - 1)
 		if account.Ready() {
 			t.Error("ready within two minutes")
@@ -171,7 +171,7 @@ func TestPublishesWhileSweeping(t *testing.T) {
 			_, err := world.CreateUser(string(rune('a'+i/26))+string(rune('a'+i%26)), "/", time.Now())
 			check(t, err)
 		}
-		account := fleet.NewAccount(fleet.New(policy.WithLimits(policy.DefaultLimits()), policy.Reload{}), newReader(world, 1), interval, slog.New(slog.DiscardHandler))
+		account := fleet.NewAccount(fleet.New(policy.WithLimits(policy.DefaultLimits()), policy.Reload{}), newReader(world, 1), fleet.Options{Interval: interval, Logger: slog.New(slog.DiscardHandler)})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { account.Run(ctx); close(done) }()

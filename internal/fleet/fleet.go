@@ -14,14 +14,14 @@ import (
 // Fleet holds the newest snapshot of every account, all judged under the same
 // policy.
 type Fleet struct {
-	mu      sync.Mutex // held while the view is replaced
-	view    atomic.Pointer[policy.View]
-	changed chan struct{} // closed and replaced when another policy comes into force
+	mu    sync.Mutex // held while the view is replaced
+	view  atomic.Pointer[policy.View]
+	wants chan struct{} // closed and replaced when a policy wants facts that the last one did not
 }
 
 // New returns a fleet without accounts, under the policy.
 func New(p *policy.Policy, reload policy.Reload) *Fleet {
-	f := &Fleet{changed: make(chan struct{})}
+	f := &Fleet{wants: make(chan struct{})}
 	f.view.Store(&policy.View{Policy: p, Reload: reload})
 	return f
 }
@@ -55,11 +55,13 @@ func judgeAll(v *policy.View, now time.Time) []*policy.Judgement {
 func (f *Fleet) Apply(p *policy.Policy) {
 	f.replace(func(v *policy.View) {
 		now := time.Now()
+		if p.NeedsTags() && !v.Policy.NeedsTags() {
+			close(f.wants)
+			f.wants = make(chan struct{})
+		}
 		v.Policy = p
 		v.Reload = policy.Reload{Wanted: true, Successful: true, At: now}
 		v.Judgements = judgeAll(v, now)
-		close(f.changed)
-		f.changed = make(chan struct{})
 	})
 }
 
@@ -69,12 +71,12 @@ func (f *Fleet) NoteFailedReload() {
 	f.replace(func(v *policy.View) { v.Reload.Successful = false })
 }
 
-// policyChange returns a channel that is closed when another policy comes into
-// force.
-func (f *Fleet) policyChange() <-chan struct{} {
+// wanting returns a channel that is closed when a policy comes into force that
+// wants facts which the last one did not.
+func (f *Fleet) wanting() <-chan struct{} {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.changed
+	return f.wants
 }
 
 // add makes room for an account and returns its place.
