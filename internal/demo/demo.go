@@ -95,6 +95,11 @@ func (a *Account) addKey(name string, spec keySpec) error {
 	if err != nil {
 		return err
 	}
+	if a.chance(20) {
+		if err := a.tag(name, id, "for "+pick(a, services(name))); err != nil {
+			return err
+		}
+	}
 	if spec.idle <= spec.age {
 		if err := a.use(name, id, now.Add(-spec.idle)); err != nil {
 			return err

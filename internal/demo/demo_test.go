@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/config"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
 func fixed() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
@@ -35,6 +37,44 @@ func TestEveryRuleIsBroken(t *testing.T) {
 				t.Error("nobody breaks the rule")
 			}
 		})
+	}
+}
+
+// TestConfiguration checks that each entry does what it is there to show.
+func TestConfiguration(t *testing.T) {
+	c, err := config.Parse("demo", Configuration(fixed()), policy.DefaultLimits())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := newAccount(t, 1, fixed)
+	states := map[string]string{}
+	for _, e := range c.Policy.Exemptions {
+		u, there := a.World.User(e.UserName)
+		switch {
+		case !there:
+			states[e.UserName] = "unmatched"
+		case sinless(u, fixed()):
+			states[e.UserName] = "needless"
+		case e.InForce(fixed()):
+			states[e.UserName] = "in force"
+		default:
+			states[e.UserName] = "lapsed"
+		}
+	}
+	scanner, _ := a.World.User("vendor-scanner")
+	for _, tag := range scanner.Tags {
+		if tag.Key == c.Policy.ExemptionTag {
+			if _, err := policy.ParseExemptionTag(scanner.Name, tag.Value); err != nil {
+				t.Error(err)
+			}
+			states[scanner.Name] = "by tag"
+		}
+	}
+	want := map[string]string{
+		"break-glass": "in force", "appliance-7": "in force", "legacy-erp": "lapsed", "contractor-2024": "unmatched", "vendor-scanner": "by tag",
+	}
+	if diff := cmp.Diff(want, states); diff != "" {
+		t.Errorf("exemptions (-want +got):\n%s", diff)
 	}
 }
 

@@ -115,7 +115,7 @@ func (a *Account) beginRotation() error {
 func (a *Account) sinOrRepair() error {
 	const few, many = 3, 15
 	s := pick(a, sins())
-	sinners := a.sinners(s)
+	sinners := slices.DeleteFunc(a.sinners(s), isExcused)
 	if len(sinners) < few || (len(sinners) < many && a.chance(50)) {
 		if s.rule != "root_access_key" || len(sinners) == 0 {
 			return a.commit(s)
@@ -142,6 +142,9 @@ func (a *Account) join() error {
 		kind := pick(a, machines())
 		name := a.freshName(kind.prefix + pick(a, projects()))
 		if _, err := a.World.CreateUser(name, kind.path, a.now()); err != nil {
+			return err
+		}
+		if err := a.tag(name, tagKind, "machine"); err != nil { // of no team yet
 			return err
 		}
 		return a.addKey(name, keySpec{})

@@ -87,6 +87,9 @@ func (a *Account) addConsoleUser(name, path string, age time.Duration, mfa bool)
 	if err := a.World.SetPassword(name, created); err != nil {
 		return err
 	}
+	if err := a.tagPerson(name); err != nil {
+		return err
+	}
 	if !mfa {
 		return nil
 	}
@@ -98,6 +101,9 @@ func (a *Account) addConsoleUser(name, path string, age time.Duration, mfa bool)
 func (a *Account) addMachine(kind machine, project string) error {
 	name := kind.prefix + project
 	if _, err := a.World.CreateUser(name, kind.path, a.now().Add(-a.between(100*day, 7*365*day))); err != nil {
+		return err
+	}
+	if err := a.tag(name, tagKind, "machine", tagTeam, project); err != nil {
 		return err
 	}
 	return a.addKey(name, a.machineKey())
@@ -117,10 +123,14 @@ func (a *Account) machineKey() keySpec {
 	}
 }
 
-// addSpecial adds the users of which there is one: for emergencies, in the
-// middle of a rotation, without any credentials, and the exporter itself.
+// addSpecial adds the users of which there is one: for emergencies, excused for
+// other reasons, in the middle of a rotation, without any credentials, and the
+// exporter itself.
 func (a *Account) addSpecial() error {
-	if err := a.addConsoleUser("break-glass", "/emergency/", 5*365*day, true); err != nil {
+	if err := a.addConsoleUser("break-glass", "/emergency/", 5*365*day, false); err != nil {
+		return err
+	}
+	if err := a.addExcused(); err != nil {
 		return err
 	}
 	if err := a.World.SignIn("break-glass", a.now().Add(-400*day)); err != nil {
@@ -135,6 +145,23 @@ func (a *Account) addSpecial() error {
 		return err
 	}
 	return a.arrange("rotating-gateway", keySpec{age: 6 * day, idle: 4 * day}, keySpec{age: 2 * day, idle: time.Hour})
+}
+
+// addExcused adds users whom the configuration, or a tag of theirs, excuses or
+// did excuse.
+func (a *Account) addExcused() error {
+	for _, name := range []string{"legacy-erp", "appliance-7", "vendor-scanner"} {
+		if _, err := a.World.CreateUser(name, excusedPath, a.now().Add(-4*365*day)); err != nil {
+			return err
+		}
+		if err := a.arrange(name, keySpec{age: 500 * day, idle: time.Hour}); err != nil {
+			return err
+		}
+		if err := a.tag(name, tagKind, "machine", tagTeam, "ledger"); err != nil {
+			return err
+		}
+	}
+	return a.tag("vendor-scanner", tagExempt, "key_rotation key_rotation_due until "+a.dayFromNow(60)+" vendor ships new software in spring")
 }
 
 // sinOfEveryKind lets users break each rule.
