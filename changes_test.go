@@ -93,6 +93,18 @@ func changes() []change {
 			used, known := x.value("aws_iam_access_key_used", `user_name="heidrun"`, x.keyLabel("heidrun"))
 			return known && used == 1 && x.finds("multiple_active_keys", "heidrun") && len(x.find("aws_iam_user_info", `user_name="heidi"`)) == 0
 		}},
+		{"a user gets an owner", func(b builder, w *awssim.World) {
+			check(b.t, w.TagUser("dave", "Owner", "web"))
+		}, soon, func(x exposition) bool {
+			_, owned := x.value("aws_iam_user_info", `user_name="dave"`, `user_owner="web"`)
+			return owned
+		}},
+		{"a user comes under another class", func(b builder, w *awssim.World) {
+			check(b.t, w.UntagUser("bobby", "kind"))
+		}, soon, func(x exposition) bool {
+			_, other := x.value("aws_iam_user_info", `user_name="bobby"`, `class="default"`)
+			return other
+		}},
 		{"a user is deleted", func(b builder, w *awssim.World) { check(b.t, w.DeleteUser("bob")) }, 5 * time.Minute, func(x exposition) bool {
 			return !strings.Contains(fmt.Sprint(x.facts()), `user_name="bob"`)
 		}},
@@ -124,7 +136,7 @@ func (c *change) test(t *testing.T) {
 	const delay = 2 * time.Minute
 	world := town(t, time.Now(), awssim.Options{VisibilityDelay: delay})
 	time.Sleep(delay)
-	e := start(t, world, "--iam.source=auto")
+	e := start(t, world, "--iam.source=auto", configured(awsapi.SourceAuto))
 	time.Sleep(30*time.Minute + time.Second)
 	if c.until(e.scrape()) {
 		t.Fatal("the news is there before it happened")
@@ -155,7 +167,7 @@ func (c *change) test(t *testing.T) {
 func TestUsedKeyIsNeverCalledUnused(t *testing.T) {
 	eachSource(t, func(t *testing.T, source awsapi.Source) {
 		world := town(t, time.Now(), awssim.Options{})
-		e := start(t, world, "--iam.source="+string(source))
+		e := start(t, world, "--iam.source="+string(source), configured(source))
 		time.Sleep(7*time.Hour + 50*time.Minute)
 		check(t, world.UseKey(keyOf(t, world, "soon-idle", 0), awssim.Use{At: time.Now(), Service: "s3"}))
 		for _, x := range e.watch(5*time.Hour, 15*time.Minute) {
@@ -171,7 +183,7 @@ func TestUsedKeyIsNeverCalledUnused(t *testing.T) {
 func TestRecreatedUserInheritsNothing(t *testing.T) {
 	eachSource(t, func(t *testing.T, source awsapi.Source) {
 		world := town(t, time.Now(), awssim.Options{})
-		e := start(t, world, "--iam.source="+string(source))
+		e := start(t, world, "--iam.source="+string(source), configured(source))
 		time.Sleep(30*time.Minute + time.Second)
 		check(t, world.DeleteUser("bob"))
 		created := time.Now()
@@ -202,7 +214,7 @@ func TestRecreatedUserInheritsNothing(t *testing.T) {
 func TestOldReportOverwritesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := town(t, time.Now(), awssim.Options{ReportDelay: 20 * time.Minute})
-		e := start(t, world, "--iam.source=auto", "--iam.keys-interval=5m")
+		e := start(t, world, "--iam.source=auto", configured(awsapi.SourceAuto), "--iam.keys-interval=5m")
 		time.Sleep(4*time.Hour + 30*time.Second) // the second report is being made since 4:00
 		if !e.scrape().finds(console, "carol") {
 			t.Fatal("carol's key is not found")
@@ -229,7 +241,7 @@ func TestManyUsers(t *testing.T) {
 			b.user(name, "/", 100*day)
 			b.key(name, 10*day, day)
 		}
-		e := start(t, world, "--iam.source=auto", "--iam.rate=1e4", "--iam.account-rate=1e4")
+		e := start(t, world, "--iam.source=auto", configured(awsapi.SourceAuto), "--iam.rate=1e4", "--iam.account-rate=1e4")
 		time.Sleep(time.Minute)
 		x := e.scrape()
 		if users, _ := x.value("aws_iam_account_users"); users != many {
@@ -247,7 +259,7 @@ func TestUserDeletedWhileRead(t *testing.T) {
 		t.Run(string(source), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				world := town(t, time.Now(), awssim.Options{})
-				e := start(t, world, "--iam.source="+string(source), "--metrics.access-key-id=suffix")
+				e := start(t, world, "--iam.source="+string(source), configured(source), "--metrics.access-key-id=suffix")
 				time.Sleep(58 * time.Minute)
 				before := e.scrape()
 				gone := []string{"bob", "carol", "heidi", "svc+ci@example.com"}
@@ -315,7 +327,7 @@ func TestFallback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := town(t, time.Now(), awssim.Options{})
 		record := &recorder{RoundTripper: world.Transport(), asked: map[string][]string{}}
-		e := startThrough(t, world, record, "--iam.source=auto")
+		e := startThrough(t, world, record, "--iam.source=auto", configured(awsapi.SourceAuto))
 		usable := func() float64 {
 			value, _ := e.scrape().value("aws_iam_account_credential_report_usable")
 			return value
@@ -394,7 +406,7 @@ func withClock(t *testing.T, source awsapi.Source, ahead time.Duration) (served 
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(4*day + ahead)
 		awsNow := func() time.Time { return time.Now().Add(-ahead) }
-		e := start(t, town(t, awsNow(), awssim.Options{Now: awsNow}), "--iam.source="+string(source), "--iam.refresh-interval=30m", "--iam.keys-interval=2h", "--iam.rate=1e6", "--iam.account-rate=1e6")
+		e := start(t, town(t, awsNow(), awssim.Options{Now: awsNow}), "--iam.source="+string(source), configured(source), "--iam.refresh-interval=30m", "--iam.keys-interval=2h", "--iam.rate=1e6", "--iam.account-rate=1e6")
 		time.Sleep(13 * time.Hour) // three users come to be in breach
 		x := e.scrape()
 		if !x.finds(unused, "soon-idle") {

@@ -72,7 +72,11 @@ func blocks() []block {
 	for _, source := range awsapi.Sources() {
 		all = append(all, block{"iam-policy-" + string(source), func(t *testing.T) string { return printedPolicy(t, source) }})
 	}
-	return all
+	return append(all, block{"iam-policy-tags", func(t *testing.T) string {
+		file := filepath.Join(t.TempDir(), "config.yml")
+		check(t, os.WriteFile(file, []byte("owner_tags: [owner]"), 0o600))
+		return printedPolicy(t, awsapi.SourceAuto, "--config.file="+file)
+	}})
 }
 
 // TestGeneratedBlocks holds the generated parts of the documents to the code.
@@ -120,7 +124,7 @@ func cutBlock(text, name string) (before, content, after string, ok bool) {
 
 // TestKnownBlocks finds markers that nothing writes between.
 func TestKnownBlocks(t *testing.T) {
-	known := map[string]bool{"calls": true} // internal/fleet writes it
+	known := map[string]bool{"calls": true, "fields": true} // internal/fleet and internal/config write them
 	for _, b := range blocks() {
 		known[b.name] = true
 	}
@@ -202,14 +206,18 @@ func operationTable(*testing.T) string {
 		for _, source := range o.Sources {
 			sources = append(sources, code(string(source)))
 		}
-		table += row(code(o.Name), action, resource, strings.Join(sources, ", "), o.Why)
+		needed := strings.Join(sources, ", ")
+		if o.Tags != awsapi.NoTags {
+			needed += " with `tags_from: " + string(o.Tags) + "`"
+		}
+		table += row(code(o.Name), action, resource, needed, o.Why)
 	}
 	return table
 }
 
 // printedPolicy is the golden of the command iam-policy.
-func printedPolicy(t *testing.T, source awsapi.Source) string {
-	stdout, stderr, exit := runArgs(t, "iam-policy", "--iam.source="+string(source))
+func printedPolicy(t *testing.T, source awsapi.Source, args ...string) string {
+	stdout, stderr, exit := runArgs(t, append([]string{"iam-policy", "--iam.source=" + string(source)}, args...)...)
 	if exit != 0 || stderr != "" {
 		t.Fatalf("got exit code %d and stderr %q, want 0 and none", exit, stderr)
 	}
@@ -260,12 +268,15 @@ func lifetimesOf(t *testing.T, source awsapi.Source) map[inventory.Group]time.Du
 		t.Fatal(err)
 	}
 	world := smallWorld(t)
-	account, _ := wire(upstream{config: world.Config()}, s, slog.New(slog.DiscardHandler))
+	p, err := wire(upstream{config: world.Config(), configuration: []byte("owner_tags: [owner]")}, s, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
-	go func() { defer close(done); account.Run(ctx) }()
+	go func() { defer close(done); p.account.Run(ctx) }()
 	time.Sleep(time.Minute)
-	freshness := account.Judgement().Snapshot.Freshness
+	freshness := p.account.Judgement().Snapshot.Freshness
 	cancel()
 	<-done
 	lifetimes := map[inventory.Group]time.Duration{}

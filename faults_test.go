@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -18,6 +19,7 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
 // hook decides which calls go wrong; see awssim.World.SetFault.
@@ -139,14 +141,14 @@ func faults() []fault {
 	slow := []string{"--iam.refresh-interval=9h", "--iam.keys-interval=9h"}
 	slack := []string{"--iam.refresh-interval=2h", "--iam.keys-interval=6h", "--iam.account-rate=0.5"}
 	pure := []awsapi.Source{report, live} // auto calls what these two call
-	lists := []string{"ListUsers", "ListAccessKeys", "ListMFADevices"}
+	lists := []string{"ListUsers", "ListAccessKeys", "ListMFADevices", "ListUserTags", "GetAccountAuthorizationDetails"}
 	listed := map[awsapi.Source][]inventory.Group{
-		auto: {inventory.GroupUsers, inventory.GroupKeys, inventory.GroupKeyUse}, // two keys of one second are asked about one by one
-		live: {inventory.GroupUsers, inventory.GroupKeys, inventory.GroupKeyUse, inventory.GroupMFA},
+		auto: {inventory.GroupUsers, inventory.GroupKeys, inventory.GroupKeyUse, inventory.GroupTags}, // two keys of one second are asked about one by one
+		live: {inventory.GroupUsers, inventory.GroupKeys, inventory.GroupKeyUse, inventory.GroupMFA, inventory.GroupTags},
 	}
 	users := map[awsapi.Source][]inventory.Group{auto: {inventory.GroupUsers}, live: {inventory.GroupUsers}}
 	// With auto, only a report tells the status of root's key.
-	all := map[awsapi.Source][]inventory.Group{report: inventory.Groups(), auto: {inventory.GroupRoot}}
+	all := map[awsapi.Source][]inventory.Group{report: reported(), auto: {inventory.GroupRoot}}
 	reasons := func(r ...inventory.Reason) []inventory.Reason { return r }
 	return []fault{
 		{name: "half throttled", hook: everyOther(awssim.Error(400, "Throttling", "Rate exceeded")), up: true, reasons: reasons(inventory.ReasonThrottled)},
@@ -172,7 +174,7 @@ func faults() []fault {
 		{name: "weeks without an answer", sources: []awsapi.Source{auto}, lasts: 21 * day, args: slow, hook: always(awssim.Hang()), frozen: true, reasons: reasons(inventory.ReasonTimeout)},
 		{name: "weeks without credentials", sources: pure, lasts: 21 * day, args: slow, hook: always(awssim.Error(403, "ExpiredToken", unsigned)), frozen: true, reasons: reasons(inventory.ReasonCredentials)},
 		{name: "endless list", sources: []awsapi.Source{auto, live}, hook: on(awssim.RepeatMarker(), lists...), stale: listed, reasons: reasons(inventory.ReasonMalformed)},
-		{name: "empty pages", sources: []awsapi.Source{auto, live}, hook: everyOther(awssim.EmptyPage(), "ListUsers"), up: true},
+		{name: "empty pages", sources: []awsapi.Source{auto, live}, hook: everyOther(awssim.EmptyPage(), "ListUsers", "GetAccountAuthorizationDetails"), up: true},
 		{name: "missing marker", sources: []awsapi.Source{auto, live}, hook: on(awssim.Raw(200, "text/xml", truncatedUsers), "ListUsers"), stale: users, reasons: reasons(inventory.ReasonMalformed)},
 
 		{
@@ -202,6 +204,11 @@ func faults() []fault {
 	}
 }
 
+// reported lists the groups that a report tells, which are all but the tags.
+func reported() []inventory.Group {
+	return slices.DeleteFunc(inventory.Groups(), func(g inventory.Group) bool { return g == inventory.GroupTags })
+}
+
 // TestFaults has each fault last for a day, in which three users would come to
 // be in breach.
 func TestFaults(t *testing.T) {
@@ -221,7 +228,7 @@ func TestFaults(t *testing.T) {
 // faultArgs hide key ids, so that none may show anywhere, and slow the
 // exporter down, so that a day costs few calls.
 func faultArgs(source awsapi.Source, more ...string) []string {
-	args := []string{"--iam.source=" + string(source), "--metrics.access-key-id=suffix"}
+	args := []string{"--iam.source=" + string(source), "--metrics.access-key-id=suffix", configured(source)}
 	if len(more) == 0 {
 		more = []string{"--iam.refresh-interval=2h", "--iam.keys-interval=6h"}
 	}
@@ -314,12 +321,33 @@ func between(t *testing.T, when string, before, served, now exposition) {
 		}
 	}
 	for series, value := range served {
+		if strings.Contains(series, `"`+policy.UnknownValue+`"`) {
+			if !now.hasButForOwner(series, value) && !before.hasButForOwner(series, value) {
+				t.Errorf("%s: %s is served as %v, which is untrue whoever the owner", when, series, value)
+			}
+			continue
+		}
 		was, known := before[series]
 		is, knownNow := now[series]
 		if (!known || was != value) && (!knownNow || is != value) {
 			t.Errorf("%s: %s is served as %v, which is untrue", when, series, value)
 		}
 	}
+}
+
+// hasButForOwner tells whether a series with the value differs from this one in
+// nothing but what tags tell.
+func (x exposition) hasButForOwner(series string, value float64) bool {
+	for other, v := range x {
+		if v == value && withoutTags(other) == withoutTags(series) {
+			return true
+		}
+	}
+	return false
+}
+
+func withoutTags(series string) string {
+	return regexp.MustCompile(`(class|tag_\w+|user_owner)="[^"]*"`).ReplaceAllString(series, "")
 }
 
 func (f *fault) checkHealth(t *testing.T, before, during exposition) {
@@ -373,7 +401,7 @@ func checkCalls(t *testing.T, e *exporter, source awsapi.Source) {
 	x := e.scrape()
 	received := e.world.Calls()
 	received["GetCredentialReport"] -= e.peeked
-	for _, o := range awsapi.OperationsFor(awsapi.Needs{Source: source}) {
+	for _, o := range needsOf(source) {
 		labels := []string{fmt.Sprintf("operation=%q", o.Name), fmt.Sprintf("service=%q", o.Service)}
 		counted, known := x.value("aws_iam_exporter_api_requests_total", labels...)
 		if !known || int(counted) != received[o.Name] {
@@ -415,7 +443,7 @@ func checkSecrets(t *testing.T, e *exporter) {
 // exporter that knows everything, then to one that knows nothing.
 func TestDenied(t *testing.T) {
 	for _, source := range awsapi.Sources() {
-		for _, o := range awsapi.OperationsFor(awsapi.Needs{Source: source}) {
+		for _, o := range needsOf(source) {
 			denied := on(awssim.Error(403, "AccessDenied", "User: "+callerKeyID+" is not authorized to perform: "+o.Action()), o.Name)
 			t.Run(string(source)+"/"+o.Name+"/later", func(t *testing.T) {
 				t.Parallel()
@@ -468,10 +496,12 @@ func needs(source awsapi.Source, operation string) bool {
 
 // freezes lists the groups that nothing but the operation keeps fresh.
 func freezes(source awsapi.Source, operation string) []inventory.Group {
-	if source == awsapi.SourceReport {
-		if needs(source, operation) {
-			return inventory.Groups()
-		}
+	switch {
+	case operation == string(tagSource(source)):
+		return []inventory.Group{inventory.GroupTags}
+	case source == awsapi.SourceReport && needs(source, operation):
+		return reported()
+	case source == awsapi.SourceReport:
 		return nil
 	}
 	groups := map[string][]inventory.Group{

@@ -79,7 +79,8 @@ func startThrough(t *testing.T, world *awssim.World, transport http.RoundTripper
 	e := &exporter{t: t, world: world, caller: &caller{}}
 	config := world.Config()
 	config.Credentials, config.HTTPClient = e.caller, &http.Client{Transport: transport}
-	e.account, e.web = wire(upstream{config: config}, s, s.logger(&e.log))
+	p := must[*program](t)(wire(upstream{config: config}, s, s.logger(&e.log)))
+	e.account, e.web = p.account, p.web
 	e.handler = web.Handler(e.web)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -303,7 +304,51 @@ func town(t *testing.T, now time.Time, options awssim.Options) *awssim.World {
 
 	b.key(awssim.Root, 1500*day, 1400*day)
 	check(t, b.world.SignIn(awssim.Root, b.ago(365*day)))
+	tagTown(b)
 	return b.world
+}
+
+// tagTown gives users tags of every kind that configurations know, and policies
+// that nobody but AWS may ever see.
+func tagTown(b builder) {
+	b.t.Helper()
+	for user, tags := range map[string]map[string]string{
+		"alice": {"Owner": "people", "cost-center": "CC 1/2 = é"},
+		"bob":   {"Owner": "no owner", "team": "web"},
+		"bobby": {"team": "data", "kind": "machine"},
+		// Case tells keys apart nowhere in IAM.
+		"carol":              {"owner": "", "team": "web", "exempt": "key_created_at_user_setup until 2100-12-31 made by the installer"},
+		"ivan":               {"exempt": "please"},
+		"svc+ci@example.com": {"kind": "machine", "Owner": "ci"},
+	} {
+		for key, value := range tags {
+			check(b.t, b.world.TagUser(user, key, value))
+		}
+		check(b.t, b.world.PutUserPolicy(user, "inline", rawContent))
+	}
+	grace, _ := b.world.User("grace")
+	check(b.t, b.world.TagUser("grace", grace.Keys[0].ID, "the old one"))
+}
+
+// tagSource is how the source reads tags in the tests: each way is some source's.
+func tagSource(source awsapi.Source) awsapi.TagSource {
+	if source == awsapi.SourceLive {
+		return awsapi.TagsFromListUserTags
+	}
+	return awsapi.TagsFromAuthorizationDetails
+}
+
+// configured names the configuration under which the source reads tags.
+func configured(source awsapi.Source) string {
+	if tagSource(source) == awsapi.TagsFromListUserTags {
+		return "--config.file=testdata/configuration/one-by-one.yml"
+	}
+	return "--config.file=testdata/configuration/at-once.yml"
+}
+
+// needsOf are the operations that the source needs under that configuration.
+func needsOf(source awsapi.Source) []awsapi.Operation {
+	return awsapi.OperationsFor(awsapi.Needs{Source: source, Tags: tagSource(source)})
 }
 
 // eachSource runs the test for each source, in a bubble of its own.
