@@ -11,6 +11,8 @@ RUN pkg=github.com/prometheus/common/version && \
     CGO_ENABLED=0 go build -trimpath -buildvcs=false -o /aws_iam_exporter -ldflags "-s -w \
       -X ${pkg}.Version=${VERSION} -X ${pkg}.Revision=${REVISION} -X ${pkg}.BuildDate=${BUILD_DATE}" .
 
+RUN mkdir /state
+
 # Nothing but the static binary and the CA roots it needs to trust AWS.
 FROM scratch
 ARG VERSION=unknown
@@ -25,6 +27,9 @@ LABEL org.opencontainers.image.title="aws_iam_exporter" \
       org.opencontainers.image.created="${BUILD_DATE}"
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /aws_iam_exporter /aws_iam_exporter
+# A volume mounted here belongs to the exporter, which makes a directory of its
+# own in it: --state.dir=/state/facts.
+COPY --from=build --chown=65534:65534 /state /state
 # The user is a number, so that Kubernetes can tell that it isn't root.
 USER 65534:65534
 EXPOSE 10190

@@ -68,6 +68,7 @@ demo: build ## Serve a made-up account (ARGS=--web.listen-address=:PORT for anot
 
 docs: ## Rewrite generated documentation and golden files
 	go test ./collector -update
+	go test ./internal/config -update
 	go test ./internal/fleet -run TestCallsOfEachSource -update
 	go test . -update
 
