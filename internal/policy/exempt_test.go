@@ -123,12 +123,14 @@ func TestExemptions(t *testing.T) {
 		{
 			"one lapsed, one in force", "111122223333", sinner("bob"),
 			[]policy.Exemption{exempt("bob", now, policy.KeyRotation), exempt("bob", end, policy.KeyRotation)},
-			verdicts{policy.Exempted: 1}, 2, end,
+			verdicts{policy.Exempted: 1},
+			2, end,
 		},
 		{
 			"the next end counts", "111122223333", sinner("bob"),
 			[]policy.Exemption{exempt("bob", end.Add(day), policy.KeyRotation), exempt("bob", end, policy.KeyUnused), exempt("bob", end.Add(2*day), policy.KeyUnused)},
-			verdicts{policy.Exempted: 1}, 3, end,
+			verdicts{policy.Exempted: 1},
+			3, end,
 		},
 		{"compliant all the same", "111122223333", compliantUser, []policy.Exemption{exempt("bob", end, policy.KeyRotation)}, verdicts{policy.Compliant: 1}, 1, end},
 		{"unknown all the same", "111122223333", inventory.User{Name: "bob"}, []policy.Exemption{exempt("bob", end, policy.KeyRotation)}, verdicts{policy.Unknown: 1}, 1, end},
@@ -200,7 +202,8 @@ func TestExemptionTag(t *testing.T) {
 		{"tags unknown", "excuse", with(inventory.Fact[inventory.Tags]{}), policy.Breach, nil, nil},
 		{
 			"lapsed", "excuse", with(tags("excuse", "key_rotation until 2026-12-21 vendor cannot rotate yet")), policy.Breach,
-			[]policy.Exemption{{UserName: "bob", Rules: exemption.Rules, Reason: exemption.Reason, Until: now, FromTag: true}}, nil,
+			[]policy.Exemption{{UserName: "bob", Rules: exemption.Rules, Reason: exemption.Reason, Until: now, FromTag: true}},
+			nil,
 		},
 		{
 			"misspelt", "excuse", with(tags("excuse", "key_rotation until christmas at least")), policy.Breach, nil,
@@ -235,11 +238,13 @@ func TestParseExemptionTag(t *testing.T) {
 	}{
 		{
 			"one rule", "key_rotation until 2026-12-31 agreed",
-			policy.Exemption{UserName: "bob", Rules: []policy.Rule{policy.KeyRotation}, Reason: "agreed", Until: end, FromTag: true}, "",
+			policy.Exemption{UserName: "bob", Rules: []policy.Rule{policy.KeyRotation}, Reason: "agreed", Until: end, FromTag: true},
+			"",
 		},
 		{
 			"two rules, spaces, a long reason", "  console_user_without_mfa  key_rotation until 2026-12-31  wait until the move is over ",
-			policy.Exemption{UserName: "bob", Rules: mfaAndRotation, Reason: "wait until the move is over", Until: end, FromTag: true}, "",
+			policy.Exemption{UserName: "bob", Rules: mfaAndRotation, Reason: "wait until the move is over", Until: end, FromTag: true},
+			"",
 		},
 		{"nothing", "", policy.Exemption{}, grammar},
 		{"no rule", "until 2026-12-31 agreed", policy.Exemption{}, grammar},
@@ -250,7 +255,8 @@ func TestParseExemptionTag(t *testing.T) {
 		{"not a date", "key_rotation until tomorrow maybe", policy.Exemption{}, `end date: got "tomorrow", want a date such as 2026-12-31`},
 		{"no such day", "key_rotation until 2026-02-29 agreed", policy.Exemption{}, `end date: got "2026-02-29", want a date such as 2026-12-31`},
 		{
-			"no such rule", "key_rotation everything until 2026-12-31 agreed", policy.Exemption{},
+			"no such rule", "key_rotation everything until 2026-12-31 agreed",
+			policy.Exemption{},
 			`rule: got "everything", want one of multiple_active_keys, console_user_with_active_keys, key_created_at_user_setup, ` +
 				"console_key_never_used, key_rotation, key_rotation_due, key_unused, root_access_key, console_user_without_mfa",
 		},
