@@ -10,8 +10,6 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/prometheus/common/model"
-
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
@@ -60,13 +58,13 @@ func (d *document) failLimit(path string, p policy.LimitProblem, all policy.Limi
 	case d.broken[limit], relative && d.broken[maximum]:
 	case inherits && path != defaultsPath && d.broken[defaultsPath]:
 	case own && inherits:
-		d.fail(limit, "got %s, want %s, %s", model.Duration(p.Value), p.Want, origin)
+		d.fail(limit, "got %s, want %s, %s", policy.InDays(p.Value), p.Want, origin)
 	case own:
-		d.fail(limit, "got %s, want %s", model.Duration(p.Value), p.Want)
+		d.fail(limit, "got %s, want %s", policy.InDays(p.Value), p.Want)
 	case relative && ownMaximum:
-		d.fail(maximum, "got %s, want more than %s (%s), %s", model.Duration(all.MaxKeyAge), p.Limit, model.Duration(p.Value), origin)
+		d.fail(maximum, "got %s, want more than %s (%s), %s", policy.InDays(all.MaxKeyAge), p.Limit, policy.InDays(p.Value), origin)
 	default:
-		d.fail(limit, "got %s, %s, want %s", model.Duration(p.Value), origin, p.Want)
+		d.fail(limit, "got %s, %s, want %s", policy.InDays(p.Value), origin, p.Want)
 	}
 }
 

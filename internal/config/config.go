@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/prometheus/common/model"
-
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
@@ -107,7 +105,7 @@ func limitsInWords(l policy.Limits) string {
 		{"rotation_overlap", l.RotationOverlap},
 		{"setup_window", l.SetupWindow},
 	} {
-		words = append(words, limit.name+" "+model.Duration(limit.value).String())
+		words = append(words, limit.name+" "+policy.InDays(limit.value))
 	}
 	return strings.Join(words, ", ")
 }

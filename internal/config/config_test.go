@@ -394,7 +394,7 @@ func holdsFields(t reflect.Type) bool {
 
 func TestSummary(t *testing.T) {
 	standard := "classes, the first that matches counts:\n" +
-		"  default: max_key_age 90d, rotation_warning 2w, max_key_idle 45d, rotation_overlap 1w, setup_window 15m\n"
+		"  default: max_key_age 90d, rotation_warning 14d, max_key_idle 45d, rotation_overlap 7d, setup_window 15m\n"
 	ends := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
 	one := "exemptions:\n- {user: ann, account: '123456789012', rules: [key_unused, key_rotation], reason: x, until: 2026-12-31}\n"
 	tests := []struct {
@@ -406,7 +406,7 @@ func TestSummary(t *testing.T) {
 		{
 			"everything", read(t, filepath.Join("testdata", "full.yml")), ends.Add(-day),
 			"classes, the first that matches counts:\n" +
-				"  machines: max_key_age 1y, rotation_warning 30d, max_key_idle 20d, rotation_overlap 1d, setup_window 0s\n" +
+				"  machines: max_key_age 365d, rotation_warning 30d, max_key_idle 20d, rotation_overlap 1d, setup_window 0s\n" +
 				"  deployers: max_key_age 80d, rotation_warning 10d, max_key_idle 40d, rotation_overlap 5d, setup_window 10m\n" +
 				"  default: max_key_age 80d, rotation_warning 10d, max_key_idle 40d, rotation_overlap 5d, setup_window 10m\n" +
 				"tags: read by ListUserTags\n" +

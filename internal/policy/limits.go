@@ -50,11 +50,24 @@ func (l Limits) Problems() []LimitProblem {
 	expect(l.MaxKeyAge > 0, "max_key_age", l.MaxKeyAge, "more than 0")
 	expect(l.RotationWarning >= 0, "rotation_warning", l.RotationWarning, "0 or more")
 	expect(l.MaxKeyAge <= 0 || l.RotationWarning < l.MaxKeyAge, "rotation_warning", l.RotationWarning,
-		fmt.Sprintf("less than max_key_age (%s)", model.Duration(l.MaxKeyAge)))
+		fmt.Sprintf("less than max_key_age (%s)", InDays(l.MaxKeyAge)))
 	expect(l.MaxKeyIdle > 0, "max_key_idle", l.MaxKeyIdle, "more than 0")
 	expect(l.RotationOverlap >= 0, "rotation_overlap", l.RotationOverlap, "0 or more")
 	expect(l.SetupWindow >= 0, "setup_window", l.SetupWindow, "0 or more")
 	return problems
+}
+
+// InDays writes a duration as people write limits: in days and what is less, so
+// that 14d does not come back as 2w.
+func InDays(d time.Duration) string {
+	days, rest := d/day, d%day
+	switch {
+	case days == 0:
+		return model.Duration(rest).String()
+	case rest == 0:
+		return fmt.Sprintf("%dd", days)
+	}
+	return fmt.Sprintf("%dd%s", days, model.Duration(rest))
 }
 
 // RotationDeadline returns when the key becomes too old.

@@ -115,6 +115,22 @@ func TestRulesAreDescribed(t *testing.T) {
 	}
 }
 
+func TestInDays(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0:                         "0s",
+		90 * time.Second:          "1m30s",
+		day:                       "1d",
+		36 * time.Hour:            "1d12h",
+		14 * day:                  "14d",
+		365*day + time.Minute:     "365d1m",
+		84*day + time.Millisecond: "84d1ms",
+	} {
+		if got := policy.InDays(d); got != want {
+			t.Errorf("InDays(%s): got %s, want %s", d, got, want)
+		}
+	}
+}
+
 func TestShowKeyIDs(t *testing.T) {
 	show := func(display policy.KeyIDs, ids ...string) []string {
 		var ks []inventory.AccessKey

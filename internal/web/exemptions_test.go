@@ -345,7 +345,7 @@ func TestPolicySection(t *testing.T) {
 	strict := policy.Limits{MaxKeyAge: 30 * 24 * time.Hour, RotationWarning: 36 * time.Hour, MaxKeyIdle: 24 * time.Hour}
 	const head = "<p>The first class that matches a user counts; the last is for users whom none matches.</p>\n<table>\n" +
 		"<tr><th>Class</th><th>Maximum key age</th><th>Rotation warning</th><th>Maximum key idle time</th><th>Rotation overlap</th><th>Setup window</th></tr>\n"
-	const defaults = `<tr><td><code>default</code></td><td class="number">90d</td><td class="number">2w</td><td class="number">45d</td><td class="number">1w</td><td class="number">15m</td></tr>` + "\n</table>"
+	const defaults = `<tr><td><code>default</code></td><td class="number">90d</td><td class="number">14d</td><td class="number">45d</td><td class="number">7d</td><td class="number">15m</td></tr>` + "\n</table>"
 	at := time.Date(2026, 6, 1, 13, 30, 0, 0, time.FixedZone("", 2*60*60))
 	for name, test := range map[string]struct {
 		classes []policy.Class
@@ -360,7 +360,7 @@ func TestPolicySection(t *testing.T) {
 			reload:  policy.Reload{Wanted: true, Successful: true, At: at},
 			want: "<p>The configuration of 2026-06-01T11:30:00Z is in force.</p>\n" + head +
 				`<tr><td><code>people</code></td><td class="number">30d</td><td class="number">1d12h</td><td class="number">1d</td><td class="number">0s</td><td class="number">0s</td></tr>` + "\n" +
-				`<tr><td><code>&lt;machines&gt;</code></td><td class="number">90d</td><td class="number">2w</td><td class="number">45d</td><td class="number">1w</td><td class="number">15m</td></tr>` + "\n" +
+				`<tr><td><code>&lt;machines&gt;</code></td><td class="number">90d</td><td class="number">14d</td><td class="number">45d</td><td class="number">7d</td><td class="number">15m</td></tr>` + "\n" +
 				defaults,
 		},
 		"failed reload": {

@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/prometheus/common/model"
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
@@ -68,7 +67,7 @@ type page struct {
 
 type class struct {
 	Name                                                                 string
-	MaxKeyAge, RotationWarning, MaxKeyIdle, RotationOverlap, SetupWindow model.Duration
+	MaxKeyAge, RotationWarning, MaxKeyIdle, RotationOverlap, SetupWindow string
 }
 
 type account struct {
@@ -128,11 +127,11 @@ func reloadSentence(r policy.Reload, demo bool) string {
 func newClass(c *policy.Class) class {
 	return class{
 		Name:            c.Name,
-		MaxKeyAge:       model.Duration(c.Limits.MaxKeyAge),
-		RotationWarning: model.Duration(c.Limits.RotationWarning),
-		MaxKeyIdle:      model.Duration(c.Limits.MaxKeyIdle),
-		RotationOverlap: model.Duration(c.Limits.RotationOverlap),
-		SetupWindow:     model.Duration(c.Limits.SetupWindow),
+		MaxKeyAge:       policy.InDays(c.Limits.MaxKeyAge),
+		RotationWarning: policy.InDays(c.Limits.RotationWarning),
+		MaxKeyIdle:      policy.InDays(c.Limits.MaxKeyIdle),
+		RotationOverlap: policy.InDays(c.Limits.RotationOverlap),
+		SetupWindow:     policy.InDays(c.Limits.SetupWindow),
 	}
 }
 
