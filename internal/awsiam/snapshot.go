@@ -209,6 +209,9 @@ func problemOf(err error) inventory.Problem {
 	return p
 }
 
+// somebody stands for a user whose name is not known. No user can have it.
+const somebody = "<somebody>"
+
 // aboutUser is a failure whose words name a user.
 type aboutUser struct {
 	name string

@@ -96,13 +96,22 @@ func hides(j *policy.Judgement, e *policy.Exemption) bool {
 	id := j.Snapshot.Account.ID
 	concerned := e.Account == "" || id == "" || e.Account == id
 	_, listed := j.Snapshot.Freshness[inventory.GroupUsers]
-	return concerned && !listed && len(j.Policy.Users.Include)+len(j.Policy.Users.Exclude) > 0
+	return concerned && !listed && hidesSome(j.Policy)
 }
 
-// problemSentence says what is wrong, without naming a user who is hidden.
+// hidesSome tells whether the policy may hide anybody.
+func hidesSome(p *policy.Policy) bool { return len(p.Users.Include)+len(p.Users.Exclude) > 0 }
+
+// problemSentence says what is wrong, without naming a user who is hidden, or
+// who is not known while the policy hides anybody.
 func problemSentence(j *policy.Judgement, p inventory.Problem, users bool) string {
-	standing := j.Standing(p.User)
-	if p.User == "" || users && standing != nil && !standing.Hidden {
+	hidden := !users
+	if standing := j.Standing(p.User); standing != nil {
+		hidden = hidden || standing.Hidden
+	} else {
+		hidden = hidden || hidesSome(j.Policy)
+	}
+	if p.User == "" || !hidden {
 		return p.Text
 	}
 	return fmt.Sprintf("A call about a user failed (%s). The log names the user and the cause.", p.Reason)

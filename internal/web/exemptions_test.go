@@ -281,7 +281,8 @@ func TestProblemsNameNoHiddenUser(t *testing.T) {
 		"about a user":                 {about: "alice", want: aboutAlice},
 		"about a user, another hidden": {about: "alice", hide: "bob", want: aboutAlice},
 		"about a hidden user":          {about: "alice", hide: "alice", want: aboutSomebody},
-		"about a user who is gone":     {about: "carol", want: aboutSomebody},
+		"about a user who is gone":     {about: "carol", want: aboutAlice},
+		"about one gone, some hidden":  {about: "carol", hide: "bob", want: aboutSomebody},
 		"about a user, users unserved": {about: "alice", noUsers: true, want: aboutSomebody},
 	} {
 		t.Run(name, func(t *testing.T) {
