@@ -182,9 +182,10 @@ func transient(failed map[string]error) bool {
 
 // rank orders the users that are due. Those that were never read come before
 // all others, whoever may hold a key where no key belongs first. Among the
-// others come first those about whom a call failed, whom the report does not
-// cover or a rule accuses, and those who have waited too long already, so that nobody is forgotten
-// where the rate is too low for everybody.
+// others come first those who have waited too long already, so that nobody is
+// forgotten where the rate is too low for everybody or calls about some go on
+// failing, and those about whom a call failed; then those whom the report does
+// not cover or a rule accuses.
 func (r *Reader) rank(rec *record, inBreach func(name string) bool) int {
 	activeSlot, password := false, false
 	if rec.row != nil {
@@ -200,9 +201,9 @@ func (r *Reader) rank(rec *record, inBreach func(name string) bool) int {
 		return 0
 	case unread && (active > 0 || activeSlot):
 		return 1
-	case unread, len(rec.failed) > 0:
+	case unread, overdue, len(rec.failed) > 0:
 		return 2
-	case unreported, overdue, inBreach(rec.user.Name):
+	case unreported, inBreach(rec.user.Name):
 		return 3
 	}
 	return 4

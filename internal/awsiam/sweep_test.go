@@ -622,3 +622,40 @@ func TestAnOutageIsNotThePace(t *testing.T) {
 		}
 	})
 }
+
+// TestFailingUsersStandInNobodysWay has AWS refuse for good to tell the tags of
+// more users than a sweep tolerates failures in a row.
+func TestFailingUsersStandInNobodysWay(t *testing.T) {
+	for _, source := range awsapi.Sources() {
+		t.Run(string(source), func(t *testing.T) {
+			inBubble(t, source, awssim.Options{}, func(h *harness) {
+				h.process.SetTags(awsapi.TagsFromListUserTags)
+				for i := range 3 * giveUpAfter {
+					h.user(fmt.Sprintf("bad%02d", i))
+					h.user(fmt.Sprintf("good%02d", i))
+				}
+				h.refreshFor(keysInterval)
+				h.world.SetFault(func(operation string, _ int) http.HandlerFunc {
+					if operation != "ListUserTags" {
+						return nil
+					}
+					return func(rw http.ResponseWriter, r *http.Request) {
+						time.Sleep(100 * time.Millisecond) // so that several are asked at once
+						if strings.HasPrefix(r.Form.Get("UserName"), "bad") {
+							awssim.Error(http.StatusBadRequest, "Odd", "odd")(rw, r)
+							return
+						}
+						awssim.Raw(http.StatusOK, "text/xml", `<ListUserTagsResponse><ListUserTagsResult><Tags/></ListUserTagsResult></ListUserTagsResponse>`)(rw, r)
+					}
+				})
+				s := h.refreshFor(12 * keysInterval)
+				for i := range s.Users {
+					user := &s.Users[i]
+					if age := time.Since(user.Tags.Observed()); strings.HasPrefix(user.Name, "good") && age > 3*keysInterval {
+						h.Errorf("tags of %s: %s old after 12 hours, want 3 hours at most", user.Name, age)
+					}
+				}
+			})
+		})
+	}
+}
