@@ -265,7 +265,7 @@ func cure(reason inventory.Reason, action string) string {
 	case inventory.ReasonThrottled:
 		return "the call is repeated more slowly; lower --iam.account-rate if this persists"
 	case inventory.ReasonDenied:
-		return "allow " + action + " (`aws_iam_exporter iam-policy` prints the policy)"
+		return "allow " + action + " (`aws_iam_exporter iam-policy` with the same flags prints the policy)"
 	case inventory.ReasonCredentials:
 		return "give the exporter valid credentials of this account, and check the machine's clock"
 	case inventory.ReasonTimeout:

@@ -71,7 +71,7 @@ const (
 	again       = "; the exporter asks again"
 	health      = "; the exporter asks again; see AWS's health dashboard if this persists"
 	credentials = "; give the exporter valid credentials of this account, and check the machine's clock"
-	allow       = "; allow iam:GetLoginProfile (`aws_iam_exporter iam-policy` prints the policy)"
+	allow       = "; allow iam:GetLoginProfile (`aws_iam_exporter iam-policy` with the same flags prints the policy)"
 	slower      = "; the call is repeated more slowly; lower --iam.account-rate if this persists"
 	network     = "; check DNS, proxy and network to AWS"
 	later       = "; check the network to AWS, or raise --iam.timeout"
