@@ -134,7 +134,25 @@ func (d *document) failSyntax(err error, content []byte) {
 	if syntax.ContextMsg != "" {
 		text += fmt.Sprintf(" %s that begins on line %d", syntax.ContextMsg, syntax.ContextMark.Line)
 	}
-	d.failAt(line, "", "not valid YAML: %s", strings.Join(strings.Fields(text), " "))
+	text = strings.Join(strings.Fields(text), " ")
+	d.failAt(line, "", "not valid YAML: %s%s", text, cure(text))
+}
+
+// cure says what to do about the commonest slips, of which YAML's own messages
+// make riddles.
+func cure(text string) string {
+	for _, known := range []struct{ said, cure string }{
+		{"cannot start any token", "indent with spaces, not with tabs, and quote text that begins with @, ` or %"},
+		{"unknown anchor", "quote text that begins with *"},
+		{"scanning an alias", "quote text that begins with *"},
+		{"scanning an anchor", "quote text that begins with &"},
+		{"mapping values are not allowed", "check the indentation, and quote text that holds a colon and a space"},
+	} {
+		if strings.Contains(text, known.said) {
+			return "; " + known.cure
+		}
+	}
+	return ""
 }
 
 // lineOfUnreadable finds the first character that YAML does not allow.
