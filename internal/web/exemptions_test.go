@@ -75,7 +75,7 @@ func row(user, account, rules, reason, lastDay, state, origin string) string {
 		mark = ` class="bad"`
 	}
 	rules = "<code>" + strings.ReplaceAll(rules, ", ", "</code>, <code>") + "</code>"
-	return fmt.Sprintf(`<tr><td class="whole">%s</td><td class="whole">%s</td><td>%s</td><td>%s</td><td class="whole">%s</td><td%s>%s</td><td>%s</td></tr>`,
+	return fmt.Sprintf(`<tr><td class="whole">%s</td><td class="whole">%s</td><td>%s</td><td>%s</td><td class="whole">%s</td><td%s>%s</td><td class="whole">%s</td></tr>`,
 		user, account, rules, reason, lastDay, mark, state, origin)
 }
 
@@ -198,7 +198,7 @@ func TestExemptions(t *testing.T) {
 			o.View, o.Users = under(&test.policy, test.accounts...), !test.noUsers
 			want := []string{"<p>None.</p>"}
 			if len(test.rows) > 0 {
-				want = []string{"<table>", "<tr><th>User</th><th>Account</th><th>Rules</th><th>Reason</th><th>Last day</th><th>State</th><th>From</th></tr>"}
+				want = []string{"<table>", "<tr><th>User</th><th>Account</th><th>Rules</th><th class=\"text\">Reason</th><th>Last day</th><th>State</th><th>From</th></tr>"}
 				want = append(append(want, test.rows...), "</table>")
 			}
 			if diff := cmp.Diff(want, strings.Split(section(t, o, "Exemptions"), "\n")); diff != "" {
@@ -301,6 +301,34 @@ func TestProblemsNameNoHiddenUser(t *testing.T) {
 	}
 }
 
+// TestUsersWithoutSeriesAreCounted tells whoever misses a user that somebody is
+// left out, and by what.
+func TestUsersWithoutSeriesAreCounted(t *testing.T) {
+	hideA := &policy.Policy{Users: policy.Selection{Exclude: []policy.Match{{UserName: policy.Glob("a*")}}}}
+	hideTagged := &policy.Policy{Users: policy.Selection{Exclude: []policy.Match{{Tags: []policy.TagMatch{{Key: "secret", Value: policy.Glob("*")}}}}}}
+	for name, test := range map[string]struct {
+		policy  *policy.Policy
+		noUsers bool
+		want    string
+	}{
+		"all served":         {&policy.Policy{}, false, "</code>. There is no credential report yet. 2 users.</p>"},
+		"one left out":       {hideA, false, "2 users. The configuration leaves out 1 of them: they have no series of their own.</p>"},
+		"tags unknown":       {hideTagged, false, "2 users. The configuration leaves out 2 of them: they have no series of their own.</p>"},
+		"none served":        {&policy.Policy{}, true, "2 users. None has series of its own: --no-metrics.users is set.</p>"},
+		"none served anyhow": {hideA, true, "2 users. None has series of its own: --no-metrics.users is set.</p>"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := listed("111111111111", inventory.User{Name: "alice"}, inventory.User{Name: "bob"})
+			s.Report.Wanted = true
+			o := options()
+			o.View, o.Users = under(test.policy, s), !test.noUsers
+			if got := section(t, o, "Account 111111111111 (aws)"); !strings.Contains(got, test.want) {
+				t.Errorf("got %s, want %s in it", got, test.want)
+			}
+		})
+	}
+}
+
 func joined(rules []policy.Rule) string {
 	var names []string
 	for _, rule := range rules {
@@ -359,14 +387,14 @@ func TestPolicySection(t *testing.T) {
 		"classes": {
 			classes: []policy.Class{{Name: "people", Limits: strict}, {Name: "<machines>", Limits: policy.DefaultLimits()}},
 			reload:  policy.Reload{Wanted: true, Successful: true, At: at},
-			want: "<p>The configuration of 2026-06-01T11:30:00Z is in force.</p>\n" + head +
+			want: "<p>The configuration file, as read at 2026-06-01T11:30:00Z, is in force.</p>\n" + head +
 				`<tr><td><code>people</code></td><td class="number">30d</td><td class="number">1d12h</td><td class="number">1d</td><td class="number">0s</td><td class="number">0s</td></tr>` + "\n" +
 				`<tr><td><code>&lt;machines&gt;</code></td><td class="number">90d</td><td class="number">14d</td><td class="number">45d</td><td class="number">7d</td><td class="number">15m</td></tr>` + "\n" +
 				defaults,
 		},
 		"failed reload": {
 			reload: policy.Reload{Wanted: true, At: at},
-			want: `<p class="bad">The last reload failed; the configuration of 2026-06-01T11:30:00Z stays in force. The log says why.</p>` + "\n" +
+			want: `<p class="bad">The last reload failed; the configuration file stays in force as it was read at 2026-06-01T11:30:00Z. The log says why.</p>` + "\n" +
 				head + defaults,
 		},
 	} {

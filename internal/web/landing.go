@@ -119,9 +119,9 @@ func reloadSentence(r policy.Reload, demo bool) string {
 	case !r.Wanted:
 		return "There is no configuration file."
 	case r.Successful:
-		return "The configuration of " + at + " is in force."
+		return "The configuration file, as read at " + at + ", is in force."
 	}
-	return "The last reload failed; the configuration of " + at + " stays in force. The log says why."
+	return "The last reload failed; the configuration file stays in force as it was read at " + at + ". The log says why."
 }
 
 func newClass(c *policy.Class) class {
@@ -143,7 +143,7 @@ func newAccount(j *policy.Judgement, users bool, now time.Time) account {
 		Mode: modeSentence(s.Report),
 	}
 	if _, known := s.Freshness[inventory.GroupUsers]; known {
-		a.Users = fmt.Sprintf("%d users.", len(s.Users))
+		a.Users = usersSentence(j, users)
 	}
 	for _, p := range s.Health.Problems {
 		a.Problems = append(a.Problems, problemSentence(j, p, users))
@@ -165,6 +165,24 @@ func newAccount(j *policy.Judgement, users bool, now time.Time) account {
 		a.Rules = newVerdicts(j)
 	}
 	return a
+}
+
+// usersSentence counts the users, and those whom nobody will find in the metrics.
+func usersSentence(j *policy.Judgement, users bool) string {
+	hidden := 0
+	for i := range j.Users {
+		if j.Users[i].Hidden {
+			hidden++
+		}
+	}
+	switch n := len(j.Users); {
+	case !users:
+		return fmt.Sprintf("%d users. None has series of its own: --no-metrics.users is set.", n)
+	case hidden > 0:
+		return fmt.Sprintf("%d users. The configuration leaves out %d of them: they have no series of their own.", n, hidden)
+	default:
+		return fmt.Sprintf("%d users.", n)
+	}
 }
 
 // newFacts tells how old the facts of a group are; of unknown ones, fresh is
