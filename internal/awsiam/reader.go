@@ -152,6 +152,7 @@ func (r *Reader) refreshUsers(ctx context.Context) {
 	if r.note(ctx, "users", err); err != nil {
 		return
 	}
+	r.dropOtherSource()
 	known := make(map[string]*record, len(r.ordered))
 	for _, rec := range r.ordered {
 		known[rec.user.ID] = rec
@@ -337,6 +338,7 @@ func (r *Reader) refreshReport(ctx context.Context) {
 // setUsersFromReport replaces the users by those in the report. Their tags are
 // no news of the report's, so they stay.
 func (r *Reader) setUsersFromReport() {
+	r.dropOtherSource()
 	known := make(map[string]*record, len(r.ordered))
 	for _, rec := range r.ordered {
 		known[rec.user.Name] = rec

@@ -3,6 +3,7 @@ package awsiam
 import (
 	"context"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
@@ -49,6 +50,17 @@ func (r *Reader) recall(accountID string) {
 	r.ordered = make([]*record, len(s.Users))
 	for i, user := range s.Users {
 		r.ordered[i] = &record{user: user, attempted: r.askedAbout(&user)}
+	}
+}
+
+// dropOtherSource forgets what was complete, once users are at hand that take
+// the place of some recalled from a source of the other kind, with ids or
+// without: what was known of those is not known of these, and counts would show
+// it as zero.
+func (r *Reader) dropOtherSource() {
+	withIDs := r.o.Source != awsapi.SourceReport
+	if slices.ContainsFunc(r.ordered, func(rec *record) bool { return (rec.user.ID != "") != withIDs }) {
+		r.complete = map[inventory.Group]bool{}
 	}
 }
 
