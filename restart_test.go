@@ -133,6 +133,67 @@ func TestRestartElsewhere(t *testing.T) {
 	})
 }
 
+// TestRestartUnderAnotherSource begins with the users of a report, of whom no
+// other source knows anybody again. Until the keys are read their counts are
+// unknown, as after a start without state, rather than zero.
+func TestRestartUnderAnotherSource(t *testing.T) {
+	for _, from := range awsapi.Sources() {
+		for _, to := range awsapi.Sources() {
+			t.Run(string(from)+" to "+string(to), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					dir := filepath.Join(t.TempDir(), "state")
+					world := town(t, time.Now(), awssim.Options{})
+					e := start(t, world, "--state.dir="+dir, "--iam.source="+string(from))
+					time.Sleep(time.Hour)
+					e.stop()
+					world.SetFault(func(operation string, _ int) http.HandlerFunc {
+						if operation == "ListAccessKeys" || operation == "GetLoginProfile" {
+							return awssim.Error(http.StatusForbidden, "AccessDenied", "no")
+						}
+						return nil
+					})
+					then := start(t, world, "--state.dir="+dir, "--iam.source="+string(to))
+					time.Sleep(time.Minute)
+					x := then.scrape()
+					for _, name := range []string{"aws_iam_account_access_keys", "aws_iam_account_never_used_access_keys", "aws_iam_account_console_users"} {
+						total, counts := 0.0, x.find(name)
+						for _, n := range counts {
+							total += n
+						}
+						if len(counts) > 0 && total == 0 {
+							t.Errorf("%s: got 0, want what is known, or nothing", name)
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestOnlyOwnFactsAreKept starts an exporter that AWS does not tell its account
+// beside the state of another's. That is for the other to write.
+func TestOnlyOwnFactsAreKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "state")
+		world := town(t, time.Now(), awssim.Options{})
+		e := start(t, world, "--state.dir="+dir)
+		time.Sleep(10 * time.Minute)
+		e.stop()
+		file := filepath.Join(dir, "123456789012.json")
+		before := must[os.FileInfo](t)(os.Stat(file))
+		world.SetFault(func(string, int) http.HandlerFunc { return awssim.Reset() })
+		silent := start(t, world, "--state.dir="+dir)
+		time.Sleep(20 * time.Minute)
+		silent.stop()
+		if !os.SameFile(before, must[os.FileInfo](t)(os.Stat(file))) {
+			t.Error("the file was written again, by an exporter that does not know whether it is its account's")
+		}
+		if saved := silent.scrape().find("aws_iam_account_state_saved_timestamp_seconds"); len(saved) > 0 {
+			t.Errorf("got %v, want no time", saved)
+		}
+	})
+}
+
 // TestDamagedState is named, ignored, and replaced.
 func TestDamagedState(t *testing.T) {
 	for name, damage := range map[string]func(*testing.T, string){

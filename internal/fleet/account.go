@@ -106,9 +106,10 @@ func (a *Account) publish() {
 }
 
 // keep writes the facts to disk. A failure costs nothing now, but the next
-// restart.
+// restart. What was only recalled is not written again: another exporter, whose
+// account it is, may have newer facts there.
 func (a *Account) keep() {
-	if a.store == nil {
+	if a.store == nil || !a.reader.Identified() {
 		return
 	}
 	switch err := a.store.Save(a.reader.Snapshot()); {
