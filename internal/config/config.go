@@ -5,9 +5,11 @@ package config
 import (
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
@@ -28,16 +30,31 @@ type Config struct {
 
 // Load reads the file; Parse says how. Its errors name the file.
 func Load(file string, defaults policy.Limits) (*Config, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, fmt.Errorf("read configuration: %w", err)
-	}
-	defer f.Close() //nolint:errcheck // it was only read
-	content, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	content, err := readFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
 	return Parse(file, content, defaults)
+}
+
+// readFile returns the content of the file. A pipe will do, but to wait for somebody
+// to write to one would keep the exporter from starting, reloading and stopping,
+// and to take none for an empty file would drop the policy.
+func readFile(file string) ([]byte, error) {
+	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	content, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	if err == nil && len(content) == 0 && info.Mode()&fs.ModeNamedPipe != 0 {
+		return nil, fmt.Errorf("%s is a pipe that nobody writes to: name a file", file)
+	}
+	return content, err
 }
 
 // Parse reads the content of the file. The defaults are the limits that hold
