@@ -193,7 +193,10 @@ func (r *Reader) problems() []inventory.Problem {
 	})
 	for _, k := range kinds {
 		p := problemOf(first[k])
-		if others := count[k] - 1; others > 0 {
+		switch others := count[k] - 1; {
+		case others == 1:
+			p.Text += " (and the same for 1 more user)"
+		case others > 1:
 			p.Text += fmt.Sprintf(" (and the same for %d more users)", others)
 		}
 		problems = append(problems, p)
