@@ -177,13 +177,19 @@ func (r *Reader) refreshUsers(ctx context.Context) {
 // tell whose it is, so AWS is asked again who we are.
 func (r *Reader) checkListing(ctx context.Context, users []inventory.User) error {
 	if len(users) == 0 {
-		account, _, err := r.calls.account(ctx)
-		if err == nil && account.ID != r.account.ID {
-			err = awsapi.Wrap("iam:ListUsers", "account "+r.account.ID, &awsapi.Malformed{What: "the listing is of account " + account.ID, Err: errOtherAccount})
-		}
-		return err
+		return r.checkCredentials(ctx, "iam:ListUsers", "the listing is")
 	}
 	return r.checkAccounts("iam:ListUsers", users)
+}
+
+// checkCredentials asks AWS again who we are, for the sake of answers that do not
+// tell whose they are.
+func (r *Reader) checkCredentials(ctx context.Context, action, answers string) error {
+	account, _, err := r.calls.account(ctx)
+	if err == nil && account.ID != r.account.ID {
+		err = awsapi.Wrap(action, "account "+r.account.ID, &awsapi.Malformed{What: answers + " of account " + account.ID, Err: errOtherAccount})
+	}
+	return err
 }
 
 // checkAccounts refuses users of another account.

@@ -38,6 +38,7 @@ func (r *Reader) Sweep(ctx context.Context, until time.Time, inBreach func(name 
 	if !r.sweeps() {
 		r.cycle = cycle{}
 		delete(r.failed, "sweep")
+		delete(r.failed, "names")
 		return
 	}
 	if !r.identified || r.listed.IsZero() || slices.ContainsFunc([]string{"users", "report", "tags"}, r.elsewhere) {
@@ -47,6 +48,11 @@ func (r *Reader) Sweep(ctx context.Context, until time.Time, inBreach func(name 
 		r.cycle.started = time.Now()
 	}
 	queue := r.due(until, inBreach)
+	err := r.checkNames(ctx, queue)
+	if r.note(ctx, "names", err); err != nil {
+		r.cycle.started = time.Now()
+		return
+	}
 	limits := newBreaker()
 	published := time.Now()
 	// One batch is read even if the calls before took all the time.
@@ -65,6 +71,16 @@ func (r *Reader) Sweep(ctx context.Context, until time.Time, inBreach func(name 
 		return
 	}
 	r.cycle.note(r.ordered)
+}
+
+// checkNames makes sure that whoever is to be asked about by name alone is a user
+// of this account. Other sources have just listed the users; the last report may
+// be hours old.
+func (r *Reader) checkNames(ctx context.Context, queue []*record) error {
+	if r.o.Source != awsapi.SourceReport || len(queue) == 0 {
+		return nil
+	}
+	return r.checkCredentials(ctx, listTags, "the tags would be")
 }
 
 // sweeps tells whether anything is asked user by user.

@@ -506,6 +506,36 @@ func TestTagsOfAnotherAccountAreRefused(t *testing.T) {
 	}
 }
 
+// TestTagsAskedByNameAreOfTheSameAccount has the credentials change between two
+// reports, while tags are asked for by name.
+func TestTagsAskedByNameAreOfTheSameAccount(t *testing.T) {
+	for _, source := range awsapi.Sources() {
+		t.Run(string(source), func(t *testing.T) {
+			inBubble(t, source, awssim.Options{}, func(h *harness) {
+				h.process.SetTags(awsapi.TagsFromListUserTags)
+				h.user("alice")
+				h.tag("alice", "team", "blue")
+				h.refresh()
+				other := awssim.New(awssim.Options{AccountID: "999999999999"})
+				_, err := other.CreateUser("alice", "/", time.Now().Add(-100*day))
+				h.ok(err)
+				h.ok(other.TagUser("alice", "team", "red"))
+				h.world.SetFault(func(string, int) http.HandlerFunc { return other.ServeHTTP })
+				s := h.refreshFor(2 * keysInterval)
+				h.mustHaveTags(s, "alice", blue())
+				const want = "the credentials are another account's now; restart the exporter"
+				if p := s.Health.Problems; len(p) != 1 || !strings.Contains(p[0].Text, want) || s.Health.State != inventory.StateDown {
+					h.Errorf("problems: got %v, %s; want one that says %q, down", p, s.Health.State, want)
+				}
+				h.world.SetFault(nil)
+				if s = h.refreshFor(2 * keysInterval); s.Health.State != inventory.StateUp {
+					h.Errorf("afterwards: got %s, %v; want up", s.Health.State, s.Health.Problems)
+				}
+			})
+		})
+	}
+}
+
 // TestSourceOfTagsChanges goes through all of them while the exporter runs.
 func TestSourceOfTagsChanges(t *testing.T) {
 	for _, source := range awsapi.Sources() {
