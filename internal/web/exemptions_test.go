@@ -233,7 +233,7 @@ func TestUnreadableExemptionTags(t *testing.T) {
 	const wanted = `want rules, &#34;until&#34;, a date and a reason, such as &#34;key_rotation until 2026-12-31 vendor cannot rotate yet&#34;`
 	bad := user("alice", "please")
 	also := user("bob", nasty+" until 2026-12-31 because")
-	rules := strings.ReplaceAll(joined(policy.Rules()), `"`, "&#34;")
+	rules := strings.Replace(joined(policy.Rules()), string(policy.RootAccessKey)+", ", "", 1) // root has no tags
 	for name, test := range map[string]struct {
 		users   []inventory.User
 		hide    string
