@@ -181,6 +181,14 @@ func TestReload(t *testing.T) {
 			t.Errorf("limit in force: got %v s, want 200 days", got)
 		}
 		e.lint()
+
+		synctest.Wait()
+		details := " file=" + file.name + " classes=1 exemptions=1\n"
+		for _, want := range []string{`msg="Configuration read"` + details, `msg="Keeping the old configuration" err="` + file.name, `msg="Configuration reloaded"` + details} {
+			if got := strings.Count(e.log.String(), want); got != 1 {
+				t.Errorf("log: got %q %d times, want it once", want, got)
+			}
+		}
 	})
 }
 

@@ -37,6 +37,9 @@ func wire(from upstream, s *settings, logger *slog.Logger) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.configFile != "" {
+		logger.Info("Configuration read", configurationDetails(s, c)...)
+	}
 	source := awsapi.Source(s.source)
 	process := awsapi.NewProcess(awsapi.Needs{Source: source, Tags: c.Tags}, rate.Limit(s.rate))
 	client := awsapi.New(from.config, process, awsapi.Options{Rate: rate.Limit(s.accountRate), Timeout: time.Duration(s.timeout)})
@@ -107,8 +110,12 @@ func (r *reloader) reload() error {
 	}
 	r.process.SetTags(c.Tags) // first, so that whoever learns of the policy may ask for what it needs
 	r.accounts.Apply(c.Policy)
-	r.logger.Info("Configuration reloaded", "file", r.settings.configFile, "classes", len(c.Policy.Classes), "exemptions", len(c.Policy.Exemptions))
+	r.logger.Info("Configuration reloaded", configurationDetails(r.settings, c)...)
 	return nil
+}
+
+func configurationDetails(s *settings, c *config.Config) []any {
+	return []any{"file", s.configFile, "classes", len(c.Policy.Classes), "exemptions", len(c.Policy.Exemptions)}
 }
 
 func openStore(dir string) (*state.Store, error) {

@@ -312,8 +312,8 @@ func TestUsersWithoutSeriesAreCounted(t *testing.T) {
 		want    string
 	}{
 		"all served":         {&policy.Policy{}, false, "</code>. There is no credential report yet. 2 users.</p>"},
-		"one left out":       {hideA, false, "2 users. The configuration leaves out 1 of them: they have no series of their own.</p>"},
-		"tags unknown":       {hideTagged, false, "2 users. The configuration leaves out 2 of them: they have no series of their own.</p>"},
+		"one left out":       {hideA, false, "2 users, 1 of them without series of their own: the configuration leaves them out, or might once more is known.</p>"},
+		"tags unknown":       {hideTagged, false, "2 users, 2 of them without series of their own: the configuration leaves them out, or might once more is known.</p>"},
 		"none served":        {&policy.Policy{}, true, "2 users. None has series of its own: --no-metrics.users is set.</p>"},
 		"none served anyhow": {hideA, true, "2 users. None has series of its own: --no-metrics.users is set.</p>"},
 	} {

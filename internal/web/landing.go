@@ -179,7 +179,7 @@ func usersSentence(j *policy.Judgement, users bool) string {
 	case !users:
 		return fmt.Sprintf("%d users. None has series of its own: --no-metrics.users is set.", n)
 	case hidden > 0:
-		return fmt.Sprintf("%d users. The configuration leaves out %d of them: they have no series of their own.", n, hidden)
+		return fmt.Sprintf("%d users, %d of them without series of their own: the configuration leaves them out, or might once more is known.", n, hidden)
 	default:
 		return fmt.Sprintf("%d users.", n)
 	}
