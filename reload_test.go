@@ -210,7 +210,7 @@ func sameBut(t *testing.T, want, got exposition) {
 // TestReloadThatWantsTags has the tags read at once, and then no more.
 func TestReloadThatWantsTags(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		file := newConfigFile(t, "")
+		file := newConfigFile(t, "# nothing")
 		e := start(t, taggedTown(t, "zebra"), file.flag())
 		time.Sleep(7 * time.Minute)
 		if owner := e.scrape().find("aws_iam_user_info", `user_owner="zebra`); len(owner) > 0 {

@@ -130,6 +130,19 @@ func (s *subject) usersListed() bool {
 	return listed
 }
 
+func emitHiddenUsers(s *subject, emit emit) {
+	if !s.usersListed() {
+		return
+	}
+	n := 0
+	for i := range s.Users {
+		if !s.options.Users || s.Users[i].Hidden {
+			n++
+		}
+	}
+	emit(float64(n))
+}
+
 func emitConsoleUsers(s *subject, emit emit) {
 	if !s.Snapshot.Complete[inventory.GroupConsole] {
 		return

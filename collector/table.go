@@ -407,6 +407,13 @@ func countMetrics() []metric {
 			},
 		},
 		{
+			name: "aws_iam_account_hidden_users", scope: perAccount, kind: gauge,
+			help: "Users without series of their own, because the configuration leaves them out, or might once more is known of them, " +
+				"or because no user has any. They count everywhere else.",
+			facts:  facts(inventory.GroupUsers),
+			series: emitHiddenUsers,
+		},
+		{
 			name: "aws_iam_account_console_users", scope: perAccount, kind: gauge,
 			help:   "Users with console access. Absent until it has been known for every user; from then on, users not known yet do not count.",
 			facts:  facts(inventory.GroupConsole),

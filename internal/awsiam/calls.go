@@ -154,7 +154,7 @@ func fromListing(u *types.User, observed time.Time) inventory.User {
 func checkUsers(users []inventory.User) error {
 	for _, u := range users {
 		if u.ID == "" || u.Name == "" || u.Created.Unix() <= 0 {
-			return &aboutUser{u.Name, &awsapi.Malformed{What: fmt.Sprintf("user %q with id %q, created %s: expected name, id and creation date", u.Name, u.ID, u.Created.Format(time.RFC3339))}}
+			return &aboutUser{u.Name, "", &awsapi.Malformed{What: fmt.Sprintf("user %q with id %q, created %s: expected name, id and creation date", u.Name, u.ID, u.Created.Format(time.RFC3339))}}
 		}
 	}
 	return nil
@@ -371,7 +371,7 @@ func (c calls) getReport(ctx context.Context) (*report, error) {
 	parsed, err := credreport.Parse(out.Content)
 	if err != nil {
 		// It quotes what it cannot read, which may be anybody's name.
-		return nil, &aboutUser{somebody, &awsapi.Malformed{What: "the credential report cannot be used", Err: err}}
+		return nil, &aboutUser{somebody, "", &awsapi.Malformed{What: "the credential report cannot be used", Err: err}}
 	}
 	return &report{Report: parsed, generated: whole(*out.GeneratedTime), served: observedAt(out.ResultMetadata)}, nil
 }

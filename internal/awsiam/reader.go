@@ -221,7 +221,7 @@ func (r *Reader) checkAccount(name, userARN string) error {
 	if strings.Contains(userARN, "::"+r.account.ID+":") {
 		return nil
 	}
-	return &aboutUser{name, &awsapi.Malformed{What: fmt.Sprintf("user %q has the ARN %q: expected one in account %s", name, userARN, r.account.ID), Err: errOtherAccount}}
+	return &aboutUser{name, "", &awsapi.Malformed{What: fmt.Sprintf("user %q has the ARN %q: expected one in account %s", name, userARN, r.account.ID), Err: errOtherAccount}}
 }
 
 // elsewhere tells whether the step has shown that the credentials reach another

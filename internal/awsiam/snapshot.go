@@ -207,7 +207,7 @@ func (r *Reader) problems() []inventory.Problem {
 func problemOf(err error) inventory.Problem {
 	p := inventory.Problem{Reason: awsapi.ReasonOf(err), Text: err.Error()}
 	if about := new(aboutUser); errors.As(err, &about) {
-		p.User = about.name
+		p.User, p.Action = about.name, about.action
 	}
 	return p
 }
@@ -217,8 +217,9 @@ const somebody = "<somebody>"
 
 // aboutUser is a failure whose words name a user.
 type aboutUser struct {
-	name string
-	err  error
+	name   string
+	action string // the call about the user; empty if the words are about more than one
+	err    error
 }
 
 func (e *aboutUser) Error() string { return e.err.Error() }

@@ -327,7 +327,7 @@ func (g *reading) do(action string, call func() error) {
 		err = nil // the user or key went meanwhile; the next listing tells
 	}
 	if err != nil {
-		err = &aboutUser{g.user.Name, err}
+		err = &aboutUser{g.user.Name, action, err}
 	}
 	g.limits.note(action, err)
 	if err != nil {

@@ -51,10 +51,15 @@ func readFile(file string) ([]byte, error) {
 		return nil, err
 	}
 	content, err := io.ReadAll(io.LimitReader(f, maxSize+1))
-	if err == nil && len(content) == 0 && info.Mode()&fs.ModeNamedPipe != 0 {
+	switch {
+	case err != nil || len(content) > 0:
+		return content, err
+	case info.Mode()&fs.ModeNamedPipe != 0:
 		return nil, fmt.Errorf("%s is a pipe that nobody writes to: name a file", file)
+	case info.Mode().IsRegular(): // perhaps in the middle of being written anew
+		return nil, fmt.Errorf("%s has no bytes, want a configuration: one that sets nothing needs a comment", file)
 	}
-	return content, err
+	return nil, nil
 }
 
 // Parse reads the content of the file. The defaults are the limits that hold

@@ -21,9 +21,14 @@ func TestLoadOddFiles(t *testing.T) {
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	empty := filepath.Join(dir, "empty.yml")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, test := range map[string]struct{ file, err string }{
 		"a pipe that nobody writes to": {pipe, "read configuration: " + pipe + " is a pipe that nobody writes to: name a file"},
 		"a directory":                  {dir, "is a directory"},
+		"a file of no bytes":           {empty, "read configuration: " + empty + " has no bytes, want a configuration: one that sets nothing needs a comment"},
 		"a device without end":         {"/dev/zero", "/dev/zero: got more than 1048576 bytes, want no more"},
 		"nothing":                      {os.DevNull, ""},
 	} {
@@ -42,7 +47,7 @@ func TestLoadFromPipe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer reading.Close() //nolint:errcheck // it was only read
+	defer reading.Close()
 	done := make(chan error, 1)
 	go func() {
 		_, err := writing.WriteString("owner_tags: ")

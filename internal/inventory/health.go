@@ -45,6 +45,7 @@ type Problem struct {
 	Reason Reason
 	Text   string // one sentence: what failed and what to do about it
 	User   string // whom the sentence names; empty if nobody
+	Action string // the call about that user that failed, as IAM policies spell it; empty if none did
 }
 
 // Health tells how the reading of an account goes.

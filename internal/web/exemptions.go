@@ -114,7 +114,7 @@ func problemSentence(j *policy.Judgement, p inventory.Problem, users bool) strin
 	if p.User == "" || !hidden {
 		return p.Text
 	}
-	return fmt.Sprintf("A call about a user failed (%s). The log names the user and the cause.", p.Reason)
+	return fmt.Sprintf("%s failed for a user (%s). The log names the user and the cause.", cmp.Or(p.Action, "Reading what AWS tells"), p.Reason)
 }
 
 // tagProblems says which exemption tags cannot be read: in the judgement's

@@ -271,7 +271,7 @@ func TestUnreadableExemptionTags(t *testing.T) {
 // the policy lets everybody see.
 func TestProblemsNameNoHiddenUser(t *testing.T) {
 	const aboutAlice = `<li class="bad">user alice: denied</li>`
-	const aboutSomebody = `<li class="bad">A call about a user failed (denied). The log names the user and the cause.</li>`
+	const aboutSomebody = `<li class="bad">iam:ListAccessKeys failed for a user (denied). The log names the user and the cause.</li>`
 	for name, test := range map[string]struct {
 		about, hide string
 		noUsers     bool
@@ -291,7 +291,7 @@ func TestProblemsNameNoHiddenUser(t *testing.T) {
 				p.Users.Exclude = []policy.Match{{UserName: policy.Glob(test.hide)}}
 			}
 			s := listed("111111111111", user("alice", ""), user("bob", ""))
-			s.Health.Problems = []inventory.Problem{{Reason: inventory.ReasonDenied, Text: "user alice: denied", User: test.about}}
+			s.Health.Problems = []inventory.Problem{{Reason: inventory.ReasonDenied, Text: "user alice: denied", User: test.about, Action: "iam:ListAccessKeys"}}
 			o := options()
 			o.View, o.Users = under(&p, s), !test.noUsers
 			if got := section(t, o, "Account 111111111111 (aws)"); !strings.Contains(got, test.want) {

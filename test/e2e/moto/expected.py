@@ -430,6 +430,8 @@ def samples(users, root, account, configuration, as_of):
     for user in users:
         write_user(Subject(out, user, configuration, as_of), configuration)
     write_root(out, root, configuration.ends({"name": ROOT, "tags": {}}, account, RULES), as_of)
+    hidden = sum(configuration.hides(user) for user in users)
+    out.add("account_hidden_users", hidden)
     write_account(out, users, as_of)
     write_policy(out, users, configuration)
     check_coverage(out, configuration)
