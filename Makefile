@@ -17,10 +17,10 @@ LDFLAGS   := -s -w \
 	-X $(version).Branch=$(or $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null),unknown) \
 	-X $(version).BuildDate=$(or $(shell git log -1 --format=%cI 2>/dev/null),unknown)
 
-.PHONY: help build test fuzz bench bench-calls lint fmt e2e demo docs clean
+.PHONY: help build test fuzz bench bench-calls lint check-alerts fmt e2e demo docs clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## Build the static binary ./aws_iam_exporter
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o aws_iam_exporter .
@@ -45,20 +45,26 @@ bench: ## Run the benchmarks
 bench-calls: ## Count the calls to AWS of each source
 	go test ./internal/fleet -run TestCallsOfEachSource -count 1 -v
 
-lint: $(BIN)/golangci-lint ## Check format, vet, module files and linters
+lint: $(BIN)/golangci-lint check-alerts ## Check format, vet, module files, linters and alerts
 	@files=$$(gofmt -l .); test -z "$$files" || { echo "run gofmt -w on: $$files"; exit 1; }
 	go vet ./...
-	go vet -tags e2e ./test/...
+	go vet -tags e2e ./alerts ./test/...
 	@for mod in $$(git ls-files '*go.mod'); do \
 		echo "go -C $$(dirname $$mod) mod tidy -diff"; \
 		go -C "$$(dirname $$mod)" mod tidy -diff || exit 1; \
 	done
 	$(BIN)/golangci-lint run
 
+check-alerts: $(BIN)/promtool $(BIN)/alertmanager $(BIN)/amtool ## Check and unit-test the rules and the Alertmanager example
+	$(BIN)/promtool check rules --lint=all --lint-fatal alerts/*.rules.yaml
+	$(BIN)/promtool test rules alerts/tests/*.yaml
+	$(BIN)/amtool check-config alerts/alertmanager.example.yaml
+	go test -tags e2e -count=1 -run TestAlertmanager ./alerts
+
 fmt: $(BIN)/golangci-lint ## Format the Go code
 	$(BIN)/golangci-lint fmt
 
-e2e: build $(BIN)/prometheus $(VENV)/.installed ## Run the binary against simulated AWS and a real Prometheus
+e2e: build $(BIN)/prometheus $(BIN)/alertmanager $(VENV)/.installed ## Run the binary against simulated AWS, a real Prometheus and Alertmanager
 	go test -tags e2e -count=1 -v ./test/e2e/
 
 demo: build ## Serve a made-up account (ARGS=--web.listen-address=:PORT for another port)
@@ -70,6 +76,7 @@ docs: ## Rewrite generated documentation and golden files
 	go test ./collector -update
 	go test ./internal/config -update
 	go test ./internal/fleet -run TestCallsOfEachSource -update
+	go test ./alerts -update
 	go test . -update
 
 clean: ## Remove what was built
@@ -83,6 +90,10 @@ $(BIN)/golangci-lint: tools/lint/go.mod
 $(BIN)/prometheus $(BIN)/promtool &: tools/prometheus/go.mod
 	go -C tools/prometheus build -tags remove_all_sd -o ../../$(BIN)/ \
 		github.com/prometheus/prometheus/cmd/prometheus github.com/prometheus/prometheus/cmd/promtool
+
+$(BIN)/alertmanager $(BIN)/amtool &: tools/alertmanager/go.mod
+	go -C tools/alertmanager build -o ../../$(BIN)/ \
+		github.com/prometheus/alertmanager/cmd/alertmanager github.com/prometheus/alertmanager/cmd/amtool
 
 $(VENV)/.installed: test/e2e/requirements.txt
 	python3 -m venv $(VENV)
