@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -74,7 +73,7 @@ exemptions:
 // and be served one configuration.
 func TestReloadUnderLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const reloads, scrapers, least = 100, 4, 2000
+		const reloads, scrapers, scrapes = 200, 4, 3000 // every other reload is refused
 		brands := []string{"xylophone", "zebra"}
 		file := newConfigFile(t, branded(brands[0], 100))
 		world := awssim.New(awssim.Options{}) // a small one, for many scrapes
@@ -91,45 +90,57 @@ func TestReloadUnderLoad(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
 
-		var (
-			done    atomic.Bool
-			served  atomic.Int64
-			group   sync.WaitGroup
-			wanted  = brandCounts(t, e, brands)
-			problem = func(format string, args ...any) { t.Errorf(format, args...); done.Store(true) }
-		)
+		wanted := brandCounts(t, e, brands)
+		served, done := make(chan string), make(chan struct{})
+		var group sync.WaitGroup
 		for range scrapers {
 			group.Go(func() {
-				for !done.Load() || served.Load() < least {
-					answer := httptest.NewRecorder()
-					e.handler.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
-					served.Add(1)
-					body := answer.Body.String()
-					got := [2]int{strings.Count(body, brands[0]), strings.Count(body, brands[1])}
-					if answer.Code != http.StatusOK || got != [2]int{wanted, 0} && got != [2]int{0, wanted} {
-						problem("got status %d and the brands %d times, want 200 and one of them %d times", answer.Code, got, wanted)
+				for {
+					select {
+					case served <- oneBrand(e, brands, wanted):
+					case <-done:
 						return
 					}
 				}
 			})
 		}
 		for i := range reloads {
-			file.write(branded(brands[(i+1)%2], 100))
-			status, body := e.post("/-/reload")
-			if i%3 == 0 {
-				if status != http.StatusOK {
-					problem("reload %d: got status %d: %s", i, status, body)
+			brand, nonsense := brands[i/2%2], i%2 == 1 // nonsense must change nothing
+			content := branded(brand, 100)
+			if nonsense {
+				content = branded(brand, -1)
+			}
+			file.write(content)
+			reloaded := make(chan struct{})
+			go func() { // beside the scrapes, which must not wait for it
+				defer close(reloaded)
+				if status, body := e.post("/-/reload"); (status == http.StatusOK) == nonsense {
+					t.Errorf("reload %d: got status %d: %s", i, status, body)
 				}
-				file.write(branded(brands[i%2], -1)) // nonsense, which must change nothing
-				if status, body = e.post("/-/reload"); status != http.StatusInternalServerError {
-					problem("bad reload %d: got status %d: %s", i, status, body)
+			}()
+			for range scrapes / reloads {
+				if problem := <-served; problem != "" {
+					t.Error(problem)
 				}
 			}
+			<-reloaded
 		}
-		done.Store(true)
+		close(done)
 		group.Wait()
-		t.Logf("%d scrapes during %d reloads", served.Load(), reloads)
 	})
+}
+
+// oneBrand scrapes, and says what is wrong if that fails or shows anything but
+// one configuration.
+func oneBrand(e *exporter, brands []string, wanted int) string {
+	answer := httptest.NewRecorder()
+	e.handler.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	body := answer.Body.String()
+	got := [2]int{strings.Count(body, brands[0]), strings.Count(body, brands[1])}
+	if answer.Code != http.StatusOK || got != [2]int{wanted, 0} && got != [2]int{0, wanted} {
+		return fmt.Sprintf("got status %d and the brands %d times, want 200 and one of them %d times", answer.Code, got, wanted)
+	}
+	return ""
 }
 
 // brandCounts returns how often a scrape names the brand of the configuration
