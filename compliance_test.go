@@ -1,0 +1,98 @@
+package main
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v4"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+)
+
+// TestControls holds the table of docs/compliance.md to the rules, to the
+// alerts that Prometheus loads, and to the table of docs/rules.md.
+func TestControls(t *testing.T) {
+	const first14, first50, first60, securityHub, alert = 3, 5, 6, 8, 9 // columns
+	alerts, short := alertsByRule(t), controlsOfRules(t)
+	for _, rule := range policy.Rules() {
+		rows := rowsOf(readDoc(t, "docs/compliance.md"), rule)
+		if len(rows) == 0 || len(rows[0]) <= alert {
+			t.Errorf("%s: docs/compliance.md has no row of controls", rule)
+			continue
+		}
+		row := rows[0]
+		if want := alerts[rule]; row[alert] != "["+want+"](../alerts/runbooks.md#"+strings.ToLower(want)+")" {
+			t.Errorf("%s: got the alert %s, want %q", rule, row[alert], want)
+		}
+		controls := []string{row[first14], row[first50], row[first60], row[securityHub]}
+		for i := range controls {
+			controls[i] = strings.Trim(controls[i], "†–") // neither is in the shorter table
+		}
+		if diff := cmp.Diff(short[rule], controls); short[rule] != nil && diff != "" {
+			t.Errorf("%s: docs/compliance.md and docs/rules.md differ: -rules +compliance:\n%s", rule, diff)
+		}
+	}
+}
+
+// alertsByRule returns the alert on the findings of each rule.
+func alertsByRule(t *testing.T) map[policy.Rule]string {
+	t.Helper()
+	var file struct {
+		Groups []struct {
+			Rules []struct{ Alert, Expr string }
+		}
+	}
+	content, err := os.ReadFile("alerts/aws_iam.rules.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(content, &file); err != nil {
+		t.Fatal(err)
+	}
+	finding := regexp.MustCompile(`aws_iam_finding_since_timestamp_seconds\{rule="([^"]+)"\}`)
+	alerts := map[policy.Rule]string{}
+	for _, group := range file.Groups {
+		for _, rule := range group.Rules {
+			if m := finding.FindStringSubmatch(rule.Expr); m != nil {
+				alerts[policy.Rule(m[1])] = rule.Alert
+			}
+		}
+	}
+	return alerts
+}
+
+// controlsOfRules returns the controls of each rule that docs/rules.md lists.
+func controlsOfRules(t *testing.T) map[policy.Rule][]string {
+	t.Helper()
+	_, table, _ := strings.Cut(readDoc(t, "docs/rules.md"), "## Benchmarks")
+	controls := map[policy.Rule][]string{}
+	for _, rule := range policy.Rules() {
+		if rows := rowsOf(table, rule); len(rows) > 0 {
+			controls[rule] = rows[0][1:]
+		}
+	}
+	if len(controls) == 0 {
+		t.Error("docs/rules.md lists no controls")
+	}
+	return controls
+}
+
+// rowsOf returns the cells of the rows of tables that are about the rule.
+func rowsOf(text string, rule policy.Rule) [][]string {
+	var rows [][]string
+	for line := range strings.Lines(text) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+		if !strings.HasPrefix(line, "|") || !strings.Contains(cells[0], code(string(rule))) {
+			continue
+		}
+		for i := range cells {
+			cells[i] = strings.TrimSpace(cells[i])
+		}
+		rows = append(rows, slices.Clone(cells))
+	}
+	return rows
+}
