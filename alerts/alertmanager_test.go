@@ -1,0 +1,269 @@
+//go:build e2e
+
+package alerts
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const (
+	exampleFile = "alertmanager.example.yaml"
+	tools       = "../.tools/bin/"
+)
+
+type labels map[string]string
+
+// TestAlertmanagerRoutes asks amtool who gets which alert.
+func TestAlertmanagerRoutes(t *testing.T) {
+	tests := []struct {
+		name  string
+		alert labels
+		want  string
+	}{
+		{"a root key", labels{"alertname": "IAMRootAccessKey", "severity": "critical", "user_name": "<root_account>"}, "pager"},
+		{"a dead exporter", labels{"alertname": "IAMExporterDown", "severity": "critical"}, "pager"},
+		{"a breach of an owner's user", labels{"alertname": "IAMKeyRotation", "severity": "warning", "user_owner": "payments"}, "payments"},
+		{"what comes due for an owner", labels{"alertname": "IAMKeyRotationDue", "severity": "info", "user_owner": "payments"}, "payments"},
+		{"an owner whose name is longer", labels{"alertname": "IAMKeyRotation", "severity": "warning", "user_owner": "payments-eu"}, "tickets"},
+		{"a breach of nobody's user", labels{"alertname": "IAMKeyRotation", "severity": "warning"}, "tickets"},
+		{"an owner who is unknown", labels{"alertname": "IAMKeyRotation", "severity": "warning", "user_owner": "<unknown>"}, "tickets"},
+		{"stale facts", labels{"alertname": "IAMFactsStale", "severity": "warning"}, "tickets"},
+		{"what comes due for nobody", labels{"alertname": "IAMKeyRotationDue", "severity": "info"}, "digest"},
+		{"an exemption that ended", labels{"alertname": "IAMExemptionEnded", "severity": "info"}, "digest"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			args := []string{"config", "routes", "test", "--config.file=" + exampleFile}
+			for name, value := range tt.alert {
+				args = append(args, fmt.Sprintf("%s=%q", name, value))
+			}
+			out, err := exec.Command(tools+"amtool", args...).CombinedOutput()
+			if got := strings.TrimSpace(string(out)); err != nil || got != tt.want {
+				t.Errorf("got %q (%v), want %q", got, err, tt.want)
+			}
+		})
+	}
+}
+
+// TestAlertmanagerInhibition shows alerts to a real Alertmanager, and asks it
+// which of them it leaves out.
+func TestAlertmanagerInhibition(t *testing.T) {
+	const one, other = "111111111111", "222222222222"
+	about := func(name, severity, account, user, key string) labels {
+		all := labels{"alertname": name, "severity": severity, "account_id": account, "user_name": user, "access_key_id": key}
+		for label, value := range all { // Prometheus sends no empty labels
+			if value == "" {
+				delete(all, label)
+			}
+		}
+		return all
+	}
+	stale := func(facts, account string) labels {
+		return labels{"alertname": "IAMFactsStale", "severity": "warning", "account_id": account, "facts": facts}
+	}
+	console := func(account, user string) labels {
+		return about("IAMConsoleUserWithActiveKeys", "warning", account, user, "")
+	}
+	setup := func(account, user string) labels {
+		return about("IAMKeyCreatedAtUserSetup", "warning", account, user, "AKIA1")
+	}
+	neverUsed := func(account, user string) labels {
+		return about("IAMConsoleKeyNeverUsed", "warning", account, user, "AKIA1")
+	}
+	tests := []struct {
+		name         string
+		muted, heard []labels
+	}{
+		{
+			"stale facts mute warnings and information about the users of the account",
+			[]labels{console(one, "bob"), about("IAMKeyRotationDue", "info", one, "bob", "AKIA1")},
+			[]labels{stale("keys", one), console(other, "bob")},
+		},
+		{
+			"stale facts mute nothing critical, and nothing about the exporter",
+			nil,
+			[]labels{
+				stale("users", one), stale("keys", one),
+				about("IAMRootAccessKey", "critical", one, "<root_account>", ""),
+				{"alertname": "IAMRefreshFailing", "severity": "warning", "account_id": one},
+				{"alertname": "IAMVerdictsUnknown", "severity": "warning", "account_id": one, "rule": "key_unused"},
+			},
+		},
+		{
+			"stale facts about root or tags mute nobody",
+			nil,
+			[]labels{stale("root", one), stale("tags", one), console(one, "bob")},
+		},
+		{
+			"a label that both lack is not equal",
+			nil,
+			[]labels{stale("keys", ""), console("", "bob"), setup("", "bob")},
+		},
+		{
+			"neither a dead exporter nor an incomplete refresh mutes findings",
+			nil,
+			[]labels{
+				{"alertname": "IAMExporterDown", "severity": "critical"},
+				{"alertname": "IAMRefreshFailing", "severity": "warning", "account_id": one},
+				console(one, "bob"),
+			},
+		},
+		{
+			"a console user with keys covers its two cases, for that user alone",
+			[]labels{setup(one, "bob"), neverUsed(one, "bob")},
+			[]labels{console(one, "bob"), setup(one, "bobby"), neverUsed(other, "bob")},
+		},
+		{
+			"the cases stand for themselves",
+			nil,
+			[]labels{setup(one, "bob"), neverUsed(one, "bob")},
+		},
+		{
+			"an overdue rotation is no longer due, for that key alone",
+			[]labels{about("IAMKeyRotationDue", "info", one, "bob", "AKIA1")},
+			[]labels{about("IAMKeyRotation", "warning", one, "bob", "AKIA1"), about("IAMKeyRotationDue", "info", one, "bob", "AKIA2")},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			am := startAlertmanager(t)
+			am.send(t, slices.Concat(tt.muted, tt.heard))
+			// Alerts are taken in one after another: once Alertmanager mutes the
+			// last of these, it has judged those above.
+			am.send(t, []labels{console("333333333333", "last"), setup("333333333333", "last")})
+			am.waitFor(t, setup("333333333333", "last"))
+			want := map[string]bool{}
+			for _, l := range tt.muted {
+				want[fmt.Sprint(l)] = true
+			}
+			for _, l := range tt.heard {
+				want[fmt.Sprint(withoutEmpty(l))] = false
+			}
+			got := am.muted(t)
+			for key := range got {
+				if strings.Contains(key, "user_name:last") {
+					delete(got, key)
+				}
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("muted: -want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func withoutEmpty(l labels) labels {
+	kept := labels{}
+	for name, value := range l {
+		if value != "" {
+			kept[name] = value
+		}
+	}
+	return kept
+}
+
+// alertmanager is the address of a running Alertmanager.
+type alertmanager string
+
+func startAlertmanager(t *testing.T) alertmanager {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	listener.Close()
+	cmd := exec.Command(tools+"alertmanager", "--config.file="+exampleFile, "--storage.path="+t.TempDir(),
+		"--web.listen-address="+address, "--cluster.listen-address=", "--log.level=error")
+	cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := cmd.Process.Kill(); err != nil {
+			t.Error(err)
+		}
+		cmd.Wait() // it was killed
+	})
+	am := alertmanager("http://" + address)
+	eventually(t, "Alertmanager is ready", func() bool {
+		response, err := http.Get(string(am) + "/-/ready")
+		if err != nil {
+			return false
+		}
+		defer response.Body.Close()
+		return response.StatusCode == http.StatusOK
+	})
+	return am
+}
+
+func (am alertmanager) send(t *testing.T, alerts []labels) {
+	t.Helper()
+	type alert struct {
+		Labels labels `json:"labels"`
+	}
+	var all []alert
+	for _, l := range alerts {
+		all = append(all, alert{l})
+	}
+	body, err := json.Marshal(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.Post(string(am)+"/api/v2/alerts", "application/json", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		t.Fatalf("send alerts: got status %s", response.Status)
+	}
+}
+
+// muted tells of each alert, by its labels, whether another one inhibits it.
+func (am alertmanager) muted(t *testing.T) map[string]bool {
+	t.Helper()
+	response, err := http.Get(string(am) + "/api/v2/alerts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var alerts []struct {
+		Labels labels
+		Status struct{ InhibitedBy []string }
+	}
+	if err := json.NewDecoder(response.Body).Decode(&alerts); err != nil {
+		t.Fatal(err)
+	}
+	muted := map[string]bool{}
+	for _, a := range alerts {
+		muted[fmt.Sprint(a.Labels)] = len(a.Status.InhibitedBy) > 0
+	}
+	return muted
+}
+
+func (am alertmanager) waitFor(t *testing.T, muted labels) {
+	t.Helper()
+	eventually(t, fmt.Sprint(muted, " is muted"), func() bool { return am.muted(t)[fmt.Sprint(muted)] })
+}
+
+// eventually waits for a condition that depends on another process.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited 20 seconds in vain until %s", what)
+		}
+	}
+}

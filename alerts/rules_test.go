@@ -1,0 +1,253 @@
+package alerts
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+)
+
+const alertFile = "aws_iam.rules.yaml"
+
+// alert is one alerting rule.
+type alert struct {
+	Alert, Expr         string
+	For                 time.Duration
+	KeepFiringFor       time.Duration `yaml:"keep_firing_for"`
+	Labels, Annotations map[string]string
+}
+
+func allAlerts(t *testing.T) []alert {
+	t.Helper()
+	var file struct {
+		Groups []struct{ Rules []alert }
+	}
+	parseYAML(t, alertFile, &file)
+	var all []alert
+	for _, g := range file.Groups {
+		all = append(all, g.Rules...)
+	}
+	if len(all) == 0 {
+		t.Fatalf("%s alerts of nothing", alertFile)
+	}
+	return all
+}
+
+// bases returns the addresses of runbooks and dashboards that the file tells
+// its readers to replace.
+func bases(t *testing.T) (runbooks, dashboards string) {
+	t.Helper()
+	found := regexp.MustCompile(`'s#([^#]+)#YOUR`).FindAllStringSubmatch(readText(t, alertFile), -1)
+	if len(found) != 2 {
+		t.Fatalf("%s tells to replace %d addresses, want 2", alertFile, len(found))
+	}
+	return found[0][1], found[1][1]
+}
+
+// TestAlerts holds each alert to what the people and programs that get it rely on.
+func TestAlerts(t *testing.T) {
+	const restored = 10 * time.Minute // shorter ones begin anew when Prometheus starts again
+	runbooks, dashboards := bases(t)
+	headings := strings.Split(readText(t, "runbooks.md"), "\n")
+	for _, a := range allAlerts(t) {
+		t.Run(a.Alert, func(t *testing.T) {
+			if !slices.Contains([]string{"critical", "warning", "info"}, a.Labels["severity"]) || len(a.Labels) != 1 {
+				t.Errorf("got labels %v, want a severity and no other", a.Labels)
+			}
+			if a.For < restored || a.KeepFiringFor <= 0 {
+				t.Errorf("got for: %s and keep_firing_for: %s, want at least %s and more than 0", a.For, a.KeepFiringFor, restored)
+			}
+			want := []string{"dashboard_url", "description", "runbook_url", "summary"}
+			if diff := cmp.Diff(want, slices.Sorted(maps.Keys(a.Annotations))); diff != "" {
+				t.Errorf("annotations: -want +got:\n%s", diff)
+			}
+			if s := a.Annotations["summary"]; !strings.HasSuffix(s, ".") || strings.Contains(s, "{{") {
+				t.Errorf("got summary %q, want a sentence that is the same for everybody", s)
+			}
+			if got, want := a.Annotations["runbook_url"], runbooks+"#"+strings.ToLower(a.Alert); got != want {
+				t.Errorf("got runbook_url %q, want %q", got, want)
+			}
+			if got := a.Annotations["dashboard_url"]; !strings.HasPrefix(got, dashboards+"/") {
+				t.Errorf("got dashboard_url %q, want one that begins with %s", got, dashboards)
+			}
+			if !slices.Contains(headings, "## "+a.Alert) {
+				t.Error("runbooks.md has no heading for it")
+			}
+		})
+	}
+}
+
+// TestAlertOfEachRule checks that every rule has one alert, and all of them the
+// same expression: what the tests of situations show of one holds for all.
+func TestAlertOfEachRule(t *testing.T) {
+	const expr = "time() - max by (account_id, rule, user_name, access_key_id, user_owner) (aws_iam_finding_since_timestamp_seconds{rule=%q})"
+	severities := map[policy.Rule]string{policy.RootAccessKey: "critical", policy.KeyRotationDue: "info"}
+	found := map[string]string{}
+	for _, a := range allAlerts(t) {
+		if strings.Contains(a.Expr, "aws_iam_finding_") {
+			found[a.Expr] = a.Labels["severity"]
+		}
+	}
+	for _, rule := range policy.Rules() {
+		want := severities[rule]
+		if want == "" {
+			want = "warning"
+		}
+		if got := found[fmt.Sprintf(expr, rule)]; got != want {
+			t.Errorf("%s: got severity %q, want %q", rule, got, want)
+		}
+	}
+	if len(found) != len(policy.Rules()) {
+		t.Errorf("got %d alerts on findings, want %d", len(found), len(policy.Rules()))
+	}
+}
+
+// alertLabels returns the labels of each metric that alerts may ask for, those
+// that scraping adds among them.
+func alertLabels() map[string][]string {
+	labels := servedLabels()
+	labels["up"] = nil
+	labels["prometheus_rule_evaluation_failures_total"] = []string{"rule_group"}
+	for name := range labels {
+		labels[name] = append(slices.Clone(labels[name]), "job", "instance")
+	}
+	return labels
+}
+
+// TestAlertQueries finds metrics, labels and label values that are not served,
+// in the expressions and in the queries of annotations.
+func TestAlertQueries(t *testing.T) {
+	for _, a := range allAlerts(t) {
+		t.Run(a.Alert, func(t *testing.T) {
+			for _, text := range append(slices.Collect(maps.Values(a.Annotations)), a.Expr) {
+				checkSelectors(t, text)
+				checkGroupings(t, text)
+			}
+		})
+	}
+}
+
+func checkSelectors(t *testing.T, text string) {
+	t.Helper()
+	labels := alertLabels()
+	for _, selector := range regexp.MustCompile(`\b(\w+)\{([^{}]+)\}`).FindAllStringSubmatch(text, -1) {
+		for _, matcher := range regexp.MustCompile(`(\w+)(?:=~|!=|!~|=)(?:"([^"]*)")?`).FindAllStringSubmatch(selector[2], -1) {
+			if !slices.Contains(labels[selector[1]], matcher[1]) {
+				t.Errorf("%s has no label %q", selector[1], matcher[1])
+			}
+			if known := closedLabels()[matcher[1]]; known != nil && !slices.Contains(known, matcher[2]) {
+				t.Errorf("%s: no value %q", selector[0], matcher[2])
+			}
+		}
+	}
+}
+
+func checkGroupings(t *testing.T, text string) {
+	t.Helper()
+	for _, name := range metricNames(text) {
+		if alertLabels()[name] == nil {
+			t.Errorf("%s is no metric", name)
+		}
+	}
+	for _, m := range regexp.MustCompile(`\b(?:by|on) \(([^)]*)\)`).FindAllStringSubmatch(text, -1) {
+		for _, label := range strings.Split(m[1], ", ") {
+			if !slices.Contains(labelsIn(text), label) {
+				t.Errorf("no metric has the label %q: %s", label, text)
+			}
+		}
+	}
+}
+
+// metricNames returns the metrics in a text; the name of the project is none.
+func metricNames(text string) []string {
+	return regexp.MustCompile(`\b(?:aws_iam_\w+_\w+|prometheus_\w+|up\b)`).FindAllString(text, -1)
+}
+
+func labelsIn(text string) []string {
+	var all []string
+	for _, name := range metricNames(text) {
+		all = append(all, alertLabels()[name]...)
+	}
+	return all
+}
+
+// TestLabelsOfAnnotations finds labels in annotations that the alert does not
+// have: Prometheus would take them for empty.
+func TestLabelsOfAnnotations(t *testing.T) {
+	for _, a := range allAlerts(t) {
+		own := labelsIn(a.Expr)
+		if by := regexp.MustCompile(`\b(?:max|min|sum) by \(([^)]+)\)`).FindStringSubmatch(a.Expr); by != nil {
+			own = strings.Split(by[1], ", ")
+		}
+		for name, text := range a.Annotations {
+			for _, m := range regexp.MustCompile(`\$labels\.(\w+)`).FindAllStringSubmatch(text, -1) {
+				if !slices.Contains(own, m[1]) {
+					t.Errorf("%s: the %s speaks of a label %q that the alert does not have", a.Alert, name, m[1])
+				}
+			}
+		}
+	}
+}
+
+// closedLabels holds the values of the labels that have a closed list of them.
+func closedLabels() map[string][]string {
+	return map[string][]string{
+		"rule":    values(policy.Rules()),
+		"verdict": values(policy.Verdicts()),
+		"facts":   values(inventory.Groups()),
+	}
+}
+
+func values[T ~string](list []T) []string {
+	var all []string
+	for _, v := range list {
+		all = append(all, string(v))
+	}
+	return all
+}
+
+// TestAlertsAreTested checks that promtool sees each alert fire and keep silent.
+func TestAlertsAreTested(t *testing.T) {
+	files, err := filepath.Glob("tests/*.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	firing, silent := map[string]bool{}, map[string]bool{}
+	for _, file := range files {
+		var tests struct {
+			Tests []struct {
+				Cases []struct {
+					Alertname string
+					Alerts    []any `yaml:"exp_alerts"`
+				} `yaml:"alert_rule_test"`
+			}
+		}
+		parseYAML(t, file, &tests)
+		for _, test := range tests.Tests {
+			for _, c := range test.Cases {
+				if len(c.Alerts) > 0 {
+					firing[c.Alertname] = true
+				} else {
+					silent[c.Alertname] = true
+				}
+			}
+		}
+	}
+	for _, a := range allAlerts(t) {
+		if !firing[a.Alert] {
+			t.Errorf("%s: no test sees it fire", a.Alert)
+		}
+		if !silent[a.Alert] {
+			t.Errorf("%s: no test sees it silent", a.Alert)
+		}
+	}
+}
