@@ -184,18 +184,13 @@ func startAlertmanager(t *testing.T) alertmanager {
 	}
 	address := listener.Addr().String()
 	listener.Close()
-	cmd := exec.Command(tools+"alertmanager", "--config.file="+exampleFile, "--storage.path="+t.TempDir(),
+	cmd := exec.CommandContext(t.Context(), tools+"alertmanager", "--config.file="+exampleFile, "--storage.path="+t.TempDir(),
 		"--web.listen-address="+address, "--cluster.listen-address=", "--log.level=error")
 	cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := cmd.Process.Kill(); err != nil {
-			t.Error(err)
-		}
-		cmd.Wait() // it was killed
-	})
+	t.Cleanup(func() { _ = cmd.Wait() }) // the end of the context has killed it
 	am := alertmanager("http://" + address)
 	eventually(t, "Alertmanager is ready", func() bool {
 		response, err := http.Get(string(am) + "/-/ready")
