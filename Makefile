@@ -58,6 +58,7 @@ lint: $(BIN)/golangci-lint check-alerts ## Check format, vet, module files, lint
 check-alerts: $(BIN)/promtool $(BIN)/alertmanager $(BIN)/amtool ## Check and unit-test the rules and the Alertmanager example
 	$(BIN)/promtool check rules --lint=all --lint-fatal alerts/*.rules.yaml
 	$(BIN)/promtool test rules alerts/tests/*.yaml
+	$(BIN)/promtool check config deploy/prometheus/*.yml
 	$(BIN)/amtool check-config alerts/alertmanager.example.yaml
 	go test -tags e2e -count=1 -run TestAlertmanager ./alerts
 
