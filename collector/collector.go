@@ -82,7 +82,7 @@ func writeAccount(w *writer, s subject) {
 	w.write(perAccount, &s, id)
 	for i := range s.Snapshot.Users {
 		s.user, s.standing = &s.Snapshot.Users[i], &s.Users[i]
-		if !s.options.Users || s.standing.Hidden {
+		if !s.shows(s.standing) {
 			continue
 		}
 		w.write(perUser, &s, id, s.user.Name)

@@ -2,7 +2,6 @@ package collector
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
@@ -54,12 +53,10 @@ func emitKeyInfo(s *subject, emit emit) {
 	emit(1, description)
 }
 
-// mayName tells whether series may show the name of a user.
-func (s *subject) mayName(userName string) bool {
-	if userName == policy.RootUserName {
-		return true
-	}
-	return s.options.Users && !s.Standing(userName).Hidden
+// shows tells whether a user who stands so has series of their own. Nobody
+// hides root, who has no standing.
+func (s *subject) shows(standing *policy.Standing) bool {
+	return standing == nil || s.options.Users && !standing.Hidden
 }
 
 func emitExemptions(s *subject, emit emit) {
@@ -76,7 +73,7 @@ func emitExemptions(s *subject, emit emit) {
 		}
 	}
 	for of, end := range ends {
-		if s.mayName(of.userName) {
+		if s.shows(s.Standing(of.userName)) {
 			emitTime(emit, end, string(of.rule), of.userName)
 		}
 	}
@@ -136,7 +133,7 @@ func emitHiddenUsers(s *subject, emit emit) {
 	}
 	n := 0
 	for i := range s.Users {
-		if !s.options.Users || s.Users[i].Hidden {
+		if !s.shows(&s.Users[i]) {
 			n++
 		}
 	}
@@ -274,26 +271,22 @@ func emitAccounts(s *subject, emit emit) {
 	}
 }
 
-// shownKeyID returns the finding's key id as the key's own series show it.
-func (s *subject) shownKeyID(f policy.Finding) string {
-	if f.KeyID == "" {
-		return ""
+// emitFindings serves the findings about root and about users who are shown, with
+// the key ids as the keys' own series show them.
+func emitFindings(s *subject, emit emit) {
+	for _, f := range s.Findings {
+		user, standing := s.Find(f.UserName)
+		if !s.shows(standing) {
+			continue
+		}
+		owner, keyID := "", f.KeyID
+		if standing != nil {
+			owner = standing.Owner
+		}
+		if keyID != "" && user != nil {
+			keys, _ := user.Keys.Get()
+			keyID = s.options.AccessKeyIDs.Show(keyID, keys)
+		}
+		emit(seconds(f.Since), string(f.Rule), owner, f.UserName, keyID)
 	}
-	users := s.Snapshot.Users
-	i, found := slices.BinarySearchFunc(users, f.UserName, func(u inventory.User, name string) int {
-		return strings.Compare(u.Name, name)
-	})
-	if !found {
-		return f.KeyID
-	}
-	keys, _ := users[i].Keys.Get()
-	return s.options.AccessKeyIDs.Show(f.KeyID, keys)
-}
-
-// ownerOf returns the owner of the finding's user; root has none.
-func (s *subject) ownerOf(f policy.Finding) string {
-	if standing := s.Standing(f.UserName); standing != nil {
-		return standing.Owner
-	}
-	return ""
 }

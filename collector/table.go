@@ -272,13 +272,7 @@ func findingMetrics() []metric {
 			"Judged as of the moment at which AWS stated the facts; no series means compliant, exempted or unknown, see aws_iam_account_verdicts.",
 		facts: facts(inventory.GroupUsers, inventory.GroupKeys, inventory.GroupKeyUse,
 			inventory.GroupConsole, inventory.GroupMFA, inventory.GroupRoot, inventory.GroupTags),
-		series: func(s *subject, emit emit) {
-			for _, f := range s.Findings {
-				if s.mayName(f.UserName) {
-					emit(seconds(f.Since), string(f.Rule), s.ownerOf(f), f.UserName, s.shownKeyID(f))
-				}
-			}
-		},
+		series: emitFindings,
 	}}
 }
 

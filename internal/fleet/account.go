@@ -63,7 +63,7 @@ func (a *Account) Ready() bool { return a.tried.Load() || time.Since(a.started) 
 
 // Run refreshes the account until the context ends.
 func (a *Account) Run(ctx context.Context) {
-	defer a.keep()
+	defer func() { a.keep(a.reader.Snapshot()) }()
 	for ctx.Err() == nil {
 		wanting := a.fleet.wanting()
 		next := time.Now().Add(a.interval)
@@ -94,13 +94,18 @@ func (a *Account) refresh(ctx context.Context, next time.Time) {
 	if ctx.Err() != nil {
 		return
 	}
-	a.keep()
-	a.publish()
+	s := a.reader.Snapshot()
+	a.keep(s)
+	a.show(s)
 	a.log()
 }
 
 func (a *Account) publish() {
-	s := a.reader.Snapshot()
+	a.show(a.reader.Snapshot())
+}
+
+// show publishes a snapshot that nobody else has seen yet.
+func (a *Account) show(s *inventory.Snapshot) {
 	s.Health.Saved = a.saved
 	a.fleet.publish(a.place, s)
 }
@@ -108,11 +113,11 @@ func (a *Account) publish() {
 // keep writes the facts to disk. A failure costs nothing now, but the next
 // restart. What was only recalled is not written again: another exporter, whose
 // account it is, may have newer facts there.
-func (a *Account) keep() {
+func (a *Account) keep(s *inventory.Snapshot) {
 	if a.store == nil || !a.reader.Identified() {
 		return
 	}
-	switch err := a.store.Save(a.reader.Snapshot()); {
+	switch err := a.store.Save(s); {
 	case err == nil:
 		a.saved = time.Now()
 	case !errors.Is(err, state.ErrNothingKnown):

@@ -63,17 +63,24 @@ func (j *Judgement) Count(rule Rule, verdict Verdict) int {
 // InBreach tells whether there is a finding about the user of that name.
 func (j *Judgement) InBreach(userName string) bool { return j.inBreach[userName] }
 
-// Standing returns how the user of that name stands; nil if there is none, and
-// for root.
-func (j *Judgement) Standing(userName string) *Standing {
+// Find returns the user of that name, and how the user stands; nil if there is
+// none, and for root.
+func (j *Judgement) Find(userName string) (*inventory.User, *Standing) {
 	users := j.Snapshot.Users
 	i, found := slices.BinarySearchFunc(users, userName, func(u inventory.User, name string) int {
 		return strings.Compare(u.Name, name)
 	})
 	if !found {
-		return nil
+		return nil, nil
 	}
-	return &j.Users[i]
+	return &users[i], &j.Users[i]
+}
+
+// Standing returns how the user of that name stands; nil if there is none, and
+// for root.
+func (j *Judgement) Standing(userName string) *Standing {
+	_, standing := j.Find(userName)
+	return standing
 }
 
 // Judge judges every subject of the snapshot under every rule. The moment
