@@ -135,14 +135,22 @@ func TestReadyAfterTheFirstRefresh(t *testing.T) {
 		"AWS refuses": all(awssim.Error(http.StatusForbidden, "AccessDenied", "")),
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, prepare, func(s *small) {
-				if s.account.Ready() {
-					s.Error("ready before anything was asked")
+			synctest.Test(t, func(t *testing.T) {
+				world := awssim.New(awssim.Options{})
+				prepare(world)
+				account := fleet.NewAccount(fleet.New(policy.WithLimits(policy.DefaultLimits()), policy.Reload{}), newReader(world, 1000), fleet.Options{Interval: interval, Logger: slog.New(slog.DiscardHandler)})
+				if account.Ready() { // it does not run yet, or it might be done by now
+					t.Error("ready before anything was asked")
 				}
+				ctx, cancel := context.WithCancel(t.Context())
+				done := make(chan struct{})
+				go func() { account.Run(ctx); close(done) }()
 				time.Sleep(time.Second)
-				if !s.account.Ready() {
-					s.Error("not ready after the first refresh")
+				if !account.Ready() {
+					t.Error("not ready after the first refresh")
 				}
+				cancel()
+				<-done
 			})
 		})
 	}
