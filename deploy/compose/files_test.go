@@ -1,0 +1,176 @@
+package compose
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v4"
+)
+
+const (
+	repository     = "../.."
+	prometheusFile = "prometheus/prometheus.yml"
+)
+
+// service is what compose.yaml may say of one. A restart policy is not in it: what
+// fails shall be seen.
+type service struct {
+	Image       string
+	Build       *build
+	Command     []string
+	Environment map[string]string
+	Ports       []string
+	Volumes     []string
+	DependsOn   []string `yaml:"depends_on"`
+	Healthcheck *healthcheck
+	ReadOnly    bool     `yaml:"read_only"`
+	CapDrop     []string `yaml:"cap_drop"`
+	SecurityOpt []string `yaml:"security_opt"`
+}
+
+type build struct {
+	Context string
+	Args    map[string]string
+}
+
+type healthcheck struct {
+	Test        []string
+	Interval    string
+	StartPeriod string `yaml:"start_period"`
+}
+
+type stack struct {
+	Name     string
+	Services map[string]service
+	Volumes  map[string]any
+}
+
+type prometheusConfig struct {
+	Global struct {
+		ScrapeInterval string `yaml:"scrape_interval"`
+	}
+	RuleFiles []string `yaml:"rule_files"`
+	Alerting  struct {
+		Alertmanagers []targets
+	}
+	ScrapeConfigs []struct {
+		JobName string `yaml:"job_name"`
+		targets `yaml:",inline"`
+	} `yaml:"scrape_configs"`
+}
+
+type targets struct {
+	StaticConfigs []struct {
+		Targets []string
+	} `yaml:"static_configs"`
+}
+
+func (t targets) addresses() []string {
+	var all []string
+	for _, s := range t.StaticConfigs {
+		all = append(all, s.Targets...)
+	}
+	return all
+}
+
+type dataSource struct {
+	Name, UID, Type, Access, URL string
+	IsDefault                    bool           `yaml:"isDefault"`
+	JSONData                     map[string]any `yaml:"jsonData"`
+}
+
+type provider struct {
+	Name, Type, Folder string
+	AllowUIUpdates     bool `yaml:"allowUiUpdates"`
+	DisableDeletion    bool `yaml:"disableDeletion"`
+	Options            struct {
+		Path                      string
+		FoldersFromFilesStructure bool `yaml:"foldersFromFilesStructure"`
+	}
+}
+
+func load(t *testing.T, file string, into any) {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Load(content, into, yaml.WithKnownFields()); err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+}
+
+func loadStack(t *testing.T) stack {
+	t.Helper()
+	var s stack
+	load(t, "compose.yaml", &s)
+	return s
+}
+
+func loadPrometheus(t *testing.T) prometheusConfig {
+	t.Helper()
+	var c prometheusConfig
+	load(t, prometheusFile, &c)
+	return c
+}
+
+func loadDataSources(t *testing.T) []dataSource {
+	t.Helper()
+	var file struct {
+		APIVersion  int `yaml:"apiVersion"`
+		Datasources []dataSource
+	}
+	load(t, "grafana/provisioning/datasources/datasources.yaml", &file)
+	return file.Datasources
+}
+
+func loadProvider(t *testing.T) provider {
+	t.Helper()
+	var file struct {
+		APIVersion int `yaml:"apiVersion"`
+		Providers  []provider
+	}
+	load(t, "grafana/provisioning/dashboards/dashboards.yaml", &file)
+	if len(file.Providers) != 1 {
+		t.Fatalf("got %d providers of dashboards, want one", len(file.Providers))
+	}
+	return file.Providers[0]
+}
+
+// mount is one line under volumes: a file or folder from here, or a named volume.
+type mount struct {
+	source, target, mode string
+}
+
+func (s service) mounts() []mount {
+	var all []mount
+	for _, v := range s.Volumes {
+		parts := append(strings.Split(v, ":"), "", "")
+		all = append(all, mount{parts[0], parts[1], parts[2]})
+	}
+	return all
+}
+
+func (m mount) bound() bool { return strings.HasPrefix(m.source, ".") }
+
+// here returns the file of the repository that the service finds at a path.
+func (s service) here(name string) (string, bool) {
+	for _, m := range s.mounts() {
+		below, ok := strings.CutPrefix(name, m.target)
+		if ok && m.bound() && (below == "" || below[0] == '/') {
+			return m.source + below, true
+		}
+	}
+	return "", false
+}
+
+// flag returns the value of a flag of the service's command.
+func (s service) flag(name string) string {
+	for _, arg := range s.Command {
+		if value, ok := strings.CutPrefix(arg, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
