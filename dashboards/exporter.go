@@ -1,0 +1,135 @@
+package dashboards
+
+import "github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+
+// exporter is for whoever runs the exporter: whether what it shows can be
+// trusted, and what it costs.
+func exporter() Dashboard {
+	d := dashboard(exporterUID, "AWS IAM / Exporter",
+		"Whether the exporter gets its facts in time, what keeps it from that, and what it costs.",
+		append(targets(), eventPrice()),
+
+		tile(size{4, 4}, "Targets down", "Exporters that Prometheus could not scrape.",
+			lines(`count(up{`+ofTarget+`} == 0)`, `or`, `0 * count(up{`+ofTarget+`})`)).
+			words(mapValue(0, "none", compliant)).thresholds(steps(breach)).unit(count),
+		tile(size{4, 4}, "Accounts not read", "Accounts whose last refresh did not get every fact, or has not ended yet.",
+			`sum(aws_iam_exporter_accounts{`+ofTarget+`, state!="up"})`).
+			words(mapValue(0, "none", compliant)).thresholds(steps(warned)).unit(count),
+		staleTile(),
+		tile(size{4, 4}, "Throttled, last hour", "Requests that AWS refused because there were too many, of all requests.",
+			`sum(increase(aws_iam_exporter_api_throttles_total{`+ofTarget+`}[1h])) / (sum(increase(aws_iam_exporter_api_requests_total{`+ofTarget+`}[1h])) > 0)`).
+			unit(share).decimals(1).thresholds(steps(compliant, from(0.01, warned), from(0.05, breach))),
+		tile(size{4, 4}, "Configuration", "Whether the configuration file could be used when it was last read. If not, the one before is in force.",
+			lines(`min(aws_iam_exporter_config_last_reload_successful{`+ofTarget+`})`, `or`, `2 * group(aws_iam_exporter_build_info{`+ofTarget+`})`)).
+			words(mapValue(0, "refused", breach), mapValue(1, "in force", compliant), mapValue(2, "no file", plain)),
+		tile(size{4, 4}, "Running for", "Since the last start of any of the exporters.",
+			`time() - max(process_start_time_seconds{`+ofTarget+`})`).unit("dtdurations").decimals(1),
+
+		section("Refreshes"),
+		curve(size{8, 8}, "Accounts", "Accounts by how their reading goes: up, down (the last refresh did not get every fact) or pending (none has ended).").
+			plot(`sum by (state) (aws_iam_exporter_accounts{`+ofTarget+`})`, "{{state}}").stacked().unit(count).decimals(0).
+			series("up", inColor(compliant)).series("down", inColor(breach)).series("pending", inColor(unknown)),
+		curve(size{8, 8}, "Failures by reason", "Failures to learn a fact from AWS. The log and the exporter's own page have the words.").
+			plot(`sum by (reason) (increase(aws_iam_account_refresh_errors_total{`+ofAccount+`}[$__rate_interval])) > 0`, "{{reason}}").
+			inBars().unit(count).decimals(0).whenEmpty("No failures, if the exporter answers: see the figures at the top"),
+		curve(size{8, 8}, "Duration of a refresh", "How long the last refresh took, of the slowest account and of the account in the middle.").
+			plot(`max(aws_iam_account_refresh_duration_seconds{`+ofAccount+`})`, "slowest").
+			plot(`quantile(0.5, aws_iam_account_refresh_duration_seconds{`+ofAccount+`})`, "median").unit(seconds),
+
+		section("Facts"),
+		factAges(),
+		curve(size{12, 10}, "Share of their time that facts have used up", "The age of the facts, of the time after which they count as out of date, of the worst account. Above 100% they are.").
+			plot(`max by (facts) (`+usedUp+`)`, "{{facts}}").unit(share).decimals(0).thresholds(steps("transparent", from(1, warned))).
+			custom(map[string]any{"thresholdsStyle": map[string]any{"mode": "line"}, "axisSoftMax": 1.1}),
+
+		section("Calls to AWS"),
+		curve(size{12, 9}, "Requests by operation", "Requests sent to AWS, retries included.").
+			plot(`sum by (operation) (rate(aws_iam_exporter_api_requests_total{`+ofTarget+`}[$__rate_interval])) > 0`, "{{operation}}").
+			stacked().withTable("mean").unit(rate).whenEmpty("no requests"),
+		calls(),
+		curve(size{12, 8}, "Refused and failed", "Requests that AWS refused because there were too many, and requests that failed otherwise.").
+			plot(`sum(rate(aws_iam_exporter_api_throttles_total{`+ofTarget+`}[$__rate_interval]))`, "throttled").
+			plot(`sum(rate(aws_iam_exporter_api_errors_total{`+ofTarget+`}[$__rate_interval])) - sum(rate(aws_iam_exporter_api_throttles_total{`+ofTarget+`}[$__rate_interval]))`, "failed").
+			series("throttled", inColor(warned)).series("failed", inColor(breach)).unit(rate),
+		curve(size{12, 8}, "Not judged", "Verdicts that could not be given because facts are unknown. Many for some minutes after a start without a state directory.").
+			plot(`sum by (rule) (`+verdicts(`verdict="unknown"`)+`) > 0`, "{{rule}}").unit(count).decimals(0).stacked().
+			whenEmpty("None, if the exporter answers: see the figures at the top").ruleNames(),
+
+		section("Scrapes and process"),
+		curve(size{6, 8}, "Duration of a scrape", "How long Prometheus waited for the metrics.").
+			plot(`max by (instance) (scrape_duration_seconds{`+ofTarget+`})`, "{{instance}}").unit(seconds),
+		curve(size{6, 8}, "Series of a scrape", "How many series Prometheus got.").
+			plot(`max by (instance) (scrape_samples_scraped{`+ofTarget+`})`, "{{instance}}").unit(count),
+		curve(size{6, 8}, "Memory", "Memory that the exporter holds.").
+			plot(`max by (instance) (process_resident_memory_bytes{`+ofTarget+`})`, "{{instance}}").unit(memory),
+		curve(size{6, 8}, "Processor", "Processor cores that the exporter uses.").
+			plot(`max by (instance) (rate(process_cpu_seconds_total{`+ofTarget+`}[$__rate_interval]))`, "{{instance}}").unit(count),
+		instances(),
+	)
+	d.Annotations.List = []Annotation{
+		event("Restarts", `changes(process_start_time_seconds{`+ofTarget+`}[2m]) > 0`, exempted, "{{instance}} started"),
+		event("Failed refreshes", `min by (account_id) (aws_iam_account_up{`+ofAccount+`}) == 0`, breach, "{{account_id}} not read completely"),
+	}
+	return d
+}
+
+func event(name, expr, color, title string) Annotation {
+	return Annotation{Name: name, Datasource: &live, Enable: true, Expr: expr, Step: "60s", IconColor: color, TitleFormat: title, TextFormat: ""}
+}
+
+func eventPrice() Variable {
+	return Variable{Name: "event_price", Label: "USD for 100,000 events", Type: "textbox", Query: "2", Current: &Choice{"2", "2"},
+		Description: "What a trail costs for 100,000 management events. CloudTrail's event history and the first copy of a trail cost nothing; put 0 then"}
+}
+
+const (
+	observed = `max by (account_id, facts) (aws_iam_account_facts_observed_timestamp_seconds{` + ofAccount + `})`
+	stale    = `max by (account_id, facts) (aws_iam_account_facts_stale_timestamp_seconds{` + ofAccount + `})`
+	usedUp   = `(time() - ` + observed + `) / (` + stale + ` - ` + observed + `)`
+)
+
+func factAges() *Panel {
+	return table(size{12, 10}, "Age of facts against its limit",
+		"The thirty groups of facts that have used up most of their time. At 100% they count as out of date.",
+		label("account_id", "Account", 130),
+		label("facts", "Facts", 90),
+		value(`topk(30, `+usedUp+`)`, "Used up", 0, gauge(steps(compliant, from(0.8, warned), from(1, breach)))...).with(inDecimals(0)),
+		value(`time() - `+observed, "Age", 100, inUnit(seconds), inDecimals(0)),
+		value(stale+` - `+observed, "Limit", 100, inUnit(seconds), inDecimals(0)),
+	).whenEmpty("No data: no exporter tells anything of these accounts").sorted("Used up")
+}
+
+func calls() *Panel {
+	requests := `sum by (service, operation) (increase(aws_iam_exporter_api_requests_total{` + ofTarget + `}[1d]))`
+	return table(size{12, 9}, "Calls of the last day and their price",
+		"AWS charges nothing for the calls. Each is an event in CloudTrail, and a trail may cost something for it: set the price above.",
+		label("operation", "Operation", 0),
+		label("service", "Service", 80),
+		value(requests+` > 0`, "Calls", 90, inUnit(count), inDecimals(0)),
+		value(`sum by (service, operation) (increase(aws_iam_exporter_api_throttles_total{`+ofTarget+`}[1d])) > 0`, "Throttled", 90, coloured(steps(warned))...).with(inUnit(count), inDecimals(0)),
+		value(`sum by (service, operation) (increase(aws_iam_exporter_api_errors_total{`+ofTarget+`}[1d])) > 0`, "Failed", 90, coloured(steps(breach))...).with(inUnit(count), inDecimals(0)),
+		value(requests+` * $event_price / 100000`, "Price", 90, inUnit(dollars), inDecimals(2)),
+	).whenEmpty("No data: no exporter answers").sorted("Calls")
+}
+
+func instances() *Panel {
+	const info = `group by (job, instance, version, revision, goversion) (aws_iam_exporter_build_info{` + ofTarget + `})`
+	return table(size{24, 6}, "Exporters", "Each exporter that is scraped, its version, how often it was started in a day, and when it last saved what it knows, if it has a state directory.",
+		label("instance", "Instance", 0),
+		label("job", "Job", 120),
+		label("version", "Version", 110),
+		label("revision", "Revision", 110),
+		label("goversion", "Go", 100),
+		labelsOf(info),
+		value(`max by (job, instance) (changes(process_start_time_seconds{`+ofTarget+`}[1d]))`, "Restarts", 100, coloured(steps(plain, from(1, warned)))...).with(inUnit(count)),
+		value(`time() - max by (job, instance) (aws_iam_account_state_saved_timestamp_seconds{`+ofTarget+`})`, "State saved before", 150, inUnit(seconds), inDecimals(0), inWords(mapMissing("not kept", plain))),
+	).whenEmpty("No data: no exporter answers")
+}
+
+// ruleNames shows series that are called by rules in words.
+func (p *Panel) ruleNames() *Panel {
+	for _, rule := range policy.Rules() {
+		p.series(string(rule), Property{"displayName", ruleWords(rule)})
+	}
+	return p
+}

@@ -1,0 +1,116 @@
+package dashboards
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+)
+
+// The colours mean the same on every dashboard. Nothing else has them: lines
+// that tell rules or operations apart take theirs from Grafana's palette.
+const (
+	compliant = "green"
+	breach    = "red"
+	exempted  = "blue"
+	unknown   = "purple"
+	warned    = "orange" // due soon, out of date, going wrong
+	plain     = "text"
+)
+
+// Values of queries that stand for a word. No count and no age is negative.
+const (
+	noneKnown = -1 // nothing in breach as far as is known, and something is unknown
+)
+
+// ruleWords says what a rule is about in a few words.
+func ruleWords(rule policy.Rule) string {
+	switch rule {
+	case policy.MultipleActiveKeys:
+		return "Several active keys"
+	case policy.ConsoleUserWithActiveKeys:
+		return "Console user with active keys"
+	case policy.KeyCreatedAtUserSetup:
+		return "Console user's key from setup"
+	case policy.ConsoleKeyNeverUsed:
+		return "Console user's key never used"
+	case policy.KeyRotation:
+		return "Key too old"
+	case policy.KeyRotationDue:
+		return "Key soon too old"
+	case policy.KeyUnused:
+		return "Key unused"
+	case policy.RootAccessKey:
+		return "Root key"
+	case policy.ConsoleUserWithoutMFA:
+		return "Console user without MFA"
+	}
+	return string(rule)
+}
+
+// mapRules shows rules in words.
+func mapRules() Mapping {
+	words := map[string]Word{}
+	for i, rule := range policy.Rules() {
+		words[string(rule)] = Word{Text: ruleWords(rule), Index: i}
+	}
+	return Mapping{Type: "value", Options: words}
+}
+
+// mapValue shows one value as a word.
+func mapValue(value int, text, color string) Mapping {
+	return mapText(strconv.Itoa(value), text, color)
+}
+
+func mapText(value, text, color string) Mapping {
+	return Mapping{Type: "value", Options: map[string]Word{value: {Text: text, Color: color}}}
+}
+
+// mapMissing shows what a query does not answer, in a row of a table, as a word.
+func mapMissing(text, color string) Mapping { return mapSpecial("null+nan", text, color) }
+
+// mapEmpty shows an empty label as a word.
+func mapEmpty(text, color string) Mapping { return mapSpecial("empty", text, color) }
+
+func mapSpecial(match, text, color string) Mapping {
+	return Mapping{Type: "special", Options: map[string]any{"match": match, "result": Word{Text: text, Color: color}}}
+}
+
+// mapOwners tells a user without an owner from one whose tags are not known.
+func mapOwners() []Mapping {
+	return []Mapping{mapEmpty("not named", plain), mapText(policy.UnknownValue, "unknown", unknown)}
+}
+
+// steps are a base colour and, from each value on, another one.
+func steps(base string, rest ...Step) *Thresholds {
+	return &Thresholds{Mode: "absolute", Steps: slices.Concat([]Step{{Color: base}}, rest)}
+}
+
+func from(value float64, color string) Step { return Step{Color: color, Value: &value} }
+
+func fixed(color string) *Color { return &Color{Mode: "fixed", FixedColor: color} }
+
+func byThresholds() *Color { return &Color{Mode: "thresholds"} }
+
+// byName colours each series of a palette by its name, so that it keeps its
+// colour when others come or go.
+func byName() *Color { return &Color{Mode: "palette-classic-by-name"} }
+
+// Units. Ages are in days, as policies are.
+const (
+	count   = "short"
+	share   = "percentunit"
+	days    = "suffix: d"
+	seconds = "s"
+	memory  = "bytes"
+	rate    = "reqps"
+	dollars = "currencyUSD"
+)
+
+const secondsPerDay = "86400"
+
+// Age bands are no verdicts and have colours of their own: cool within the
+// usual 90 days, then warmer.
+func bandColors() []string {
+	return []string{"#8fc7cf", "#5aa7b5", "#35839a", "#e3c565", "#d9a441", "#c18330", "#9c6428", "#744a26"}
+}

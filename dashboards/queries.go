@@ -1,0 +1,74 @@
+package dashboards
+
+import "strings"
+
+// Selectors. The exporter's own series carry the labels of their target, the
+// recorded ones don't.
+const (
+	ofTarget  = `job=~"$job", instance=~"$instance"`
+	ofAccount = ofTarget + `, account_id=~"$account_id"`
+	recorded  = `account_id=~"$account_id"`
+
+	// What is typed in is taken literally; match makes it a part of a name or
+	// the whole of it. Regular expressions stand in back quotes, where
+	// Grafana's escaping needs none of its own.
+	typedName = "`${match}${user_name:regex}${match}`"
+	ofUser    = ofAccount + `, user_name=~` + typedName
+	ofOwner   = ofUser + `, user_owner=~"$user_owner"`
+	ofListed  = ofAccount + `, user_name=~"$listed"`
+
+	notDue = `rule!="key_rotation_due"`
+)
+
+// sum and others write a metric's selector.
+func selector(metric string, matchers ...string) string {
+	return metric + "{" + strings.Join(matchers, ", ") + "}"
+}
+
+// Of several targets that serve the same, one counts: the larger figure, the
+// later time. The recording rules and the alerts have it the same way.
+
+// verdicts are the counts of each rule in each account.
+func verdicts(matchers ...string) string {
+	return "max by (account_id, rule, verdict) (" + selector("aws_iam_account_verdicts", append([]string{ofAccount}, matchers...)...) + ")"
+}
+
+// findings are the times since when rules have been in breach.
+func findings(scope string, matchers ...string) string {
+	return "max by (account_id, rule, user_name, access_key_id, user_owner) (" +
+		selector("aws_iam_finding_since_timestamp_seconds", append([]string{scope}, matchers...)...) + ")"
+}
+
+// inDays is the time since a timestamp.
+func inDays(timestamp string) string { return "(time() - " + timestamp + ") / " + secondsPerDay }
+
+// until is the time until a timestamp, in days, negative once it has passed.
+func until(timestamp string) string { return "(" + timestamp + " - time()) / " + secondsPerDay }
+
+// breachOrUnknown is the number of verdicts in breach; without any, zero if all
+// is known, and noneKnown if not.
+func breachOrUnknown(matchers ...string) string {
+	return "sum(" + verdicts(append(matchers, `verdict="breach"`)...) + ") > 0\n" +
+		"or\n-(sum(" + verdicts(append(matchers, `verdict="unknown"`)...) + ") > bool 0)"
+}
+
+// staleAccounts are those whose facts are out of date, and those that were
+// served within a day and are not any more, as the alert IAMFactsStale has it.
+const staleAccounts = `group by (account_id) (
+  max by (account_id, facts) (aws_iam_account_facts_stale_timestamp_seconds{` + ofAccount + `, account_id!=""}) < time()
+  or
+  max by (account_id, facts) (last_over_time(aws_iam_account_facts_stale_timestamp_seconds{` + ofAccount + `, account_id!=""}[1d]))
+  unless on (account_id) aws_iam_account_facts_stale_timestamp_seconds{` + ofAccount + `}
+)`
+
+// accountNames has a series for each account that has a name.
+const accountNames = `topk by (account_id) (1, group by (account_id, account_name) (aws_iam_account_info{` + ofAccount + `, account_name!=""}))`
+
+// named gives the series of a query, which the labels tell apart, the names of
+// their accounts as far as they have any. No series is lost for want of a name.
+func named(query, labels string) string {
+	return query + "\n* on (account_id) group_left (account_name)\n" + accountNames + "\nor on (" + labels + ")\n" + query
+}
+
+// lines makes one query of several lines.
+func lines(parts ...string) string { return strings.Join(parts, "\n") }

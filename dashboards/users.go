@@ -1,0 +1,217 @@
+package dashboards
+
+// users is for whoever has a ticket about one user or key.
+func users() Dashboard {
+	return dashboard(usersUID, "AWS IAM / Users and keys",
+		"The findings, users and access keys, one by one, and where to go from there.",
+		append(targets(), owners(), rules(), typedUser(), matchOfUser(), listedUsers(), consoleAddress(), runbookAddress()),
+
+		tile(size{4, 4}, "Findings", "Findings that the filters above let through, early warnings left out. 'None known': something could not be judged. 'No data': no such user, or no exporter that answers.",
+			foundOrNone()).words(mapValue(0, "none", compliant), mapValue(noneKnown, "none known", unknown)).
+			thresholds(steps(compliant, from(1, breach))).unit(count),
+		tile(size{4, 4}, "Longest", "For how long the oldest of them has been a finding.",
+			`max(`+inDays(foundExprOf(notDue))+`)`).unit(days).decimals(0).thresholds(steps(breach)).whenEmpty("–"),
+		tile(size{4, 4}, "Due soon", "Keys that must be replaced soon.",
+			lines(`count(`+foundExprOf(`rule="key_rotation_due"`)+`)`, `or`, `0 * `+someoneKnown)).
+			words(mapValue(0, "none", compliant)).thresholds(steps(compliant, from(1, warned))).unit(count),
+		tile(size{4, 4}, "Exempted", "Verdicts of the chosen accounts and rules that an exemption excuses, of all users.",
+			`sum(`+verdicts(`rule=~"$rule"`, `verdict="exempted"`)+`)`).words(mapValue(0, "none", plain)).thresholds(steps(exempted)).unit(count),
+		tile(size{4, 4}, "Unknown verdicts", "Verdicts of the chosen accounts and rules that could not be given, of all users.",
+			`sum(`+verdicts(`rule=~"$rule"`, `verdict="unknown"`)+`)`).words(mapValue(0, "none", compliant)).thresholds(steps(unknown)).unit(count),
+		staleTile(),
+
+		findingsTable(),
+		usersTable(),
+		exemptionsTable(),
+	)
+}
+
+func rules() Variable {
+	v := choice("rule", "Rule", ".*", `label_values(aws_iam_account_verdicts{`+ofTarget+`}, rule)`)
+	return v
+}
+
+func typedUser() Variable {
+	return Variable{Name: "user_name", Label: "User", Type: "textbox", Query: "", Current: &Choice{"", ""},
+		Description: "A user's name, or a part of it. Empty: the users with the oldest findings"}
+}
+
+// matchOfUser holds regular expressions to stand around what is typed in.
+func matchOfUser() Variable {
+	return Variable{Name: "match", Label: "Name", Type: "custom", Query: "contains : (?i).*, is exactly : " + exactly,
+		Current: &Choice{"contains", "(?i).*"},
+		Options: []any{
+			map[string]any{"selected": true, "text": "contains", "value": "(?i).*"},
+			map[string]any{"selected": false, "text": "is exactly", "value": exactly},
+		}}
+}
+
+const exactly = "()"
+
+// untyped matches the empty text if no name is typed in, else not. Asked of a
+// label that no series has, it selects all series or none:
+// that is how a query can depend on whether there is a filter.
+const (
+	ifTyped   = `filtered!~` + typedName
+	ifUntyped = `filtered=~` + typedName
+	ifOwned   = `filtered!~"$user_owner"`
+)
+
+// listedUsers holds the names of those whom the table of users shows, so that
+// its queries select their series and no others. It is few names however many
+// users there are: those with the oldest findings and, once a name is typed in
+// or an owner chosen, those who match.
+func listedUsers() Variable {
+	query := lines(`topk(50,`,
+		`  max by (user_name) (time() - `+findings(ofOwner, `rule=~"$rule"`)+`)`,
+		`  or group by (user_name) (aws_iam_user_info{`+ofOwner+`, `+ifTyped+`})`,
+		`  or group by (user_name) (aws_iam_user_info{`+ofOwner+`, `+ifOwned+`})`,
+		`)`)
+	v := choice("listed", "Listed users", "", "query_result("+query+")")
+	v.Regex, v.Hide, v.SkipURLSync = `/user_name="([^"]+)"/`, hideVariable, true
+	return v
+}
+
+func consoleAddress() Variable {
+	return Variable{Name: "console", Label: "AWS console", Type: "custom",
+		Query:   "AWS : https://console.aws.amazon.com, China : https://console.amazonaws.cn, GovCloud : https://console.amazonaws-us-gov.com",
+		Current: &Choice{"AWS", "https://console.aws.amazon.com"},
+		Options: []any{
+			map[string]any{"selected": true, "text": "AWS", "value": "https://console.aws.amazon.com"},
+			map[string]any{"selected": false, "text": "China", "value": "https://console.amazonaws.cn"},
+			map[string]any{"selected": false, "text": "GovCloud", "value": "https://console.amazonaws-us-gov.com"},
+		}}
+}
+
+const runbooks = "https://github.com/aws-iam-exporter/aws_iam_exporter/blob/main/alerts/runbooks.md"
+
+func runbookAddress() Variable {
+	return Variable{Name: "runbooks", Label: "Runbooks", Type: "constant", Query: runbooks, Hide: hideVariable, SkipURLSync: true, Current: &Choice{runbooks, runbooks}}
+}
+
+// toUsers leads to this dashboard, with one of its variables set.
+func toUsers(title, variable string, values ...string) Link {
+	url := "/d/" + usersUID + "?" + sameSource
+	if variable != "account_id" {
+		url += "&${account_id:queryparam}"
+	}
+	for _, value := range values {
+		url += "&var-" + variable + "=" + value
+	}
+	return Link{Title: title, URL: url}
+}
+
+const sameSource = "${datasource:queryparam}&${job:queryparam}&${instance:queryparam}"
+
+// consoleLink is the page of AWS's console on which keys are created and deleted.
+func consoleLink() Link {
+	return Link{Title: "Security credentials in the AWS console", TargetBlank: true,
+		URL: "${console}/iam/home#/users/details/${__data.fields.User:percentencode}?section=security_credentials"}
+}
+
+func userLink() Link {
+	return Link{Title: "This user alone", URL: "/d/" + usersUID + "?" + sameSource +
+		"&var-account_id=${__data.fields.Account:percentencode}&var-user_name=${__data.fields.User:percentencode}&var-match=" + exactly}
+}
+
+func foundExprOf(matcher string) string { return findings(ofOwner, `rule=~"$rule"`, matcher) }
+
+// someoneKnown is 1 if the filters let through anybody of whom something is
+// known, and nothing otherwise: no findings of nobody are no good news.
+const someoneKnown = `(group(aws_iam_user_info{` + ofOwner + `, ` + ifTyped + `}) or group(aws_iam_account_users{` + ofAccount + `, ` + ifUntyped + `}))`
+
+func foundOrNone() string {
+	return lines(`count(`+foundExprOf(notDue)+`)`,
+		`or`, `-((sum(`+verdicts(`rule=~"$rule"`, notDue, `verdict="unknown"`)+`) > bool 0) * `+someoneKnown+`)`)
+}
+
+// findingsTable lists findings and, where there are none, says so in a row of
+// its own, which needs somebody to say it of.
+func findingsTable() *Panel {
+	const anchor = `"([a-z]+)_([a-z]+)_?([a-z]*)_?([a-z]*)_?([a-z]*)"`
+	found := `topk(100, ` + inDays(findings(ofOwner, `rule=~"$rule"`)) + `)`
+	all := named(found, "account_id, rule, user_name, access_key_id, user_owner")
+	nothing := func(word, condition string) string {
+		return `label_replace(` + someoneKnown + ` * (0 / 0) and on () (sum(` + verdicts(`rule=~"$rule"`, `verdict="unknown"`) + `) ` + condition + `), "rule", "` + word + `", "", "")`
+	}
+	return table(size{24, 13}, "Findings",
+		"What is in breach now, the longest first, a hundred at most. Follow a rule to its runbook, a user to the AWS console or to what else there is about them.",
+		label("rule", "Rule", 240, append(coloured(steps(plain)), inWords(mapRules(), mapText("none", "No findings", compliant), mapText("none known", "None known: some could not be judged", unknown)),
+			withLinks(Link{Title: "Runbook", URL: "${runbooks}#iam${__data.fields.Anchor}", TargetBlank: true}))...),
+		value(lines(`label_replace(`, all, `, "anchor", "$1$2$3$4$5", "rule", `+anchor+`)`,
+			`or on ()`, nothing("none", "== 0"), `or on ()`, nothing("none known", "> 0")),
+			"Open for", 110, coloured(steps(plain))...).with(inUnit(days), inDecimals(1), inWords(mapMissing("–", plain))),
+		label("user_name", "User", 0, withLinks(consoleLink(), userLink())),
+		label("access_key_id", "Access key", 210),
+		label("user_owner", "Owner", 170, inWords(mapOwners()...)),
+		label("account_name", "Account name", 150),
+		label("account_id", "Account", 130),
+		label("anchor", "Anchor", 0, hidden()),
+	).whenEmpty("No data: no user matches, or no exporter answers").sorted("Open for")
+}
+
+// States of a row of the table of users that are no state of a key.
+const (
+	keyInactive = iota
+	keyActive
+	keyNone
+	keyUnknown
+)
+
+// usersTable has a row for each key, and one for each user without any.
+func usersTable() *Panel {
+	const (
+		perKey  = `max by (account_id, user_name, access_key_id) `
+		perUser = ` by (account_id, user_name) `
+		row     = perKey + `(aws_iam_access_key_active{` + ofListed + `})
+or on (account_id, user_name) 2 * group` + perUser + `(aws_iam_user_access_keys{` + ofListed + `})
+or on (account_id, user_name) 3 * group` + perUser + `(aws_iam_user_info{` + ofListed + `})`
+		info = `topk by (account_id, user_name) (1, group by (account_id, user_name, class, user_owner) (aws_iam_user_info{` + ofListed + `}))`
+	)
+	key := func(metric string) string { return perKey + `(` + metric + `{` + ofListed + `})` }
+	user := func(metric string) string { return `max` + perUser + `(` + metric + `{` + ofListed + `})` }
+	// ofEachRow repeats what is known of a user in each of the user's rows.
+	ofEachRow := func(expr string) string {
+		return lines(`0 * (`+row+`)`, `+ on (account_id, user_name) group_left ()`, `(`+expr+`)`)
+	}
+	active := ` and ` + perKey + `(aws_iam_access_key_active{` + ofListed + `} == 1)`
+	left := coloured(steps(breach, from(0, warned), from(14, plain)))
+	return table(size{24, 14}, "Users and keys",
+		"The users that the filters let through, with a row for each access key: those with the oldest findings or, once a name is typed in or an owner chosen, those that match; fifty names at most. "+
+			"'Unknown' is what AWS has not told yet.",
+		label("user_name", "User", 0, withLinks(consoleLink(), userLink())),
+		label("user_owner", "Owner", 125, inWords(mapOwners()...)),
+		label("class", "Class", 90, inWords(mapText("unknown", "unknown", unknown))),
+		value(ofEachRow(lines(`(`+user("aws_iam_user_console_access")+` == 0)`,
+			`or 2 - `+user("aws_iam_user_mfa_enabled"),
+			`or 3 * `+user("aws_iam_user_console_access"))), "Console", 110, coloured(steps(plain))...).
+			with(inWords(mapValue(0, "no", plain), mapValue(1, "with MFA", plain), mapValue(2, "without MFA", breach), mapValue(3, "MFA unknown", unknown), mapMissing("unknown", unknown))),
+		label("access_key_id", "Access key", 205),
+		value(lines(`(`+row+`)`, `* on (account_id, user_name) group_left (class, user_owner)`, info), "State", 80, coloured(steps(plain))...).
+			with(inWords(mapValue(keyInactive, "inactive", plain), mapValue(keyActive, "active", plain), mapValue(keyNone, "no keys", plain), mapValue(keyUnknown, "unknown", unknown))),
+		value(inDays(key("aws_iam_access_key_created_timestamp_seconds")), "Age", 70, inUnit(days), inDecimals(0)),
+		value(until(`(`+key("aws_iam_access_key_rotation_deadline_timestamp_seconds")+active+`)`), "Replace in", 85, left...).with(inUnit(days), inDecimals(0)),
+		value(lines(inDays(key("aws_iam_access_key_last_used_timestamp_seconds")),
+			`or -(`+key("aws_iam_access_key_used")+` == 0) - 1`,
+			`or -2 * group by (account_id, user_name, access_key_id) (aws_iam_access_key_active{`+ofListed+`})`), "Used before", 95, coloured(steps(plain))...).
+			with(inUnit(days), inDecimals(0), inWords(mapValue(-1, "never used", warned), mapValue(-2, "unknown", unknown))),
+		label("service", "Service", 95),
+		labelsOf(`group by (account_id, user_name, access_key_id, service) (aws_iam_access_key_last_used_info{`+ofListed+`})`),
+		value(until(`(`+key("aws_iam_access_key_unused_deadline_timestamp_seconds")+active+`)`), "Use within", 85, left...).with(inUnit(days), inDecimals(0)),
+		value(ofEachRow(`count`+perUser+`(`+findings(ofListed)+`)`), "Findings", 75, coloured(steps(breach))...),
+		value(ofEachRow(until(`(min`+perUser+`(aws_iam_exemption_expiry_timestamp_seconds{`+ofListed+`} > time()) or max`+perUser+`(aws_iam_exemption_expiry_timestamp_seconds{`+ofListed+`}))`)),
+			"Exempt for", 90, coloured(steps(breach, from(0, exempted)))...).with(inUnit(days), inDecimals(0)),
+		label("account_id", "Account", 120),
+	).whenEmpty("Nobody to show: no user matches, or none has a finding. Type a name, or a part of it, above")
+}
+
+func exemptionsTable() *Panel {
+	const expiry = `max by (account_id, user_name, rule) (aws_iam_exemption_expiry_timestamp_seconds{` + ofUser + `, rule=~"$rule"})`
+	return table(size{24, 8}, "Exemptions",
+		"Who is excused from which rule, and for how much longer; those that end first, a hundred at most. Negative: ended, and the rule applies again. The reasons stand on the exporter's own page.",
+		value(`bottomk(100, `+until(expiry)+`)`, "Ends in", 110, coloured(steps(breach, from(0, warned), from(14, exempted)))...).with(inUnit(days), inDecimals(0)),
+		label("rule", "Rule", 260, inWords(mapRules())),
+		label("user_name", "User", 0, withLinks(userLink())),
+		label("account_id", "Account", 130),
+	).whenEmpty("No exemptions for these users and rules")
+}
