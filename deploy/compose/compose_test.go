@@ -21,7 +21,7 @@ import (
 
 // TestMounts looks for what is mounted: Docker would make an empty folder of it.
 func TestMounts(t *testing.T) {
-	s := loadStack(t)
+	s := load[stack](t, composeFile)
 	for name, service := range s.Services {
 		for _, m := range service.mounts() {
 			t.Run(name+m.target, func(t *testing.T) {
@@ -46,7 +46,7 @@ func TestMounts(t *testing.T) {
 }
 
 func TestBuild(t *testing.T) {
-	for name, s := range loadStack(t).Services {
+	for name, s := range load[stack](t, composeFile).Services {
 		if (s.Build == nil) == (s.Image == "") {
 			t.Errorf("%s has image %q and build %v, want one of them", name, s.Image, s.Build)
 		}
@@ -67,7 +67,7 @@ func TestBuild(t *testing.T) {
 
 // TestPorts keeps the stack, where nobody signs in, on this computer.
 func TestPorts(t *testing.T) {
-	for name, s := range loadStack(t).Services {
+	for name, s := range load[stack](t, composeFile).Services {
 		t.Run(name, func(t *testing.T) {
 			if len(s.Ports) == 0 {
 				t.Error("no port is published")
@@ -98,33 +98,34 @@ func port(t *testing.T, address string) string {
 	return u.Port()
 }
 
-// TestVersions keeps the images at the versions that the tests run.
+// TestVersions keeps the images at the versions that the tests run, and Grafana's
+// at the one whose components draw the dashboards' pictures.
 func TestVersions(t *testing.T) {
-	tests := []struct{ service, image, module string }{
-		{"prometheus", "prom/prometheus", "github.com/prometheus/prometheus"},
-		{"alertmanager", "prom/alertmanager", "github.com/prometheus/alertmanager"},
+	tests := []struct{ service, image, version string }{
+		{"prometheus", "prom/prometheus", release(required(t, "tools/prometheus/go.mod", `prometheus/prometheus (v\S+)`))},
+		{"alertmanager", "prom/alertmanager", release(required(t, "tools/alertmanager/go.mod", `prometheus/alertmanager (v\S+)`))},
+		{"grafana", "grafana/grafana", required(t, "dashboards/preview/package.json", `"@grafana/ui": "([^"]+)"`)},
 	}
-	services := loadStack(t).Services
+	services := load[stack](t, composeFile).Services
 	for _, tt := range tests {
 		t.Run(tt.service, func(t *testing.T) {
-			want := tt.image + ":" + release(moduleVersion(t, tt.service, tt.module))
-			if got := services[tt.service].Image; got != want {
+			if got, want := services[tt.service].Image, tt.image+":"+tt.version; got != want {
 				t.Errorf("got image %s, want %s", got, want)
 			}
 		})
 	}
 }
 
-// moduleVersion returns the version that tools/TOOL/go.mod requires of a module.
-func moduleVersion(t *testing.T, tool, module string) string {
+// required returns the version that a file of the repository requires.
+func required(t *testing.T, file, pattern string) string {
 	t.Helper()
-	content, err := os.ReadFile(filepath.Join(repository, "tools", tool, "go.mod"))
+	content, err := os.ReadFile(filepath.Join(repository, file))
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := regexp.MustCompile(`(?m)^\s*(?:require )?` + regexp.QuoteMeta(module) + ` (v\S+)`).FindSubmatch(content)
+	found := regexp.MustCompile(pattern).FindSubmatch(content)
 	if found == nil {
-		t.Fatalf("tools/%s/go.mod does not require %s", tool, module)
+		t.Fatalf("%s has nothing like %s", file, pattern)
 	}
 	return string(found[1])
 }
@@ -158,7 +159,7 @@ func TestRelease(t *testing.T) {
 // TestAddresses asks whether somebody answers wherever something is configured
 // to call.
 func TestAddresses(t *testing.T) {
-	services, config := loadStack(t).Services, loadPrometheus(t)
+	services, config := load[stack](t, composeFile).Services, load[prometheusConfig](t, prometheusFile)
 	called := map[string]string{}
 	for _, s := range config.ScrapeConfigs {
 		for _, address := range s.addresses() {
@@ -170,7 +171,7 @@ func TestAddresses(t *testing.T) {
 			called["alerting"] = address
 		}
 	}
-	for _, d := range loadDataSources(t) {
+	for _, d := range load[dataSources](t, sourcesFile).Datasources {
 		called["data source "+d.Name] = strings.TrimPrefix(d.URL, "http://")
 	}
 	for caller, address := range called {
@@ -221,7 +222,7 @@ func TestRules(t *testing.T) {
 	if err != nil || len(shipped) == 0 {
 		t.Fatalf("got %v (%v), want the shipped rules", shipped, err)
 	}
-	prometheus, config := loadStack(t).Services["prometheus"], loadPrometheus(t)
+	prometheus, config := load[stack](t, composeFile).Services["prometheus"], load[prometheusConfig](t, prometheusFile)
 	inside := prometheus.flag("--config.file")
 	if file, ok := prometheus.here(inside); !ok || filepath.Clean(file) != prometheusFile {
 		t.Errorf("%s is %s, want %s", inside, file, prometheusFile)
@@ -252,7 +253,7 @@ func glob(t *testing.T, pattern string) []string {
 
 // TestAlertmanager runs the shipped example with the flag that it asks for.
 func TestAlertmanager(t *testing.T) {
-	s := loadStack(t).Services["alertmanager"]
+	s := load[stack](t, composeFile).Services["alertmanager"]
 	file, ok := s.here(s.flag("--config.file"))
 	if want := "../../alerts/alertmanager.example.yaml"; !ok || file != want {
 		t.Errorf("it reads %q, want %s", file, want)
@@ -267,8 +268,11 @@ func TestAlertmanager(t *testing.T) {
 }
 
 func TestDataSources(t *testing.T) {
-	byUID := map[string]dataSource{}
-	for _, d := range loadDataSources(t) {
+	file, byUID := load[dataSources](t, sourcesFile), map[string]dataSource{}
+	if file.APIVersion != 1 {
+		t.Errorf("got apiVersion %d, and Grafana knows 1", file.APIVersion)
+	}
+	for _, d := range file.Datasources {
 		byUID[d.UID] = d
 	}
 	if diff := cmp.Diff([]string{"alertmanager", "prometheus"}, sortedKeys(byUID)); diff != "" {
@@ -278,7 +282,7 @@ func TestDataSources(t *testing.T) {
 	if !prometheus.IsDefault || alertmanager.IsDefault {
 		t.Error("Prometheus alone must be the default: the dashboards begin with it")
 	}
-	if got, want := prometheus.JSONData["timeInterval"], loadPrometheus(t).Global.ScrapeInterval; got != want {
+	if got, want := prometheus.JSONData["timeInterval"], load[prometheusConfig](t, prometheusFile).Global.ScrapeInterval; got != want {
 		t.Errorf("Grafana takes the scrape interval for %v, and it is %s", got, want)
 	}
 	if got := prometheus.JSONData["alertmanagerUid"]; got != alertmanager.UID {
@@ -288,12 +292,18 @@ func TestDataSources(t *testing.T) {
 
 // TestDashboards counts the JSON files in Grafana's folder: the three, and no others.
 func TestDashboards(t *testing.T) {
+	const folder = "/srv/dashboards"
+	if diff := cmp.Diff(providers{APIVersion: 1, Providers: []provider{{
+		Name: "aws_iam_exporter", Type: "file", Folder: "AWS IAM", Options: providerOptions{Path: folder},
+	}}}, load[providers](t, providersFile)); diff != "" {
+		t.Errorf("provider: -want +got:\n%s", diff)
+	}
+	grafana := load[stack](t, composeFile).Services["grafana"]
 	want := map[string]string{
 		"compliance.json": "aws-iam-compliance",
 		"users.json":      "aws-iam-users",
 		"exporter.json":   "aws-iam-exporter",
 	}
-	grafana, folder := loadStack(t).Services["grafana"], loadProvider(t).Options.Path
 	got := map[string]string{}
 	for _, m := range grafana.mounts() {
 		if file, ok := strings.CutPrefix(m.target, folder+"/"); ok {
@@ -332,7 +342,7 @@ func TestAlertLinks(t *testing.T) {
 	if len(links) == 0 {
 		t.Fatal("no alert has a link")
 	}
-	grafana := loadStack(t).Services["grafana"]
+	grafana := load[stack](t, composeFile).Services["grafana"]
 	for _, link := range links {
 		address := string(link[1])
 		if !strings.HasPrefix(address, "http://localhost:") || !grafana.listens(port(t, address)) {

@@ -10,7 +10,10 @@ import (
 
 const (
 	repository     = "../.."
+	composeFile    = "compose.yaml"
 	prometheusFile = "prometheus/prometheus.yml"
+	sourcesFile    = "grafana/provisioning/datasources/datasources.yaml"
+	providersFile  = "grafana/provisioning/dashboards/dashboards.yaml"
 )
 
 // service is what compose.yaml may say of one. A restart policy is not in it: what
@@ -74,68 +77,45 @@ func (t targets) addresses() []string {
 	return all
 }
 
+type dataSources struct {
+	APIVersion  int `yaml:"apiVersion"`
+	Datasources []dataSource
+}
+
 type dataSource struct {
 	Name, UID, Type, Access, URL string
 	IsDefault                    bool           `yaml:"isDefault"`
 	JSONData                     map[string]any `yaml:"jsonData"`
 }
 
+type providers struct {
+	APIVersion int `yaml:"apiVersion"`
+	Providers  []provider
+}
+
 type provider struct {
 	Name, Type, Folder string
 	AllowUIUpdates     bool `yaml:"allowUiUpdates"`
-	DisableDeletion    bool `yaml:"disableDeletion"`
-	Options            struct {
-		Path                      string
-		FoldersFromFilesStructure bool `yaml:"foldersFromFilesStructure"`
-	}
+	Options            providerOptions
 }
 
-func load(t *testing.T, file string, into any) {
+type providerOptions struct {
+	Path                      string
+	FoldersFromFilesStructure bool `yaml:"foldersFromFilesStructure"`
+}
+
+// load reads a file of which nothing may be unknown to T.
+func load[T any](t *testing.T, file string) T {
 	t.Helper()
 	content, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := yaml.Load(content, into, yaml.WithKnownFields()); err != nil {
+	var value T
+	if err := yaml.Load(content, &value, yaml.WithKnownFields()); err != nil {
 		t.Fatalf("%s: %v", file, err)
 	}
-}
-
-func loadStack(t *testing.T) stack {
-	t.Helper()
-	var s stack
-	load(t, "compose.yaml", &s)
-	return s
-}
-
-func loadPrometheus(t *testing.T) prometheusConfig {
-	t.Helper()
-	var c prometheusConfig
-	load(t, prometheusFile, &c)
-	return c
-}
-
-func loadDataSources(t *testing.T) []dataSource {
-	t.Helper()
-	var file struct {
-		APIVersion  int `yaml:"apiVersion"`
-		Datasources []dataSource
-	}
-	load(t, "grafana/provisioning/datasources/datasources.yaml", &file)
-	return file.Datasources
-}
-
-func loadProvider(t *testing.T) provider {
-	t.Helper()
-	var file struct {
-		APIVersion int `yaml:"apiVersion"`
-		Providers  []provider
-	}
-	load(t, "grafana/provisioning/dashboards/dashboards.yaml", &file)
-	if len(file.Providers) != 1 {
-		t.Fatalf("got %d providers of dashboards, want one", len(file.Providers))
-	}
-	return file.Providers[0]
+	return value
 }
 
 // mount is one line under volumes: a file or folder from here, or a named volume.
