@@ -6,7 +6,7 @@ func users() Dashboard {
 		"The findings, users and access keys, one by one, and where to go from there.",
 		append(targets(), owners(), rules(), typedUser(), matchOfUser(), listedUsers(), consoleAddress(), runbookAddress()),
 
-		tile(size{4, 4}, "Findings", "Findings that the filters above let through, early warnings left out. 'None known': something could not be judged. 'No data': no such user, or no exporter that answers.",
+		tile(size{4, 4}, "Open findings", "Findings that the filters above let through, early warnings left out. 'None known': something could not be judged. 'No data': no such user, or no exporter that answers.",
 			foundOrNone()).words(mapValue(0, "none", compliant), mapValue(noneKnown, "none known", unknown)).
 			thresholds(steps(compliant, from(1, breach))).unit(count),
 		tile(size{4, 4}, "Longest", "For how long the oldest of them has been a finding.",
@@ -111,7 +111,7 @@ func consoleLink() Link {
 
 func userLink() Link {
 	return Link{Title: "This user alone", URL: "/d/" + usersUID + "?" + sameSource +
-		"&var-account_id=${__data.fields.Account:percentencode}&var-user_name=${__data.fields.User:percentencode}&var-match=" + exactly}
+		"&var-account_id=${__data.fields.Account:percentencode}&var-user_name=${__data.fields.User:percentencode}&var-match=%28%29"} // exactly
 }
 
 func foundExprOf(matcher string) string { return findings(ofOwner, `rule=~"$rule"`, matcher) }
