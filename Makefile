@@ -17,7 +17,7 @@ LDFLAGS   := -s -w \
 	-X $(version).Branch=$(or $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null),unknown) \
 	-X $(version).BuildDate=$(or $(shell git log -1 --format=%cI 2>/dev/null),unknown)
 
-.PHONY: help build test fuzz bench bench-calls lint check-alerts fmt e2e demo docs clean
+.PHONY: help build test fuzz bench bench-calls lint check-alerts fmt e2e demo demo-stack preview docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,7 +58,7 @@ lint: $(BIN)/golangci-lint check-alerts ## Check format, vet, module files, lint
 check-alerts: $(BIN)/promtool $(BIN)/alertmanager $(BIN)/amtool ## Check and unit-test the rules and the Alertmanager example
 	$(BIN)/promtool check rules --lint=all --lint-fatal alerts/*.rules.yaml
 	$(BIN)/promtool test rules alerts/tests/*.yaml
-	$(BIN)/promtool check config deploy/prometheus/*.yml
+	$(BIN)/promtool check config deploy/prometheus/*.yml deploy/compose/prometheus/*.yml
 	$(BIN)/amtool check-config alerts/alertmanager.example.yaml
 	go test -tags e2e -count=1 -run TestAlertmanager ./alerts
 
@@ -73,11 +73,24 @@ demo: build ## Serve a made-up account (ARGS=--web.listen-address=:PORT for anot
 	@echo '  curl -s http://localhost:10190/metrics | grep ^aws_iam_finding'
 	./aws_iam_exporter --demo $(ARGS)
 
+demo-stack: ## Run the demo with Prometheus, Alertmanager and Grafana (needs Docker)
+	@echo 'Once it runs: Grafana at http://localhost:3000/, Prometheus at http://localhost:9090/'
+	VERSION='$(VERSION)' docker compose -f deploy/compose/compose.yaml up --build
+
+# Draws with Grafana's published components, from a Prometheus with history.
+preview: build $(BIN)/prometheus $(BIN)/promtool dashboards/preview/node_modules ## Draw the dashboards into docs/images (needs Node and Chromium)
+	go test -tags 'e2e preview' -count=1 -timeout 0 -v -run TestPreview ./test/e2e
+
+dashboards/preview/node_modules: dashboards/preview/package-lock.json
+	npm --prefix dashboards/preview ci
+	touch $@
+
 docs: ## Rewrite generated documentation and golden files
 	go test ./collector -update
 	go test ./internal/config -update
 	go test ./internal/fleet -run TestCallsOfEachSource -update
 	go test ./alerts -update
+	go test ./dashboards -update
 	go test . -update
 
 clean: ## Remove what was built
