@@ -72,24 +72,30 @@ func startDemo(t *testing.T) *exporter {
 func startSender(t *testing.T, e *exporter, receiver string) string {
 	t.Helper()
 	dir, address := t.TempDir(), freeAddress(t)
-	config := readFile(t, sendingConfig)
-	for old, replacement := range map[string]string{
+	config := replaced(t, sendingConfig, readFile(t, sendingConfig), map[string]string{
 		"http://long-term.example:9090/": receiver + "/",
 		"localhost:10190":                strings.TrimPrefix(e.url, "http://"),
 		"127.0.0.1:9090":                 address,
 		"scrape_interval: 1m":            "scrape_interval: 1s",
 		"metadata_config:":               "metadata_config:\n      send_interval: 1s",
 		"../../alerts/*.rules.yaml":      "./*.rules.yaml",
-	} {
-		if n := strings.Count(config, old); n != 1 {
-			t.Fatalf("%s: %q occurs %d times, want it once", sendingConfig, old, n)
-		}
-		config = strings.Replace(config, old, replacement, 1)
-	}
+	})
 	hurryRules(t, dir)
 	file := filepath.Join(dir, "prometheus.yml")
 	writeFile(t, file, config)
 	return startServer(t, address, file)
+}
+
+// replaced replaces texts of a file, each of which must occur in it once.
+func replaced(t *testing.T, file, text string, replacements map[string]string) string {
+	t.Helper()
+	for old, replacement := range replacements {
+		if n := strings.Count(text, old); n != 1 {
+			t.Fatalf("%s: %q occurs %d times, want it once", file, old, n)
+		}
+		text = strings.Replace(text, old, replacement, 1)
+	}
+	return text
 }
 
 // hurryRules copies the shipped rules, evaluated each second.

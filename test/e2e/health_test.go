@@ -1,0 +1,222 @@
+package e2e
+
+import (
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+)
+
+// shift is the made-up last day of the exporter of one account, which has 5,000
+// users: how it read AWS, and how Prometheus scraped it.
+type shift struct {
+	account, name string
+	instance      string // the address that Prometheus scrapes
+	end           time.Time
+	throttled     period // before the end
+	failures      []time.Duration
+}
+
+const (
+	scrapeEvery = time.Minute
+	restarted   = 10 * time.Hour // before the end
+)
+
+// newShift returns the last day of an account; only production has had trouble.
+func newShift(p past, instance string, end time.Time) shift {
+	s := shift{account: p.account, name: p.name, instance: instance, end: end}
+	if p.name == "production" {
+		s.throttled = period{6 * time.Hour, 5 * time.Hour}
+		s.failures = []time.Duration{340 * time.Minute, 320 * time.Minute}
+	}
+	return s
+}
+
+// counters are what the exporter has counted since it started, by operation.
+type counters struct {
+	refreshes, failed           int
+	lastRefreshFailed           bool
+	requests, errors, throttles map[string]int
+	cpuSeconds                  float64
+	started                     time.Time
+}
+
+func newCounters(started time.Time) counters {
+	return counters{
+		requests:  map[string]int{"GetCallerIdentity": 1},
+		errors:    map[string]int{},
+		throttles: map[string]int{},
+		started:   started,
+	}
+}
+
+// write writes a day of scrapes.
+func (s shift) write(w *openMetrics) {
+	c := newCounters(s.end.Add(-9 * day))
+	for ago := day; ago >= 0; ago -= scrapeEvery {
+		if ago == restarted {
+			c = newCounters(s.end.Add(-ago))
+		}
+		s.pass(&c, ago)
+		s.writeScrape(w, c, ago)
+	}
+}
+
+// pass lets a minute pass. What is called how often is what docs/benchmarks.md
+// tells of a quiet hour of such an account.
+func (s shift) pass(c *counters, ago time.Duration) {
+	minute := int(ago / time.Minute)
+	every := func(minutes, n int, operation string) {
+		if minute%minutes == 0 {
+			c.requests[operation] += n
+		}
+	}
+	every(2, 1, "GetLoginProfile")
+	every(5, 5, "ListUsers")
+	every(60, 5, string(awsapi.TagsFromAuthorizationDetails))
+	every(30, 1, "GetAccessKeyLastUsed")
+	every(240, 2, "GenerateCredentialReport")
+	every(240, 1, "GetCredentialReport")
+	if s.throttled.includes(ago) {
+		c.requests["ListAccessKeys"] += 42
+		c.errors["ListAccessKeys"] += 9
+		c.throttles["ListAccessKeys"] += 9
+	} else {
+		c.requests["ListAccessKeys"] += 83
+	}
+	if minute%5 == 0 {
+		c.refreshes++
+		c.lastRefreshFailed = slices.Contains(s.failures, ago)
+		if c.lastRefreshFailed {
+			c.failed++
+		}
+	}
+	c.cpuSeconds += 1.1 + 0.1*float64(minute%7)
+}
+
+// writeScrape writes what one scrape has brought.
+func (s shift) writeScrape(w *openMetrics, c counters, ago time.Duration) {
+	at := s.end.Add(-ago)
+	put := func(name string, value float64, labels ...string) {
+		w.sample(name, value, at, append(labels, "job", "aws_iam", "instance", s.instance)...)
+	}
+	if ago == restarted {
+		put("up", 0)
+		put("scrape_duration_seconds", 0.002)
+		put("scrape_samples_scraped", 0)
+		return
+	}
+	minute := int(ago / time.Minute)
+	put("up", 1)
+	put("scrape_duration_seconds", 0.5+0.02*float64(minute*7%11))
+	put("scrape_samples_scraped", 84_812)
+	put("process_start_time_seconds", float64(c.started.Unix()))
+	put("process_cpu_seconds_total", c.cpuSeconds)
+	put("process_resident_memory_bytes", 1e6*(180+float64(minute*5%23)))
+	s.putAccount(put, c, at)
+	putCalls(put, c)
+}
+
+// putAccount tells how the reading of the account goes.
+func (s shift) putAccount(put func(string, float64, ...string), c counters, at time.Time) {
+	account := func(name string, value float64, labels ...string) {
+		put("aws_iam_account_"+name, value, append(labels, "account_id", s.account)...)
+	}
+	account("info", 1, "account_name", s.name, "partition", "aws")
+	account("refreshes_total", float64(c.refreshes))
+	account("refresh_duration_seconds", 2.4+0.3*float64(c.refreshes%5))
+	account("credential_report_usable", 1)
+	for _, reason := range inventory.Reasons() {
+		failed := 0
+		if reason == inventory.ReasonThrottled {
+			failed = c.failed
+		}
+		account("refresh_errors_total", float64(failed), "reason", string(reason))
+	}
+	up := map[bool]float64{true: 1}
+	account("up", up[!c.lastRefreshFailed])
+	for _, state := range []inventory.State{inventory.StatePending, inventory.StateUp, inventory.StateDown} {
+		isDown := state == inventory.StateDown
+		put("aws_iam_exporter_accounts", up[state != inventory.StatePending && isDown == c.lastRefreshFailed], "state", string(state))
+	}
+	observed := s.observed(c, at)
+	for _, group := range inventory.Groups() {
+		account("facts_observed_timestamp_seconds", float64(observed[group].Unix()), "facts", string(group))
+		account("facts_stale_timestamp_seconds", float64(observed[group].Add(lasting(group)).Unix()), "facts", string(group))
+	}
+}
+
+// observed returns from when the oldest facts are. Throttled, the sweep of the
+// keys falls behind.
+func (s shift) observed(c counters, at time.Time) map[inventory.Group]time.Time {
+	all := map[inventory.Group]time.Time{}
+	for _, group := range inventory.Groups() {
+		all[group] = at.Truncate(4 * time.Hour)
+	}
+	refreshed := at.Truncate(5 * time.Minute)
+	if c.lastRefreshFailed {
+		refreshed = refreshed.Add(-5 * time.Minute)
+	}
+	all[inventory.GroupUsers] = refreshed
+	all[inventory.GroupTags] = at.Truncate(time.Hour)
+	all[inventory.GroupKeys] = at.Add(-time.Hour)
+	if s.throttled.includes(s.end.Sub(at)) {
+		all[inventory.GroupKeys] = at.Add(-95 * time.Minute)
+	}
+	return all
+}
+
+// lasting returns for how long facts count as fresh, as the README tells.
+func lasting(group inventory.Group) time.Duration {
+	switch group {
+	case inventory.GroupUsers:
+		return 15 * time.Minute
+	case inventory.GroupKeys, inventory.GroupTags:
+		return 135 * time.Minute
+	}
+	return 270 * time.Minute
+}
+
+// putCalls tells of the calls to AWS, also of those that were not made.
+func putCalls(put func(string, float64, ...string), c counters) {
+	needs := awsapi.Needs{Source: awsapi.SourceAuto, Tags: awsapi.TagsFromAuthorizationDetails}
+	for _, o := range awsapi.OperationsFor(needs) {
+		labels := []string{"service", o.Service, "operation", o.Name}
+		put("aws_iam_exporter_api_requests_total", float64(c.requests[o.Name]), labels...)
+		put("aws_iam_exporter_api_errors_total", float64(c.errors[o.Name]), labels...)
+		put("aws_iam_exporter_api_throttles_total", float64(c.throttles[o.Name]), labels...)
+	}
+}
+
+// TestShift counts what a day comes to.
+func TestShift(t *testing.T) {
+	end := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
+	s := newShift(pasts()[0], "localhost:10190", end)
+	c := newCounters(end.Add(-day))
+	for ago := day - scrapeEvery; ago >= 0; ago -= scrapeEvery {
+		s.pass(&c, ago)
+	}
+	got := maps.Clone(c.requests)
+	got["throttled"], got["refreshes"], got["failed refreshes"] = c.throttles["ListAccessKeys"], c.refreshes, c.failed
+	want := map[string]int{
+		"ListAccessKeys":                 83*(1440-60) + 42*60,
+		"ListUsers":                      5 * 288,
+		"GetLoginProfile":                720,
+		"GetAccountAuthorizationDetails": 120,
+		"GetAccessKeyLastUsed":           48,
+		"GenerateCredentialReport":       12,
+		"GetCredentialReport":            6,
+		"GetCallerIdentity":              1,
+		"throttled":                      9 * 60,
+		"refreshes":                      288,
+		"failed refreshes":               2,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("a day's calls differ (-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,43 @@
+//go:build e2e && preview
+
+package e2e
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"os/exec"
+	ossignal "os/signal" // signal is a function here
+	"path/filepath"
+	"syscall"
+	"testing"
+)
+
+const (
+	previewFolder  = "../../dashboards/preview"
+	picturesFolder = "../../docs/images"
+)
+
+// TestPreview draws the dashboards from the stage into PREVIEW_OUT, docs/images
+// by default. With PREVIEW_HOLD=1 it draws nothing and keeps the stage up until
+// it is interrupted, so that a designer can draw again and again.
+func TestPreview(t *testing.T) {
+	s := startStage(t)
+	if os.Getenv("PREVIEW_HOLD") == "1" {
+		ctx, cancel := ossignal.NotifyContext(t.Context(), os.Interrupt, syscall.SIGTERM)
+		defer cancel()
+		fmt.Printf("Prometheus at %s until process %d is interrupted.\n", s.url, os.Getpid())
+		<-ctx.Done()
+		return
+	}
+	out, err := filepath.Abs(cmp.Or(os.Getenv("PREVIEW_OUT"), picturesFolder))
+	if err != nil {
+		t.Fatal(err)
+	}
+	draw := exec.CommandContext(t.Context(), "node", "render.mjs", "--prometheus", s.url, "--out", out)
+	draw.Dir = previewFolder
+	draw.Stdout, draw.Stderr = os.Stdout, os.Stderr
+	if err := draw.Run(); err != nil {
+		t.Errorf("draw the dashboards: %v (has `npm ci` been run in dashboards/preview?)", err)
+	}
+}
