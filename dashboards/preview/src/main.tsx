@@ -1,0 +1,95 @@
+// The page that render.mjs opens: resolves the variables, asks Prometheus,
+// draws, and says when it is done.
+
+import { createTheme, dateMath, DataFrame, dateTime, ReducerID, standardTransformersRegistry, ThemeContext, TimeRange, transformDataFrame } from '@grafana/data';
+import { initPluginTranslations } from '@grafana/i18n';
+import { GlobalStyles, PortalContainer } from '@grafana/ui';
+import { createRoot } from 'react-dom/client';
+import { firstValueFrom } from 'rxjs';
+import { columnSpan, Page, rowSpan } from './dashboard';
+import { registerGrafana } from './fields';
+import { checkPanel, Drawable, empty, fail, Job, note, Panel, panelName, Report, reported } from './model';
+import { queryPanel } from './prometheus';
+import { Variables } from './variables';
+
+declare global {
+  interface Window {
+    /** Given by render.mjs before the page loads. */
+    previewJob: Job;
+    /** Set once all is drawn. */
+    previewReport?: Report;
+  }
+}
+
+function rangeOf(from: string, to: string): TimeRange {
+  const parse = (text: string, roundUp: boolean) => dateMath.toDateTime(text, { roundUp }) ?? dateTime(text);
+  return { from: parse(from, false), to: parse(to, true), raw: { from, to } };
+}
+
+/** Panels as the page shows them: those in a closed row are not. */
+const visible = (panels: Panel[]) => panels.flatMap((panel) => [panel, ...(panel.collapsed ? [] : (panel.panels ?? []))]);
+
+async function transformed(panel: Panel, frames: DataFrame[], variables: Variables): Promise<DataFrame[]> {
+  const where = panelName(panel);
+  const transformations = (panel.transformations ?? []).filter((t) => !t.disabled);
+  const unknown = transformations.filter((t) => !standardTransformersRegistry.getIfExists(t.id));
+  if (unknown.length) {
+    fail(where, `these transformations are not supported: ${unknown.map((t) => t.id).join(', ')}`);
+    return frames;
+  }
+  const interpolate = (text: string) => variables.interpolate(text, where);
+  return firstValueFrom(transformDataFrame(transformations as any, frames, { interpolate }));
+}
+
+async function prepare(panel: Panel, job: Job, dashboardRange: TimeRange, variables: Variables): Promise<Drawable> {
+  const width = columnSpan(panel.gridPos.w, job.width);
+  const timeRange = panel.timeFrom ? rangeOf(`now-${panel.timeFrom}`, 'now') : dashboardRange;
+  let series: DataFrame[] = [];
+  if (panel.targets?.length) {
+    series = await transformed(panel, await queryPanel(panel, width, timeRange, variables), variables);
+    if (!series.some((frame) => frame.length)) {
+      const shown = panel.fieldConfig?.defaults.noValue;
+      shown ? note(panelName(panel), `has no data and shows ${JSON.stringify(shown)}`) : empty(panelName(panel), 'has no data, and no text that says why');
+    }
+  }
+  return { panel, width, height: rowSpan(panel.gridPos.h), series, timeRange };
+}
+
+/** Waits for fonts, icons and charts, which are drawn a few frames later. */
+async function settled() {
+  await document.fonts.ready;
+  const icons = () => document.querySelectorAll('svg').length;
+  let before = -1;
+  for (let quiet = 0; quiet < 5; ) {
+    await new Promise((done) => setTimeout(done, 100));
+    quiet = icons() === before ? quiet + 1 : 0;
+    before = icons();
+  }
+}
+
+async function draw(job: Job) {
+  registerGrafana();
+  await initPluginTranslations('preview');
+  const { dashboard } = job;
+  const timeRange = rangeOf(dashboard.time.from, dashboard.time.to);
+  const variables = new Variables(timeRange, dashboard.uid);
+  await variables.resolve(dashboard.templating?.list ?? [], job.chosen);
+  (dashboard.annotations?.list ?? [])
+    .filter((a) => a.enable && !a.builtIn)
+    .forEach((a) => note(`annotation ${a.name}`, 'annotations are not drawn'));
+  const drawable = visible(dashboard.panels).filter(checkPanel);
+  const panels = await Promise.all(drawable.map((panel) => prepare(panel, job, timeRange, variables)));
+  const theme = createTheme({ colors: { mode: job.theme } });
+  createRoot(document.getElementById('root')!).render(
+    <ThemeContext.Provider value={theme}>
+      <GlobalStyles />
+      <Page job={job} variables={variables} panels={panels} timeRange={timeRange} />
+      <PortalContainer />
+    </ThemeContext.Provider>
+  );
+  await settled();
+}
+
+draw(window.previewJob)
+  .catch((err) => fail('page', err.stack ?? String(err)))
+  .finally(() => (window.previewReport = reported()));
