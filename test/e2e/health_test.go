@@ -23,16 +23,16 @@ type shift struct {
 }
 
 const (
-	scrapeEvery = time.Minute
-	restarted   = 10 * time.Hour // before the end
+	scrapeEvery = 15 * time.Second
+	restarted   = 5 * time.Hour // before the end
 )
 
 // newShift returns the last day of an account; only production has had trouble.
 func newShift(p past, instance string, end time.Time) shift {
 	s := shift{account: p.account, name: p.name, instance: instance, end: end}
 	if p.name == "production" {
-		s.throttled = period{6 * time.Hour, 5 * time.Hour}
-		s.failures = []time.Duration{340 * time.Minute, 320 * time.Minute}
+		s.throttled = period{4 * time.Hour, 3 * time.Hour}
+		s.failures = []time.Duration{220 * time.Minute, 200 * time.Minute}
 	}
 	return s
 }
@@ -67,36 +67,35 @@ func (s shift) write(w *openMetrics) {
 	}
 }
 
-// pass lets a minute pass. What is called how often is what docs/benchmarks.md
+// pass lets the time until the next scrape pass. What is called how often is what docs/benchmarks.md
 // tells of a quiet hour of such an account.
 func (s shift) pass(c *counters, ago time.Duration) {
-	minute := int(ago / time.Minute)
-	every := func(minutes, n int, operation string) {
-		if minute%minutes == 0 {
+	every := func(interval time.Duration, n int, operation string) {
+		if ago%interval == 0 {
 			c.requests[operation] += n
 		}
 	}
-	every(2, 1, "GetLoginProfile")
-	every(5, 5, "ListUsers")
-	every(60, 5, string(awsapi.TagsFromAuthorizationDetails))
-	every(30, 1, "GetAccessKeyLastUsed")
-	every(240, 2, "GenerateCredentialReport")
-	every(240, 1, "GetCredentialReport")
+	every(2*time.Minute, 1, "GetLoginProfile")
+	every(5*time.Minute, 5, "ListUsers")
+	every(time.Hour, 5, string(awsapi.TagsFromAuthorizationDetails))
+	every(30*time.Minute, 1, "GetAccessKeyLastUsed")
+	every(4*time.Hour, 2, "GenerateCredentialReport")
+	every(4*time.Hour, 1, "GetCredentialReport")
 	if s.throttled.includes(ago) {
-		c.requests["ListAccessKeys"] += 42
-		c.errors["ListAccessKeys"] += 9
-		c.throttles["ListAccessKeys"] += 9
+		c.requests["ListAccessKeys"] += 11
+		c.errors["ListAccessKeys"] += 2
+		c.throttles["ListAccessKeys"] += 2
 	} else {
-		c.requests["ListAccessKeys"] += 83
+		c.requests["ListAccessKeys"] += 21
 	}
-	if minute%5 == 0 {
+	if ago%(5*time.Minute) == 0 {
 		c.refreshes++
 		c.lastRefreshFailed = slices.Contains(s.failures, ago)
 		if c.lastRefreshFailed {
 			c.failed++
 		}
 	}
-	c.cpuSeconds += 1.1 + 0.1*float64(minute%7)
+	c.cpuSeconds += 0.25 + 0.02*float64(ago/scrapeEvery%7)
 }
 
 // writeScrape writes what one scrape has brought.
@@ -111,13 +110,13 @@ func (s shift) writeScrape(w *openMetrics, c counters, ago time.Duration) {
 		put("scrape_samples_scraped", 0)
 		return
 	}
-	minute := int(ago / time.Minute)
+	n := ago / scrapeEvery
 	put("up", 1)
-	put("scrape_duration_seconds", 0.5+0.02*float64(minute*7%11))
+	put("scrape_duration_seconds", 0.5+0.02*float64(n*7%11))
 	put("scrape_samples_scraped", 84_812)
 	put("process_start_time_seconds", float64(c.started.Unix()))
 	put("process_cpu_seconds_total", c.cpuSeconds)
-	put("process_resident_memory_bytes", 1e6*(180+float64(minute*5%23)))
+	put("process_resident_memory_bytes", 1e6*(180+float64(n*5%23)))
 	s.putAccount(put, c, at)
 	putCalls(put, c)
 }
@@ -204,7 +203,7 @@ func TestShift(t *testing.T) {
 	got := maps.Clone(c.requests)
 	got["throttled"], got["refreshes"], got["failed refreshes"] = c.throttles["ListAccessKeys"], c.refreshes, c.failed
 	want := map[string]int{
-		"ListAccessKeys":                 83*(1440-60) + 42*60,
+		"ListAccessKeys":                 4 * (21*(1440-60) + 11*60),
 		"ListUsers":                      5 * 288,
 		"GetLoginProfile":                720,
 		"GetAccountAuthorizationDetails": 120,
@@ -212,7 +211,7 @@ func TestShift(t *testing.T) {
 		"GenerateCredentialReport":       12,
 		"GetCredentialReport":            6,
 		"GetCallerIdentity":              1,
-		"throttled":                      9 * 60,
+		"throttled":                      8 * 60,
 		"refreshes":                      288,
 		"failed refreshes":               2,
 	}

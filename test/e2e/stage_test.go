@@ -21,6 +21,9 @@ type stage struct {
 	exporters map[string]*exporter
 }
 
+// composedConfig is the configuration of the demo with Grafana.
+const composedConfig = "../../deploy/compose/prometheus/prometheus.yml"
+
 // demoAccount is the account that each demo shows, and so is given an id and a
 // name of its own when it is scraped.
 const demoAccount = "123456789012"
@@ -64,7 +67,9 @@ func (s *stage) importHistory(t *testing.T, data string) {
 		p.write(w, s.end)
 	}
 	for _, p := range pasts() {
-		newShift(p, strings.TrimPrefix(s.exporters[p.account].url, "http://"), s.end).write(w)
+		instance := strings.TrimPrefix(s.exporters[p.account].url, "http://")
+		p.writeVerdicts(w, instance, s.end)
+		newShift(p, instance, s.end).write(w)
 	}
 	if err := w.end(); err != nil {
 		t.Fatalf("write %s: %v", path, err)
@@ -72,6 +77,9 @@ func (s *stage) importHistory(t *testing.T, data string) {
 	// promtool reads the whole file once for each block, so they last years.
 	run(t, nil, promtoolBinary, "tsdb", "create-blocks-from", "openmetrics", "--quiet",
 		"--max-block-duration=87600h", path, data)
+	if err := os.Remove(path); err != nil { // as large as it is
+		t.Error(err)
+	}
 }
 
 // configuration returns the shipped configuration, in which the addresses are
@@ -89,15 +97,12 @@ func (s *stage) configuration(t *testing.T, address string) string {
       - {source_labels: [__name__, account_id], regex: "aws_iam_account_info;%[3]s", target_label: account_name, replacement: %[4]s}`,
 			demoAccount, target, p.account, p.name)
 	}
-	config, _, found := strings.Cut(readFile(t, sendingConfig), "\nremote_write:")
-	if !found {
-		t.Fatalf("%s does not write to another store", sendingConfig)
-	}
-	return replaced(t, sendingConfig, config, map[string]string{
-		`["localhost:10190"]`:       "[" + strings.Join(targets, ", ") + "]\n    metric_relabel_configs:" + rename.String(),
-		"127.0.0.1:9090":            address,
-		"scrape_interval: 1m":       "scrape_interval: 1s",
-		"../../alerts/*.rules.yaml": "./*.rules.yaml",
+	return replaced(t, composedConfig, readFile(t, composedConfig), map[string]string{
+		`["exporter:10190"]`:           "[" + strings.Join(targets, ", ") + "]\n    metric_relabel_configs:" + rename.String(),
+		"localhost:9090":               address,
+		`["alertmanager:9093"]`:        "[]",
+		"scrape_interval: 15s":         "scrape_interval: 1s",
+		"../../../alerts/*.rules.yaml": "./*.rules.yaml",
 	})
 }
 
