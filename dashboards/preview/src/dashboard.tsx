@@ -3,8 +3,9 @@
 
 import { css } from '@emotion/css';
 import { applyFieldOverrides, GrafanaTheme2, rangeUtil, renderMarkdown, TimeRange } from '@grafana/data';
-import { Icon, IconName, PanelChrome, Text, ToolbarButton, useStyles2, useTheme2 } from '@grafana/ui';
+import { Icon, IconName, InlineSwitch, PanelChrome, Text, ToolbarButton, useStyles2, useTheme2 } from '@grafana/ui';
 import { Component, ReactNode, useMemo } from 'react';
+import { Annotation } from './annotations';
 import { fieldConfigOf, fieldRegistry } from './fields';
 import { Dashboard, DashboardLink, Drawable, fail, Job, Panel, panelName } from './model';
 import { optionsOf, unpadded, Visualization } from './panels';
@@ -24,9 +25,10 @@ export interface PageProps {
   variables: Variables;
   panels: Drawable[];
   timeRange: TimeRange;
+  annotations: Annotation[];
 }
 
-export function Page({ job, variables, panels, timeRange }: PageProps) {
+export function Page({ job, variables, panels, timeRange, annotations }: PageProps) {
   const styles = useStyles2(pageStyles);
   const bottom = Math.max(0, ...panels.map(({ panel }) => panel.gridPos.y + panel.gridPos.h));
   return (
@@ -47,7 +49,7 @@ export function Page({ job, variables, panels, timeRange }: PageProps) {
               {drawable.panel.type === 'row' ? (
                 <Row panel={drawable.panel} variables={variables} />
               ) : (
-                <PanelFrame drawable={drawable} variables={variables} dashboard={job.dashboard} />
+                <PanelFrame drawable={drawable} variables={variables} dashboard={job.dashboard} annotations={annotations} />
               )}
             </Boundary>
           </div>
@@ -74,6 +76,11 @@ function Controls({ job, variables, timeRange }: { job: Job; variables: Variable
           .filter(({ model }) => model.hide !== hidden.variable && model.type !== 'constant')
           .map((variable) => (
             <Picker key={variable.model.name} variable={variable} text={variables.text(variable)} />
+          ))}
+        {(job.dashboard.annotations?.list ?? [])
+          .filter((annotation) => !annotation.hide && !annotation.builtIn)
+          .map(({ name, enable }) => (
+            <InlineSwitch key={name} label={name} showLabel value={enable} readOnly />
           ))}
         <span className={styles.grow} />
         {linksOf(job).map((link) => (
@@ -153,7 +160,14 @@ function Row({ panel, variables }: { panel: Panel; variables: Variables }) {
   );
 }
 
-function PanelFrame({ drawable, variables, dashboard }: { drawable: Drawable; variables: Variables; dashboard: Dashboard }) {
+interface FrameProps {
+  drawable: Drawable;
+  variables: Variables;
+  dashboard: Dashboard;
+  annotations: Annotation[];
+}
+
+function PanelFrame({ drawable, variables, dashboard, annotations }: FrameProps) {
   const { panel, width, height, series, timeRange } = drawable;
   const theme = useTheme2();
   const where = panelName(panel);
@@ -193,7 +207,7 @@ function PanelFrame({ drawable, variables, dashboard }: { drawable: Drawable; va
     >
       {(innerWidth, innerHeight) => (
         <Boundary panel={panel}>
-          <Visualization {...props} width={innerWidth} height={innerHeight} />
+          <Visualization {...props} annotations={annotations} width={innerWidth} height={innerHeight} />
         </Boundary>
       )}
     </PanelChrome>

@@ -84,22 +84,23 @@ const customDefaults: Record<string, Record<string, unknown>> = {
 /** The panel's field configuration with Grafana's defaults where it is silent. */
 export function fieldConfigOf(panel: Panel): FieldConfigSource {
   const source = structuredClone(panel.fieldConfig ?? { defaults: {}, overrides: [] });
+  source.overrides = (source.overrides ?? []).filter((rule) => rule.properties);
   const thresholds = source.defaults.thresholds ?? {
     mode: ThresholdsMode.Absolute,
     steps: [{ value: -Infinity, color: 'green' }, { value: 80, color: 'red' }],
   };
-  const overridden = (source.overrides ?? []).flatMap((rule) => rule.properties).filter((p) => p.id === 'thresholds');
+  const overridden = source.overrides.flatMap((rule) => rule.properties).filter((p) => p.id === 'thresholds');
   // JSON has no -Infinity: the base step says null there.
   [thresholds, ...overridden.map((p) => p.value)].forEach((t) =>
     t.steps.forEach((step: { value: number | null }) => (step.value ??= -Infinity))
   );
-  for (const rule of source.overrides ?? []) {
+  for (const rule of source.overrides) {
     if (!fieldMatchers.getIfExists(rule.matcher.id)) {
       fail(panelName(panel), `the override matcher ${rule.matcher.id} is not supported`);
     }
   }
   return {
-    overrides: source.overrides ?? [],
+    overrides: source.overrides,
     defaults: {
       ...source.defaults,
       thresholds,

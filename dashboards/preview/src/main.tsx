@@ -1,11 +1,13 @@
 // The page that render.mjs opens: resolves the variables, asks Prometheus,
 // draws, and says when it is done.
 
-import { createTheme, dateMath, DataFrame, dateTime, ReducerID, standardTransformersRegistry, ThemeContext, TimeRange, transformDataFrame } from '@grafana/data';
+import { createTheme, dateMath, DataFrame, dateTime, GrafanaTheme2, standardTransformersRegistry, ThemeContext, TimeRange, transformDataFrame } from '@grafana/data';
 import { initPluginTranslations } from '@grafana/i18n';
 import { GlobalStyles, PortalContainer } from '@grafana/ui';
+import { flushSync } from 'react-dom';
 import { createRoot } from 'react-dom/client';
 import { firstValueFrom } from 'rxjs';
+import { queryAnnotations } from './annotations';
 import { columnSpan, Page, rowSpan } from './dashboard';
 import { registerGrafana } from './fields';
 import { checkPanel, Drawable, empty, fail, Job, note, Panel, panelName, Report, reported } from './model';
@@ -55,6 +57,20 @@ async function prepare(panel: Panel, job: Job, dashboardRange: TimeRange, variab
   return { panel, width, height: rowSpan(panel.gridPos.h), series, timeRange };
 }
 
+/** Components measure text once, so the fonts have to be there before the first is drawn. */
+async function loadFonts(theme: GrafanaTheme2) {
+  flushSync(() =>
+    createRoot(document.createElement('div')).render(
+      <ThemeContext.Provider value={theme}>
+        <GlobalStyles />
+      </ThemeContext.Provider>
+    )
+  );
+  const fonts = ['400 14px Inter', '500 14px Inter', 'italic 400 14px Inter', "400 14px 'Roboto Mono'"];
+  const loaded = await Promise.all(fonts.map((font) => document.fonts.load(font)));
+  fonts.filter((_, i) => !loaded[i].length).forEach((font) => fail('page', `find the font ${font}`));
+}
+
 /** Waits for fonts, icons and charts, which are drawn a few frames later. */
 async function settled() {
   await document.fonts.ready;
@@ -74,16 +90,15 @@ async function draw(job: Job) {
   const timeRange = rangeOf(dashboard.time.from, dashboard.time.to);
   const variables = new Variables(timeRange, dashboard.uid);
   await variables.resolve(dashboard.templating?.list ?? [], job.chosen);
-  (dashboard.annotations?.list ?? [])
-    .filter((a) => a.enable && !a.builtIn)
-    .forEach((a) => note(`annotation ${a.name}`, 'annotations are not drawn'));
   const drawable = visible(dashboard.panels).filter(checkPanel);
+  const annotations = await queryAnnotations(dashboard.annotations?.list ?? [], timeRange, variables);
   const panels = await Promise.all(drawable.map((panel) => prepare(panel, job, timeRange, variables)));
   const theme = createTheme({ colors: { mode: job.theme } });
+  await loadFonts(theme);
   createRoot(document.getElementById('root')!).render(
     <ThemeContext.Provider value={theme}>
       <GlobalStyles />
-      <Page job={job} variables={variables} panels={panels} timeRange={timeRange} />
+      <Page job={job} variables={variables} panels={panels} timeRange={timeRange} annotations={annotations} />
       <PortalContainer />
     </ThemeContext.Provider>
   );

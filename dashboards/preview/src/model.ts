@@ -48,6 +48,16 @@ export interface VariableModel {
   current?: { text?: unknown; value?: unknown };
 }
 
+export interface AnnotationModel {
+  name: string;
+  enable?: boolean;
+  hide?: boolean;
+  builtIn?: number;
+  expr?: string;
+  step?: string;
+  iconColor?: string;
+}
+
 export interface DashboardLink {
   title: string;
   type: string;
@@ -66,7 +76,7 @@ export interface Dashboard {
   refresh?: string;
   links?: DashboardLink[];
   templating?: { list: VariableModel[] };
-  annotations?: { list: Array<{ name: string; enable?: boolean; builtIn?: number }> };
+  annotations?: { list: AnnotationModel[] };
   panels: Panel[];
 }
 
@@ -170,6 +180,10 @@ export function checkPanel(panel: Panel): boolean {
   known('field property custom.', Object.keys(custom ?? {}), type.custom);
   const ids = [...standardFields, ...type.custom.map((name) => `custom.${name}`)];
   for (const rule of panel.fieldConfig?.overrides ?? []) {
+    if (!rule.properties) {
+      fail(where, `the override of ${JSON.stringify(rule.matcher)} has no list of properties, on which Grafana fails`);
+      continue;
+    }
     known('override of', rule.properties.map((p) => p.id), ids);
   }
   return true;

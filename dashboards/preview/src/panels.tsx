@@ -18,8 +18,10 @@ import {
   TimeRange,
   VizOrientation,
 } from '@grafana/data';
-import { BarGauge, BigValue, TimeSeries, useStyles2, useTheme2, VizRepeater, VizRepeaterRenderValueProps } from '@grafana/ui';
+import { BarGauge, BigValue, TimeSeries, UPlotConfigBuilder, useStyles2, useTheme2, VizRepeater, VizRepeaterRenderValueProps } from '@grafana/ui';
 import { TableNG } from '@grafana/ui/unstable';
+import { useLayoutEffect } from 'react';
+import { Annotation, drawAnnotations } from './annotations';
 import { fail, note, Panel, panelName } from './model';
 
 export interface VizProps {
@@ -32,6 +34,7 @@ export interface VizProps {
   height: number;
   timeRange: TimeRange;
   timeZone: string;
+  annotations: Annotation[];
   replace: InterpolateFunction;
 }
 
@@ -248,7 +251,7 @@ function Table({ panel, options, fieldConfig, frames, width, height, timeRange }
   );
 }
 
-function Lines({ fieldConfig, frames, options, width, height, timeRange, timeZone }: VizProps) {
+function Lines({ fieldConfig, frames, options, width, height, timeRange, timeZone, annotations }: VizProps) {
   const graphable = frames.filter((frame) => frame.length && frame.fields.some((f) => f.type === 'time') && frame.fields.some((f) => f.type === 'number'));
   if (!graphable.length) {
     return <Empty fieldConfig={fieldConfig} />;
@@ -269,8 +272,17 @@ function Lines({ fieldConfig, frames, options, width, height, timeRange, timeZon
       height={height}
       legend={options.legend}
       options={options}
-    />
+    >
+      {(config) => <Annotations config={config} annotations={annotations} />}
+    </TimeSeries>
   );
+}
+
+function Annotations({ config, annotations }: { config: UPlotConfigBuilder; annotations: Annotation[] }) {
+  const theme = useTheme2();
+  // The chart reads its hooks once, after its children's effects.
+  useLayoutEffect(() => drawAnnotations(config, annotations, theme), [config, annotations, theme]);
+  return null;
 }
 
 /** What Grafana shows in the middle of a panel without data. */

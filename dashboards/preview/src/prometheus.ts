@@ -85,20 +85,28 @@ export async function queryPanel(panel: Panel, width: number, range: TimeRange, 
   return frames.flat();
 }
 
+async function queryInstant(query: string, range: TimeRange, where: string): Promise<Series[]> {
+  const { resultType, result } = await ask('query', { query, time: range.to.valueOf() / 1000 }, where);
+  if (resultType === 'string') {
+    throw new Error('a query for a string is not supported');
+  }
+  return resultType === 'scalar' ? [{ metric: {}, value: result }] : result;
+}
+
+/** Both ends at whole steps, as Grafana asks. */
+export async function queryRange(query: string, range: TimeRange, step: number, where: string): Promise<Series[]> {
+  const align = (time: number) => (Math.floor(time / step) * step) / 1000;
+  const ends = { start: align(range.from.valueOf()), end: align(range.to.valueOf()) };
+  return (await ask('query_range', { query, ...ends, step: step / 1000 }, where)).result;
+}
+
 async function queryTarget(panel: Panel, target: Target, width: number, range: TimeRange, variables: Variables, where: string) {
   if (target.format && !['table', 'time_series'].includes(target.format)) {
     throw new Error(`the query format ${target.format} is not supported`);
   }
   const step = stepOf(panel, target, range, width, variables);
   const query = variables.interpolate(target.expr, where, prometheusFormat, builtins(step, range));
-  const align = (time: number) => (Math.floor(time / step) * step) / 1000;
-  const { resultType, result } = target.instant
-    ? await ask('query', { query, time: range.to.valueOf() / 1000 }, where)
-    : await ask('query_range', { query, start: align(range.from.valueOf()), end: align(range.to.valueOf()), step: step / 1000 }, where);
-  if (resultType === 'string') {
-    throw new Error('a query for a string is not supported');
-  }
-  const series: Series[] = resultType === 'scalar' ? [{ metric: {}, value: result }] : result;
+  const series = await (target.instant ? queryInstant(query, range, where) : queryRange(query, range, step, where));
   const legend = (labels: Labels) => legendOf(target, labels, query, (text) => variables.interpolate(text, where, undefined, builtins(step, range)));
   const frames = series.map((s) => frame(s, target, step, legend(s.metric)));
   if (target.legendFormat === '__auto') {
