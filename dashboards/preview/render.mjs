@@ -161,8 +161,14 @@ async function photograph(browser, url, job, file, { now, width, scale, timeout 
   const page = await browser.newPage();
   const complaints = [];
   page.on('pageerror', (err) => complaints.push(`page: ${err.message}`));
-  page.on('console', (message) => message.type() === 'error' && complaints.push(`page: ${message.text()}`));
-  page.on('response', (response) => response.status() === 404 && complaints.push(`page: not found: ${new URL(response.url()).pathname}`));
+  // The page itself tells of Prometheus' refusals, and better.
+  const ofPrometheus = (url = '') => new URL(url, 'http://localhost').pathname.startsWith('/api/');
+  page.on('console', (message) => {
+    const { url } = message.location();
+    if (message.type() === 'error' && !ofPrometheus(url)) {
+      complaints.push(`page: ${message.text()} ${url ?? ''}`);
+    }
+  });
   try {
     await page.emulateTimezone('UTC');
     await page.setViewport({ width, height: 800, deviceScaleFactor: scale });

@@ -44,7 +44,7 @@ export function Page({ job, variables, panels, timeRange, annotations }: PagePro
       <Controls job={job} variables={variables} timeRange={timeRange} />
       <main className={styles.grid} style={{ height: rowSpan(bottom) }}>
         {panels.map((drawable, i) => (
-          <div key={i} className={styles.cell} style={placeOf(drawable, job.width)}>
+          <div key={i} className={styles.cell} data-panel={panelName(drawable.panel)} style={placeOf(drawable, job.width)}>
             <Boundary panel={drawable.panel}>
               {drawable.panel.type === 'row' ? (
                 <Row panel={drawable.panel} variables={variables} />

@@ -8,6 +8,7 @@ import {
   FieldConfigPropertyItem,
   FieldConfigSource,
   fieldMatchers,
+  fieldReducers,
   identityOverrideProcessor,
   standardFieldConfigEditorRegistry,
   standardTransformers,
@@ -94,6 +95,10 @@ export function fieldConfigOf(panel: Panel): FieldConfigSource {
   [thresholds, ...overridden.map((p) => p.value)].forEach((t) =>
     t.steps.forEach((step: { value: number | null }) => (step.value ??= -Infinity))
   );
+  const { reduceOptions, legend } = panel.options ?? {};
+  [...(reduceOptions?.calcs ?? []), ...(legend?.calcs ?? [])]
+    .filter((calc) => !fieldReducers.getIfExists(calc))
+    .forEach((calc) => fail(panelName(panel), `the calculation ${calc} is not supported`));
   for (const rule of source.overrides) {
     if (!fieldMatchers.getIfExists(rule.matcher.id)) {
       fail(panelName(panel), `the override matcher ${rule.matcher.id} is not supported`);

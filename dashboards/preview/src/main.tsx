@@ -83,6 +83,34 @@ async function settled() {
   }
 }
 
+const cut = (element: Element) => element.scrollWidth > element.clientWidth + 1;
+
+/** What is aligned to the right is cut at the left, which scrollWidth does not tell. */
+function textCut(cell: Element) {
+  const range = document.createRange();
+  range.selectNodeContents(cell);
+  const [text, box] = [range.getBoundingClientRect(), cell.getBoundingClientRect()];
+  return text.left < box.left - 1 || text.right > box.right + 1;
+}
+
+/** Notes what a reader would see cut off: titles, tables wider than their panel, texts wider than their column. */
+function noteCutTexts() {
+  for (const box of document.querySelectorAll('[data-panel]')) {
+    const where = box.getAttribute('data-panel')!;
+    [...box.querySelectorAll('h2')].filter(cut).forEach(() => note(where, 'the title is cut off'));
+    for (const grid of box.querySelectorAll('[role=grid]')) {
+      if (cut(grid)) {
+        note(where, `the table is ${grid.scrollWidth - grid.clientWidth} pixels wider than its panel`);
+      }
+      const columns = [...grid.querySelectorAll('[role=columnheader]')].map((header) => header.textContent ?? '');
+      const texts = [...grid.querySelectorAll('[role=gridcell]')].filter(textCut);
+      new Set(texts.map((cell) => columns[Number(cell.getAttribute('aria-colindex')) - 1])).forEach((column) =>
+        note(where, `texts are cut off in the column ${column}`)
+      );
+    }
+  }
+}
+
 async function draw(job: Job) {
   registerGrafana();
   await initPluginTranslations('preview');
@@ -103,6 +131,7 @@ async function draw(job: Job) {
     </ThemeContext.Provider>
   );
   await settled();
+  noteCutTexts();
 }
 
 draw(window.previewJob)
