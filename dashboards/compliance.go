@@ -16,15 +16,15 @@ func compliance() Dashboard {
 		append([]Variable{dataSource("trends", "Long-term data source", "Where the recordings are kept for years, if that is another store")},
 			append(targets(), owners())...),
 
-		headline("Users with several keys", "Users who have had two or more active access keys for longer than a rotation may take.",
+		headline("Several keys", "Users who have had two or more active access keys for longer than a rotation may take.",
 			policy.MultipleActiveKeys),
-		headline("Console users with keys", "Users with console access and an active access key.",
+		headline("Console and keys", "Users with console access and an active access key.",
 			policy.ConsoleUserWithActiveKeys),
-		headline("Root users with keys", "Accounts whose root user has an active access key.",
+		headline("Root keys", "Accounts whose root user has an active access key.",
 			policy.RootAccessKey),
 		headline("Other findings", "Findings under the remaining rules, listed below. One key can break several.",
 			policy.KeyCreatedAtUserSetup, policy.ConsoleKeyNeverUsed, policy.KeyRotation, policy.KeyUnused, policy.ConsoleUserWithoutMFA),
-		tile(size{4, 4}, "Unknown verdicts", "What could not be judged because AWS did not tell the facts. It is neither compliant nor in breach.",
+		tile(size{4, 4}, "Unknown", "What could not be judged because AWS did not tell the facts. It is neither compliant nor in breach.",
 			`sum(`+verdicts(`verdict="unknown"`)+`)`).words(mapValue(0, "none", compliant)).thresholds(steps(unknown)).unit(count),
 		staleTile(),
 
@@ -33,13 +33,14 @@ func compliance() Dashboard {
 		shareByAccount(),
 
 		section("Trend"),
-		verdictTrend(size{12, 9}, "Not compliant, over time",
+		verdictTrend(size{12, 9}, "Not compliant",
 			"What is in breach, exempted or unknown under all rules but the early warning, over the time that is chosen above. "+
-				"A gap means that nothing was recorded, because facts were out of date or nothing was scraped: never that all was well."),
+				"A gap means that nothing was recorded, because facts were out of date or nothing was scraped: never that all was well. "+
+				"Where fewer accounts are recorded (dotted), the sums fall without anything having been mended."),
 		verdictTrend(size{12, 9}, "Not compliant, five years",
 			"The same over five years. A step can be a changed limit, a new rule or class as well as changed keys.").since("5y"),
 		ruleTrend(),
-		coverage(),
+		shareTrend(),
 
 		section("Age of active keys"),
 		agesNow(),
@@ -51,6 +52,7 @@ func compliance() Dashboard {
 
 		section("How fresh this is"),
 		freshness(),
+		coverage(),
 	)
 	d.Time.From = "now-90d"
 	return d
@@ -69,7 +71,7 @@ func headline(title, description string, of ...policy.Rule) *Panel {
 }
 
 func staleTile() *Panel {
-	return tile(size{4, 4}, "Accounts out of date",
+	return tile(size{4, 4}, "Out of date",
 		"Accounts whose facts are older than they should be, or that were served within a day and are not now. What is shown of them is what was known last, or nothing.",
 		lines(`count(`+staleAccounts+`)`, `or`, `0 * count(aws_iam_account_facts_stale_timestamp_seconds{`+ofAccount+`})`)).
 		words(mapValue(0, "none", compliant)).thresholds(steps(compliant, from(1, warned))).unit(count).
@@ -85,7 +87,7 @@ func stateByRule() *Panel {
 	return table(size{15, 11}, "State by rule",
 		"Every user, active key or root user that a rule judges is compliant, in breach, exempted or unknown. "+
 			"New: in breach since less than a week. Gone: in breach a week ago, and neither in breach nor exempted nor unknown now: mended, deleted, or a limit was changed.",
-		label("rule", "Rule", 220, inWords(mapRules()), withLinks(toUsers("Show the findings", "rule", "${__value.raw:percentencode}"))),
+		label("rule", "Rule", 185, inWords(mapRules()), withLinks(toUsers("Show the findings", "rule", "${__value.raw:percentencode}"))),
 		value(`sum by (rule) (`+verdicts(`verdict="compliant"`)+`) / (sum by (rule) (`+verdicts()+`) > 0)`, "Compliant", 0, gauge(compliance3())...).
 			with(inDecimals(1), inWords(mapMissing("nothing to judge", plain))),
 		tally(`sum by (rule) (`+verdicts(`verdict="breach"`)+`)`, "Breach", breach),
@@ -102,7 +104,7 @@ func stateByRule() *Panel {
 
 // tally is a column of counts, in a colour unless there is nothing to count.
 func tally(expr, title, color string) column {
-	return value(expr, title, 82, coloured(steps(plain, from(1, color)))...).with(inUnit(count), inWords(mapValue(0, "–", plain), mapMissing("not known", plain)))
+	return value(expr, title, 74, coloured(steps(plain, from(1, color)))...).with(inUnit(count), inWords(mapValue(0, "–", plain), mapMissing("not known", plain)))
 }
 
 // compliance3 is green only where all is well.
@@ -111,36 +113,60 @@ func compliance3() *Thresholds { return steps(breach, from(0.9, warned), from(1,
 func shareByAccount() *Panel {
 	return bars(size{9, 11}, "Share compliant, lowest accounts",
 		"Compliant verdicts of all verdicts, of the ten accounts with the lowest share. Exempted and unknown are no success.").
-		ask(`sort(bottomk(10, sum by (account_id) (`+verdicts(notDue, `verdict="compliant"`)+`) / sum by (account_id) (`+verdicts(notDue)+`)))`, "{{account_id}}").
-		unit(share).decimals(1).between(0, 1).thresholds(compliance3()).whenEmpty("no data")
+		ask(`sort(`+named(`bottomk(10, sum by (account_id) (`+verdicts(notDue, `verdict="compliant"`)+`) / sum by (account_id) (`+verdicts(notDue)+`))`, "account_id")+`)`, "{{account_id}} {{account_name}}").
+		unit(share).decimals(1).between(0, 1).thresholds(compliance3())
 }
 
 // verdictTrend has the colours of the verdicts.
 func verdictTrend(s size, title, description string) *Panel {
 	p := curve(s, title, description).ofTrends().stacked().unit(count).decimals(0).
-		whenEmpty("No recordings: see docs/trending.md")
+		whenEmpty(noRecordings)
 	for _, v := range []struct{ verdict, color string }{{"breach", breach}, {"exempted", exempted}, {"unknown", unknown}} {
 		p.plot(`sum(last_over_time(account:aws_iam_account_verdicts{`+recorded+`, `+notDue+`, verdict="`+v.verdict+`"}[$__interval]))`, v.verdict).
 			series(v.verdict, inColor(v.color))
 	}
-	return p
+	return p.plot(`count(last_over_time(account:aws_iam_account_users{`+recorded+`}[$__interval]))`, "accounts recorded").
+		series("accounts recorded", inColor(plain), Property{"custom.axisPlacement", "right"}, Property{"custom.axisLabel", "accounts"},
+			Property{"custom.stacking", map[string]any{"mode": "none", "group": "B"}}, Property{"custom.fillOpacity", 0},
+			Property{"custom.lineStyle", map[string]any{"fill": "dot", "dash": []int{2, 6}}})
 }
 
 func ruleTrend() *Panel {
 	return curve(size{12, 9}, "Breaches by rule", "What was in breach of each rule, over the time that is chosen above.").ofTrends().
 		plot(`sum by (rule) (last_over_time(account:aws_iam_account_verdicts{`+recorded+`, verdict="breach"}[$__interval]))`, "{{rule}}").
-		withTable("lastNotNull").unit(count).decimals(0).whenEmpty("No recordings: see docs/trending.md").ruleNames()
+		withTable("lastNotNull").unit(count).decimals(0).whenEmpty(noRecordings).ruleNames()
 }
+
+// shareTrend is not misled by accounts that come and go: it divides sums.
+func shareTrend() *Panel {
+	p := curve(size{12, 9}, "Share compliant, five years",
+		"Compliant verdicts of all verdicts: under all rules but the early warning, and under the two that matter most. Exempted and unknown are no success.").
+		ofTrends().since("5y").unit(share).decimals(1).whenEmpty(noRecordings)
+	delete(p.FieldConfig.Defaults.Custom, "axisSoftMin") // it is near the top that shares differ
+	for i, of := range []struct{ words, rules string }{
+		{"all rules", notDue},
+		{"one key a user", `rule="multiple_active_keys"`},
+		{"no keys beside console access", `rule="console_user_with_active_keys"`},
+	} {
+		sum := func(matchers string) string {
+			return `sum(last_over_time(account:aws_iam_account_verdicts{` + recorded + `, ` + matchers + `}[$__interval]))`
+		}
+		p.plot(sum(of.rules+`, verdict="compliant"`)+` / `+sum(of.rules), of.words).series(of.words, inColor(palette()[i]))
+	}
+	return p
+}
+
+const noRecordings = "No recordings: see docs/trending.md"
 
 func coverage() *Panel {
 	return curve(size{12, 9}, "Accounts recorded",
-		"How many accounts the figures beside and above were recorded for. Where it falls, their sums fall without anything having been mended.").ofTrends().
+		"For how many accounts figures were recorded, and how many there were. Where facts are out of date, none are.").ofTrends().
 		plot(`count(last_over_time(account:aws_iam_account_users{`+recorded+`}[$__interval]))`, "with fresh facts").
 		plot(`count(last_over_time(account:aws_iam_account_up{`+recorded+`}[$__interval]))`, "known").
 		series("with fresh facts", inColor(compliant)).
 		series("known", inColor(warned), Property{"custom.lineStyle", map[string]any{"fill": "dash", "dash": []int{6, 6}}}).
 		custom(map[string]any{"lineInterpolation": "stepAfter"}).
-		unit(count).decimals(0).whenEmpty("No recordings: see docs/trending.md")
+		unit(count).decimals(0).whenEmpty(noRecordings)
 }
 
 func agesNow() *Panel {
@@ -149,7 +175,7 @@ func agesNow() *Panel {
 		p.ask(`sum(max by (account_id) (aws_iam_account_access_keys{`+ofAccount+`, status="active", age_band="`+band.name+`"}))`, band.name).
 			series(band.name, inColor(band.color))
 	}
-	return p.unit(count).whenEmpty("no data")
+	return p.unit(count)
 }
 
 func ageTrend() *Panel {
@@ -159,7 +185,7 @@ func ageTrend() *Panel {
 		p.plot(`sum(last_over_time(account:aws_iam_account_access_keys{`+recorded+`, status="active", age_band="`+band.name+`"}[$__interval]))`, band.name).
 			series(band.name, inColor(band.color))
 	}
-	return p.unit(count).decimals(0).whenEmpty("No recordings: see docs/trending.md")
+	return p.unit(count).decimals(0).whenEmpty(noRecordings)
 }
 
 type coloredBand struct{ name, color string }
@@ -179,12 +205,12 @@ func worstAccounts() *Panel {
 		"The twenty accounts with the most findings, early warnings left out.",
 		label("account_id", "Account", 130, withLinks(toUsers("Show the findings", "account_id", "${__value.raw:percentencode}"))),
 		label("account_name", "Name", 0),
-		value(named(`topk(20, `+open+` > 0)`, "account_id"), "Findings", 80, coloured(steps(plain, from(1, breach)))...),
+		value(named(`topk(20, `+open+`)`, "account_id"), "Findings", 95, coloured(steps(plain, from(1, breach)))...).with(inWords(mapValue(0, "–", plain))),
 		value(inDays(`min by (account_id) (`+findings(ofAccount, notDue)+`)`), "Longest", 80, inUnit(days), inDecimals(0)),
 		tally(fmt.Sprintf(perAccount, verdicts(notDue, `verdict="unknown"`)), "Unknown", unknown),
 		value(fmt.Sprintf(perAccount, verdicts(notDue, `verdict="compliant"`))+` / `+fmt.Sprintf(perAccount, verdicts(notDue)), "Compliant", 90,
 			coloured(compliance3())...).with(inUnit(share), inDecimals(1)),
-	).whenEmpty("No account with findings. Whether that is good news, the figures at the top tell").sorted("Findings")
+	).whenEmpty("No data: no exporter tells anything of these accounts").sorted("Findings")
 }
 
 func worstOwners() *Panel {
@@ -192,22 +218,22 @@ func worstOwners() *Panel {
 	return table(size{12, 10}, "Owners with the most findings",
 		"The twenty owners with the most findings, early warnings left out. The owner comes from the tags that the configuration names; 'unknown' where AWS did not tell the tags.",
 		label("user_owner", "Owner", 0, inWords(mapOwners()...), withLinks(toUsers("Show the findings", "user_owner", "${__value.raw:percentencode}"))),
-		value(`topk(20, count by (user_owner) (`+open+`))`, "Findings", 80, coloured(steps(plain, from(1, breach)))...),
+		value(`topk(20, count by (user_owner) (`+open+`))`, "Findings", 95, coloured(steps(plain, from(1, breach)))...),
 		value(`count by (user_owner) (count by (account_id, user_name, user_owner) (`+open+`))`, "Users", 80, inUnit(count)),
 		value(inDays(`min by (user_owner) (`+open+`)`), "Longest", 80, inUnit(days), inDecimals(0)),
-	).whenEmpty("No findings of these owners. Whether that is good news, the figures at the top tell").sorted("Findings")
+	).whenEmpty("No findings of these owners. Whether all is well, the top tells").sorted("Findings")
 }
 
 func freshness() *Panel {
 	const observed = `(max by (account_id, facts) (aws_iam_account_facts_observed_timestamp_seconds{` + ofAccount + `}))`
-	return table(size{24, 9}, "Age of the facts",
+	return table(size{12, 9}, "Age of the facts",
 		"How long ago AWS stated the oldest of the facts that everything above rests on, by group, and in how many accounts they are out of date.",
-		label("facts", "Facts", 160),
-		value(`time() - min by (facts) `+observed, "Oldest", 160, inUnit(seconds), inDecimals(0)),
-		value(`time() - max by (facts) `+observed, "Youngest", 160, inUnit(seconds), inDecimals(0)),
+		label("facts", "Facts", 0),
+		value(`time() - min by (facts) `+observed, "Oldest", 100, inUnit(seconds), inDecimals(0)),
+		value(`time() - max by (facts) `+observed, "Youngest", 100, inUnit(seconds), inDecimals(0)),
 		value(lines(`count by (facts) (max by (account_id, facts) (aws_iam_account_facts_stale_timestamp_seconds{`+ofAccount+`}) < time())`,
 			`or`, `0 * group by (facts) (aws_iam_account_facts_stale_timestamp_seconds{`+ofAccount+`})`),
-			"Accounts out of date", 180, coloured(steps(plain, from(1, warned)))...).with(inWords(mapValue(0, "none", compliant))),
-		value(`count by (facts) `+observed, "Accounts", 0, inUnit(count), leftAligned()),
+			"Out of date", 110, coloured(steps(plain, from(1, warned)))...).with(inWords(mapValue(0, "none", compliant))),
+		value(`count by (facts) `+observed, "Accounts", 100, inUnit(count)),
 	).whenEmpty("No data: no exporter tells anything of these accounts")
 }

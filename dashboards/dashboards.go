@@ -59,9 +59,9 @@ func dataSource(name, label, description string) Variable {
 // targets choose among exporters, and accounts among what they serve.
 func targets() []Variable {
 	return []Variable{
-		choice("job", "Job", ".+", `label_values(aws_iam_exporter_build_info, job)`),
-		choice("instance", "Instance", ".+", `label_values(aws_iam_exporter_build_info{job=~"$job"}, instance)`),
-		// Not of the accounts served now: one that is missing must not vanish from here, too.
+		// All of the exporter's jobs, of which there may be two, and not all jobs there are: so it has no value of its own for All.
+		choice("job", "Job", "", `label_values({__name__=~"aws_iam_(account|user)_info"}, job)`),
+		choice("instance", "Instance", ".+", `label_values({__name__=~"aws_iam_(account|user)_info", job=~"$job"}, instance)`),
 		choice("account_id", "Account", ".*", `label_values(aws_iam_account_info{`+ofTarget+`}, account_id)`),
 	}
 }

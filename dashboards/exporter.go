@@ -1,6 +1,10 @@
 package dashboards
 
-import "github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+import (
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+)
 
 // exporter is for whoever runs the exporter: whether what it shows can be
 // trusted, and what it costs.
@@ -23,7 +27,7 @@ func exporter() Dashboard {
 			lines(`min(aws_iam_exporter_config_last_reload_successful{`+ofTarget+`})`, `or`, `2 * group(aws_iam_exporter_build_info{`+ofTarget+`})`)).
 			words(mapValue(0, "refused", breach), mapValue(1, "in force", compliant), mapValue(2, "no file", plain)),
 		tile(size{4, 4}, "Running for", "Since the last start of any of the exporters.",
-			`time() - max(process_start_time_seconds{`+ofTarget+`})`).unit("dtdurations").decimals(1),
+			`time() - max(process_start_time_seconds{`+ofTarget+`})`).unit(seconds).decimals(0),
 
 		section("Refreshes"),
 		curve(size{8, 8}, "Accounts", "Accounts by how their reading goes: up, down (the last refresh did not get every fact) or pending (none has ended).").
@@ -31,21 +35,21 @@ func exporter() Dashboard {
 			series("up", inColor(compliant)).series("down", inColor(breach)).series("pending", inColor(unknown)),
 		curve(size{8, 8}, "Failures by reason", "Failures to learn a fact from AWS. The log and the exporter's own page have the words.").
 			plot(`sum by (reason) (increase(aws_iam_account_refresh_errors_total{`+ofAccount+`}[$__rate_interval])) > 0`, "{{reason}}").
-			inBars().unit(count).decimals(0).whenEmpty("No failures, if the exporter answers: see the figures at the top"),
+			inBars().tellApart(reasons(), nil).unit(count).decimals(0).whenEmpty("No failures, if the exporter answers: see the figures at the top"),
 		curve(size{8, 8}, "Duration of a refresh", "How long the last refresh took, of the slowest account and of the account in the middle.").
 			plot(`max(aws_iam_account_refresh_duration_seconds{`+ofAccount+`})`, "slowest").
-			plot(`quantile(0.5, aws_iam_account_refresh_duration_seconds{`+ofAccount+`})`, "median").unit(seconds),
+			plot(`quantile(0.5, aws_iam_account_refresh_duration_seconds{`+ofAccount+`})`, "median").unit(seconds).tellApart([]string{"slowest", "median"}, nil),
 
 		section("Facts"),
 		factAges(),
 		curve(size{12, 10}, "Share of their time that facts have used up", "The age of the facts, of the time after which they count as out of date, of the worst account. Above 100% they are.").
-			plot(`max by (facts) (`+usedUp+`)`, "{{facts}}").unit(share).decimals(0).thresholds(steps("transparent", from(1, warned))).
-			custom(map[string]any{"thresholdsStyle": map[string]any{"mode": "line"}, "axisSoftMax": 1.1}),
+			plot(`max by (facts) (`+usedUp+`)`, "{{facts}}").tellApart(groups(), nil).unit(share).decimals(0).thresholds(steps("transparent", from(1, warned))).
+			custom(map[string]any{"thresholdsStyle": map[string]any{"mode": "line"}, "axisSoftMax": 1}),
 
 		section("Calls to AWS"),
 		curve(size{12, 9}, "Requests by operation", "Requests sent to AWS, retries included.").
 			plot(`sum by (operation) (rate(aws_iam_exporter_api_requests_total{`+ofTarget+`}[$__rate_interval])) > 0`, "{{operation}}").
-			stacked().withTable("mean").unit(rate).whenEmpty("no requests"),
+			stacked().withTable("mean").tellApart(operations(), nil).unit(rate).whenEmpty("no requests"),
 		calls(),
 		curve(size{12, 8}, "Refused and failed", "Requests that AWS refused because there were too many, and requests that failed otherwise.").
 			plot(`sum(rate(aws_iam_exporter_api_throttles_total{`+ofTarget+`}[$__rate_interval]))`, "throttled").
@@ -100,15 +104,17 @@ func factAges() *Panel {
 }
 
 func calls() *Panel {
-	requests := `sum by (service, operation) (increase(aws_iam_exporter_api_requests_total{` + ofTarget + `}[1d]))`
+	const throttled = `sum by (service, operation) (increase(aws_iam_exporter_api_throttles_total{` + ofTarget + `}[1d]))`
+	const failed = `sum by (service, operation) (increase(aws_iam_exporter_api_errors_total{` + ofTarget + `}[1d])) - ` + throttled
+	const requests = `sum by (service, operation) (increase(aws_iam_exporter_api_requests_total{` + ofTarget + `}[1d]))`
 	return table(size{12, 9}, "Calls of the last day and their price",
 		"AWS charges nothing for the calls. Each is an event in CloudTrail, and a trail may cost something for it: set the price above.",
 		label("operation", "Operation", 0),
-		label("service", "Service", 80),
-		value(requests+` > 0`, "Calls", 90, inUnit(count), inDecimals(0)),
-		value(`sum by (service, operation) (increase(aws_iam_exporter_api_throttles_total{`+ofTarget+`}[1d])) > 0`, "Throttled", 90, coloured(steps(warned))...).with(inUnit(count), inDecimals(0)),
-		value(`sum by (service, operation) (increase(aws_iam_exporter_api_errors_total{`+ofTarget+`}[1d])) > 0`, "Failed", 90, coloured(steps(breach))...).with(inUnit(count), inDecimals(0)),
-		value(requests+` * $event_price / 100000`, "Price", 90, inUnit(dollars), inDecimals(2)),
+		label("service", "Service", 70),
+		value(requests+` > 0`, "Calls", 75, inUnit(count), inDecimals(0)),
+		value(throttled+` > 0`, "Throttled", 80, coloured(steps(warned))...).with(inUnit(count), inDecimals(0), inWords(mapMissing("–", plain))),
+		value(failed+` > 0`, "Failed", 70, coloured(steps(breach))...).with(inUnit(count), inDecimals(0), inWords(mapMissing("–", plain))),
+		value(requests+` * $event_price / 100000`, "Price", 75, inUnit(dollars), inDecimals(2)),
 	).whenEmpty("No data: no exporter answers").sorted("Calls")
 }
 
@@ -128,8 +134,29 @@ func instances() *Panel {
 
 // ruleNames shows series that are called by rules in words.
 func (p *Panel) ruleNames() *Panel {
+	var names, words []string
 	for _, rule := range policy.Rules() {
-		p.series(string(rule), Property{"displayName", ruleWords(rule)})
+		names, words = append(names, string(rule)), append(words, ruleWords(rule))
 	}
-	return p
+	return p.tellApart(names, words)
+}
+
+func groups() []string { return texts(inventory.Groups()) }
+
+func reasons() []string { return texts(inventory.Reasons()) }
+
+func operations() []string {
+	var names []string
+	for _, o := range awsapi.Operations() {
+		names = append(names, o.Name)
+	}
+	return names
+}
+
+func texts[T ~string](values []T) []string {
+	var all []string
+	for _, v := range values {
+		all = append(all, string(v))
+	}
+	return all
 }

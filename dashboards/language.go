@@ -7,8 +7,7 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
-// The colours mean the same on every dashboard. Nothing else has them: lines
-// that tell rules or operations apart take theirs from Grafana's palette.
+// The colours mean the same on every dashboard, and nothing else has them.
 const (
 	compliant = "green"
 	breach    = "red"
@@ -16,6 +15,7 @@ const (
 	unknown   = "purple"
 	warned    = "orange" // due soon, out of date, going wrong
 	plain     = "text"
+	nothing   = "#7d8590" // no data
 )
 
 // Values of queries that stand for a word. No count and no age is negative.
@@ -29,11 +29,11 @@ func ruleWords(rule policy.Rule) string {
 	case policy.MultipleActiveKeys:
 		return "Several active keys"
 	case policy.ConsoleUserWithActiveKeys:
-		return "Console user with active keys"
+		return "Console and active keys"
 	case policy.KeyCreatedAtUserSetup:
-		return "Console user's key from setup"
+		return "Console key from setup"
 	case policy.ConsoleKeyNeverUsed:
-		return "Console user's key never used"
+		return "Console key never used"
 	case policy.KeyRotation:
 		return "Key too old"
 	case policy.KeyRotationDue:
@@ -43,7 +43,7 @@ func ruleWords(rule policy.Rule) string {
 	case policy.RootAccessKey:
 		return "Root key"
 	case policy.ConsoleUserWithoutMFA:
-		return "Console user without MFA"
+		return "Console without MFA"
 	}
 	return string(rule)
 }
@@ -76,6 +76,11 @@ func mapSpecial(match, text, color string) Mapping {
 	return Mapping{Type: "special", Options: map[string]any{"match": match, "result": Word{Text: text, Color: color}}}
 }
 
+// mapUnderOne keeps what has just begun from looking like nothing.
+func mapUnderOne() Mapping {
+	return Mapping{Type: "range", Options: map[string]any{"from": 0, "to": 0.999999, "result": Word{Text: "< 1 d"}}}
+}
+
 // mapOwners tells a user without an owner from one whose tags are not known.
 func mapOwners() []Mapping {
 	return []Mapping{mapEmpty("not named", plain), mapText(policy.UnknownValue, "unknown", unknown)}
@@ -92,9 +97,16 @@ func fixed(color string) *Color { return &Color{Mode: "fixed", FixedColor: color
 
 func byThresholds() *Color { return &Color{Mode: "thresholds"} }
 
-// byName colours each series of a palette by its name, so that it keeps its
-// colour when others come or go.
-func byName() *Color { return &Color{Mode: "palette-classic-by-name"} }
+// inOrder tells apart what has no names of ours, such as instances, and leaves
+// the colours to Grafana.
+func inOrder() *Color { return &Color{Mode: "palette-classic"} }
+
+// palette tells apart what is neither good nor bad: rules, operations, reasons.
+// None of it is a colour that means something, and all of it can be seen on black
+// and on white.
+func palette() []string {
+	return []string{"#4aa8d8", "#c9a227", "#2f9e8f", "#c774b2", "#8c6d46", "#a0896b", "#9aa63a", "#5b6fd6", "#d98e73", "#3f7f5f"}
+}
 
 // Units. Ages are in days, as policies are.
 const (

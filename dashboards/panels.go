@@ -46,12 +46,14 @@ var (
 func tile(s size, title, description, expr string) *Panel {
 	p := panel("stat", s, title, description)
 	p.Options = map[string]any{
+		"text":      map[string]any{"valueSize": 38},
 		"colorMode": "value", "graphMode": "none", "justifyMode": "auto", "orientation": "auto", "textMode": "value", "wideLayout": true,
 		"reduceOptions": lastValue(),
 	}
 	p.FieldConfig.Defaults.NoValue = "no data"
 	p.FieldConfig.Defaults.Color = byThresholds()
 	p.FieldConfig.Defaults.Thresholds = steps(plain)
+	p.words(mapMissing("no data", nothing)) // or it has the colour of a zero
 	return p.ask(expr, "")
 }
 
@@ -64,13 +66,14 @@ func bars(s size, title, description string) *Panel {
 	p := panel("bargauge", s, title, description)
 	p.Options = map[string]any{
 		"displayMode": "basic", "orientation": "horizontal", "showUnfilled": true, "valueMode": "text", "namePlacement": "left",
-		"sizing": "auto", "minVizWidth": 8, "minVizHeight": 14, "maxVizHeight": 28,
+		"sizing": "manual", "minVizWidth": 8, "minVizHeight": 16, "maxVizHeight": 26,
+		"text":          map[string]any{"titleSize": 12, "valueSize": 14},
 		"reduceOptions": lastValue(),
 		"legend":        map[string]any{"showLegend": false, "displayMode": "list", "placement": "bottom", "calcs": []string{}},
 	}
 	p.FieldConfig.Defaults.Color = byThresholds()
 	p.FieldConfig.Defaults.Thresholds = steps(plain)
-	return p
+	return p.words(mapMissing("no data", nothing)).whenEmpty("no data")
 }
 
 // curve shows figures over time. It draws no line through what is missing.
@@ -81,7 +84,7 @@ func curve(s size, title, description string) *Panel {
 		"tooltip": map[string]any{"mode": "multi", "sort": "desc"},
 	}
 	p.FieldConfig.Defaults.NoValue = "no data"
-	p.FieldConfig.Defaults.Color = byName()
+	p.FieldConfig.Defaults.Color = inOrder()
 	p.FieldConfig.Defaults.Custom = map[string]any{
 		"drawStyle": "line", "lineInterpolation": "linear", "lineWidth": 2, "fillOpacity": 0, "gradientMode": "none",
 		"showPoints": "auto", "pointSize": 4, "spanNulls": false, "axisPlacement": "auto", "axisSoftMin": 0,
@@ -188,6 +191,19 @@ func (p *Panel) leadsTo(links ...Link) *Panel {
 // series sets what is particular to the series of a name.
 func (p *Panel) series(name string, properties ...Property) *Panel {
 	p.FieldConfig.Overrides = append(p.FieldConfig.Overrides, Override{Matcher{"byName", name}, properties})
+	return p
+}
+
+// tellApart gives series of known names colours, and words in their place.
+func (p *Panel) tellApart(names, words []string) *Panel {
+	for i, name := range names {
+		color := inColor(palette()[i%len(palette())])
+		if words == nil {
+			p.series(name, color)
+		} else {
+			p.series(name, color, Property{"displayName", words[i]})
+		}
+	}
 	return p
 }
 

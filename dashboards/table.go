@@ -18,7 +18,7 @@ func table(s size, title, description string, columns ...column) *Panel {
 	p.FieldConfig.Defaults.Color = byThresholds()
 	p.FieldConfig.Defaults.Thresholds = steps(plain)
 	p.FieldConfig.Defaults.Custom = map[string]any{
-		"align": "auto", "filterable": false, "inspect": false, "wrapHeaderText": true,
+		"align": "auto", "filterable": false, "inspect": false,
 		"cellOptions": map[string]any{"type": "auto"},
 	}
 	names, index, rename := []string{}, map[string]int{}, map[string]string{}
@@ -52,7 +52,8 @@ func table(s size, title, description string, columns ...column) *Panel {
 }
 
 func (c column) all() []Property {
-	var all []Property
+	// What a table says when it is empty stands in its empty cells, too, unless they have a text of their own.
+	all := []Property{{"noValue", "–"}}
 	if c.width > 0 {
 		all = append(all, Property{"custom.width", c.width})
 	}
@@ -78,9 +79,13 @@ func value(expr, title string, width int, properties ...Property) column {
 	return column{expr: expr, title: title, width: width, properties: properties}
 }
 
-// sorted orders the rows, the largest first.
-func (p *Panel) sorted(title string) *Panel {
-	p.Options["sortBy"] = []map[string]any{{"displayName": title, "desc": true}}
+// sorted orders the rows, the largest first, and by name where they are equal.
+func (p *Panel) sorted(title string, then ...string) *Panel {
+	by := []map[string]any{{"displayName": title, "desc": true}}
+	for _, title := range then {
+		by = append(by, map[string]any{"displayName": title, "desc": false})
+	}
+	p.Options["sortBy"] = by
 	return p
 }
 

@@ -10,13 +10,14 @@ func users() Dashboard {
 			foundOrNone()).words(mapValue(0, "none", compliant), mapValue(noneKnown, "none known", unknown)).
 			thresholds(steps(compliant, from(1, breach))).unit(count),
 		tile(size{4, 4}, "Longest", "For how long the oldest of them has been a finding.",
-			`max(`+inDays(foundExprOf(notDue))+`)`).unit(days).decimals(0).thresholds(steps(breach)).whenEmpty("–"),
+			lines(`max(`+inDays(foundExprOf(notDue))+`)`, `or`, `-`+someoneKnown)).unit(days).decimals(0).words(mapValue(-1, "–", plain), mapUnderOne()).thresholds(steps(breach)),
 		tile(size{4, 4}, "Due soon", "Keys that must be replaced soon.",
 			lines(`count(`+foundExprOf(`rule="key_rotation_due"`)+`)`, `or`, `0 * `+someoneKnown)).
 			words(mapValue(0, "none", compliant)).thresholds(steps(compliant, from(1, warned))).unit(count),
-		tile(size{4, 4}, "Exempted", "Verdicts of the chosen accounts and rules that an exemption excuses, of all users.",
-			`sum(`+verdicts(`rule=~"$rule"`, `verdict="exempted"`)+`)`).words(mapValue(0, "none", plain)).thresholds(steps(exempted)).unit(count),
-		tile(size{4, 4}, "Unknown verdicts", "Verdicts of the chosen accounts and rules that could not be given, of all users.",
+		tile(size{4, 4}, "Exemptions", "Exemptions of these users from these rules that have not ended.",
+			lines(`count(`+exemptionEnds+` > time())`, `or`, `0 * `+someoneKnown)).
+			words(mapValue(0, "none", plain)).thresholds(steps(exempted)).unit(count),
+		tile(size{4, 4}, "Unknown, all users", "Verdicts of the chosen accounts and rules that could not be given, of all users.",
 			`sum(`+verdicts(`rule=~"$rule"`, `verdict="unknown"`)+`)`).words(mapValue(0, "none", compliant)).thresholds(steps(unknown)).unit(count),
 		staleTile(),
 
@@ -131,16 +132,17 @@ func findingsTable() *Panel {
 	const anchor = `"([a-z]+)_([a-z]+)_?([a-z]*)_?([a-z]*)_?([a-z]*)"`
 	found := `topk(100, ` + inDays(findings(ofOwner, `rule=~"$rule"`)) + `)`
 	all := named(found, "account_id, rule, user_name, access_key_id, user_owner")
-	nothing := func(word, condition string) string {
-		return `label_replace(` + someoneKnown + ` * (0 / 0) and on () (sum(` + verdicts(`rule=~"$rule"`, `verdict="unknown"`) + `) ` + condition + `), "rule", "` + word + `", "", "")`
+	nothing := func(word, anchor, condition string) string {
+		row := someoneKnown + ` * (0 / 0) and on () (sum(` + verdicts(`rule=~"$rule"`, `verdict="unknown"`) + `) ` + condition + `)`
+		return `label_replace(label_replace(` + row + `, "rule", "` + word + `", "", ""), "anchor", "` + anchor + `", "", "")`
 	}
 	return table(size{24, 13}, "Findings",
 		"What is in breach now, the longest first, a hundred at most. Follow a rule to its runbook, a user to the AWS console or to what else there is about them.",
 		label("rule", "Rule", 240, append(coloured(steps(plain)), inWords(mapRules(), mapText("none", "No findings", compliant), mapText("none known", "None known: some could not be judged", unknown)),
 			withLinks(Link{Title: "Runbook", URL: "${runbooks}#iam${__data.fields.Anchor}", TargetBlank: true}))...),
 		value(lines(`label_replace(`, all, `, "anchor", "$1$2$3$4$5", "rule", `+anchor+`)`,
-			`or on ()`, nothing("none", "== 0"), `or on ()`, nothing("none known", "> 0")),
-			"Open for", 110, coloured(steps(plain))...).with(inUnit(days), inDecimals(1), inWords(mapMissing("–", plain))),
+			`or on ()`, nothing("none", "none", "== 0"), `or on ()`, nothing("none known", "verdictsunknown", "> 0")),
+			"Open for", 95, coloured(steps(plain))...).with(inUnit(days), inDecimals(0), inWords(mapMissing("–", plain), mapUnderOne())),
 		label("user_name", "User", 0, withLinks(consoleLink(), userLink())),
 		label("access_key_id", "Access key", 210),
 		label("user_owner", "Owner", 170, inWords(mapOwners()...)),
@@ -178,38 +180,38 @@ or on (account_id, user_name) 3 * group` + perUser + `(aws_iam_user_info{` + ofL
 	left := coloured(steps(breach, from(0, warned), from(14, plain)))
 	return table(size{24, 14}, "Users and keys",
 		"The users that the filters let through, with a row for each access key: those with the oldest findings or, once a name is typed in or an owner chosen, those that match; fifty names at most. "+
-			"'Unknown' is what AWS has not told yet.",
-		label("user_name", "User", 0, withLinks(consoleLink(), userLink())),
-		label("user_owner", "Owner", 125, inWords(mapOwners()...)),
-		label("class", "Class", 90, inWords(mapText("unknown", "unknown", unknown))),
+			"'Unknown' is what AWS has not told yet. Rotate in, use in and exempt are the days that are left.",
+		label("user_name", "User", 0, withLinks(consoleLink(), userLink()), Property{"custom.minWidth", 120}),
+		label("user_owner", "Owner", 92, inWords(mapOwners()...)),
+		label("class", "Class", 84, inWords(mapText("unknown", "unknown", unknown))),
 		value(ofEachRow(lines(`(`+user("aws_iam_user_console_access")+` == 0)`,
 			`or 2 - `+user("aws_iam_user_mfa_enabled"),
-			`or 3 * `+user("aws_iam_user_console_access"))), "Console", 110, coloured(steps(plain))...).
-			with(inWords(mapValue(0, "no", plain), mapValue(1, "with MFA", plain), mapValue(2, "without MFA", breach), mapValue(3, "MFA unknown", unknown), mapMissing("unknown", unknown))),
+			`or 3 * `+user("aws_iam_user_console_access"))), "Console", 74, coloured(steps(plain))...).
+			with(inWords(mapValue(0, "no", plain), mapValue(1, "MFA", plain), mapValue(2, "no MFA", breach), mapValue(3, "MFA?", unknown), mapMissing("unknown", unknown))),
 		label("access_key_id", "Access key", 205),
-		value(lines(`(`+row+`)`, `* on (account_id, user_name) group_left (class, user_owner)`, info), "State", 80, coloured(steps(plain))...).
+		value(lines(`(`+row+`)`, `* on (account_id, user_name) group_left (class, user_owner)`, info), "State", 64, coloured(steps(plain))...).
 			with(inWords(mapValue(keyInactive, "inactive", plain), mapValue(keyActive, "active", plain), mapValue(keyNone, "no keys", plain), mapValue(keyUnknown, "unknown", unknown))),
-		value(inDays(key("aws_iam_access_key_created_timestamp_seconds")), "Age", 70, inUnit(days), inDecimals(0)),
-		value(until(`(`+key("aws_iam_access_key_rotation_deadline_timestamp_seconds")+active+`)`), "Replace in", 85, left...).with(inUnit(days), inDecimals(0)),
+		value(inDays(key("aws_iam_access_key_created_timestamp_seconds")), "Age", 66, inUnit(days), inDecimals(0), inWords(mapUnderOne())),
+		value(until(`(`+key("aws_iam_access_key_rotation_deadline_timestamp_seconds")+active+`)`), "Rotate in", 80, left...).with(inUnit(days), inDecimals(0), inWords(mapMissing("–", plain))),
 		value(lines(inDays(key("aws_iam_access_key_last_used_timestamp_seconds")),
 			`or -(`+key("aws_iam_access_key_used")+` == 0) - 1`,
-			`or -2 * group by (account_id, user_name, access_key_id) (aws_iam_access_key_active{`+ofListed+`})`), "Used before", 95, coloured(steps(plain))...).
-			with(inUnit(days), inDecimals(0), inWords(mapValue(-1, "never used", warned), mapValue(-2, "unknown", unknown))),
-		label("service", "Service", 95),
+			`or -2 * group by (account_id, user_name, access_key_id) (aws_iam_access_key_active{`+ofListed+`})`), "Last used", 90, coloured(steps(plain))...).
+			with(inUnit(days), inDecimals(0), inWords(mapValue(-1, "never used", warned), mapValue(-2, "unknown", unknown), mapUnderOne())),
+		label("service", "Service", 82),
 		labelsOf(`group by (account_id, user_name, access_key_id, service) (aws_iam_access_key_last_used_info{`+ofListed+`})`),
-		value(until(`(`+key("aws_iam_access_key_unused_deadline_timestamp_seconds")+active+`)`), "Use within", 85, left...).with(inUnit(days), inDecimals(0)),
-		value(ofEachRow(`count`+perUser+`(`+findings(ofListed)+`)`), "Findings", 75, coloured(steps(breach))...),
+		value(until(`(`+key("aws_iam_access_key_unused_deadline_timestamp_seconds")+active+`)`), "Use in", 66, left...).with(inUnit(days), inDecimals(0), inWords(mapMissing("–", plain))),
 		value(ofEachRow(until(`(min`+perUser+`(aws_iam_exemption_expiry_timestamp_seconds{`+ofListed+`} > time()) or max`+perUser+`(aws_iam_exemption_expiry_timestamp_seconds{`+ofListed+`}))`)),
-			"Exempt for", 90, coloured(steps(breach, from(0, exempted)))...).with(inUnit(days), inDecimals(0)),
-		label("account_id", "Account", 120),
-	).whenEmpty("Nobody to show: no user matches, or none has a finding. Type a name, or a part of it, above")
+			"Exempt", 70, coloured(steps(breach, from(0, exempted)))...).with(inUnit(days), inDecimals(0), inWords(mapMissing("–", plain))),
+		label("account_id", "Account", 122),
+	).sorted("Age", "User").whenEmpty("Nobody to show. Type a name, or a part of it, above")
 }
 
+const exemptionEnds = `max by (account_id, user_name, rule) (aws_iam_exemption_expiry_timestamp_seconds{` + ofUser + `, rule=~"$rule"})`
+
 func exemptionsTable() *Panel {
-	const expiry = `max by (account_id, user_name, rule) (aws_iam_exemption_expiry_timestamp_seconds{` + ofUser + `, rule=~"$rule"})`
 	return table(size{24, 8}, "Exemptions",
 		"Who is excused from which rule, and for how much longer; those that end first, a hundred at most. Negative: ended, and the rule applies again. The reasons stand on the exporter's own page.",
-		value(`bottomk(100, `+until(expiry)+`)`, "Ends in", 110, coloured(steps(breach, from(0, warned), from(14, exempted)))...).with(inUnit(days), inDecimals(0)),
+		value(`bottomk(100, `+until(exemptionEnds)+`)`, "Ends in", 110, coloured(steps(breach, from(0, warned), from(14, exempted)))...).with(inUnit(days), inDecimals(0)),
 		label("rule", "Rule", 260, inWords(mapRules())),
 		label("user_name", "User", 0, withLinks(userLink())),
 		label("account_id", "Account", 130),
