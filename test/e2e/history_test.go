@@ -73,20 +73,34 @@ func pasts() []past {
 	return all
 }
 
+// fine is how long before the end recordings get frequent.
+const fine = 100 * day
+
 // times returns when the past was recorded, oldest first: every hour of the last
 // hundred days, every six before.
 func (p past) times(end time.Time) []time.Time {
-	const fine = 100 * day
 	var all []time.Time
-	for ago := p.began; ago >= 0; {
-		all = append(all, end.Add(-ago))
-		if ago > fine {
-			ago -= 6 * time.Hour
+	for at := end.Add(-p.began); !at.After(end); {
+		all = append(all, at)
+		if end.Sub(at) > fine {
+			at = at.Add(6 * time.Hour)
 		} else {
-			ago -= time.Hour
+			at = at.Add(time.Hour)
 		}
 	}
 	return all
+}
+
+// last returns the last of the times that is not after another.
+func (p past) last(at, end time.Time) time.Time {
+	ago, every := end.Sub(at), time.Hour
+	if ago > fine {
+		every = 6 * time.Hour
+	}
+	if ago = (ago + every - 1) / every * every; ago > p.began {
+		return time.Time{}
+	}
+	return end.Add(-ago)
 }
 
 // figures are what is recorded of an account at one time. While AWS cannot be
@@ -352,6 +366,26 @@ func TestPasts(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestLast(t *testing.T) {
+	end := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
+	p := pasts()[2]
+	for name, c := range map[string]struct{ ago, want time.Duration }{
+		"the end":      {0, 0},
+		"a minute ago": {time.Minute, time.Hour},
+		"an hour ago":  {time.Hour, time.Hour},
+		"long ago":     {200*day + time.Minute, 200*day + 6*time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := p.last(end.Add(-c.ago), end); !got.Equal(end.Add(-c.want)) || !slices.ContainsFunc(p.times(end), got.Equal) {
+				t.Errorf("the last recording is from %s before the end, want %s", end.Sub(got), c.want)
+			}
+		})
+	}
+	if got := p.last(end.Add(-p.began-time.Second), end); !got.IsZero() {
+		t.Errorf("there is a recording from before the beginning, of %s", got)
 	}
 }
 

@@ -101,17 +101,17 @@ func (s *stage) configuration(t *testing.T, address string) string {
 		`["exporter:10190"]`:           "[" + strings.Join(targets, ", ") + "]\n    metric_relabel_configs:" + rename.String(),
 		"localhost:9090":               address,
 		`["alertmanager:9093"]`:        "[]",
-		"scrape_interval: 15s":         "scrape_interval: 1s",
+		"scrape_interval: 15s":         "scrape_interval: 3s",
 		"../../../alerts/*.rules.yaml": "./*.rules.yaml",
 	})
 }
 
-// awaitLife waits until the living accounts are scraped and recorded.
+// awaitLife waits until the living accounts have been recorded for a moment.
 func (s *stage) awaitLife(t *testing.T) {
 	t.Helper()
 	var counts []string
 	for _, name := range recordNames(t) {
-		counts = append(counts, fmt.Sprintf("count(timestamp(%s) > %d)", name, s.end.Unix()))
+		counts = append(counts, fmt.Sprintf("count(timestamp(%s offset 5s) > %d)", name, s.end.Unix()))
 	}
 	eventually(t, time.Minute, func(ctx context.Context) error {
 		recorded, err := query(ctx, s.url, strings.Join(counts, " + "))
