@@ -182,8 +182,8 @@ or on (account_id, user_name) 3 * group` + perUser + `(aws_iam_user_info{` + ofL
 		"The users that the filters let through, with a row for each access key: those with the oldest findings or, once a name is typed in or an owner chosen, those that match; fifty names at most. "+
 			"'Unknown' is what AWS has not told yet. Rotate in, use in and exempt are the days that are left.",
 		label("user_name", "User", 0, withLinks(consoleLink(), userLink()), Property{"custom.minWidth", 120}),
-		label("user_owner", "Owner", 92, inWords(mapOwners()...)),
-		label("class", "Class", 84, inWords(mapText("unknown", "unknown", unknown))),
+		label("user_owner", "Owner", 86, inWords(mapOwners()...)),
+		label("class", "Class", 78, inWords(mapText("unknown", "unknown", unknown))),
 		value(ofEachRow(lines(`(`+user("aws_iam_user_console_access")+` == 0)`,
 			`or 2 - `+user("aws_iam_user_mfa_enabled"),
 			`or 3 * `+user("aws_iam_user_console_access"))), "Console", 74, coloured(steps(plain))...).
@@ -195,9 +195,9 @@ or on (account_id, user_name) 3 * group` + perUser + `(aws_iam_user_info{` + ofL
 		value(until(`(`+key("aws_iam_access_key_rotation_deadline_timestamp_seconds")+active+`)`), "Rotate in", 80, left...).with(inUnit(days), inDecimals(0), inWords(mapMissing("–", plain))),
 		value(lines(inDays(key("aws_iam_access_key_last_used_timestamp_seconds")),
 			`or -(`+key("aws_iam_access_key_used")+` == 0) - 1`,
-			`or -2 * group by (account_id, user_name, access_key_id) (aws_iam_access_key_active{`+ofListed+`})`), "Last used", 90, coloured(steps(plain))...).
+			`or -2 * group by (account_id, user_name, access_key_id) (aws_iam_access_key_active{`+ofListed+`})`), "Last used", 88, coloured(steps(plain))...).
 			with(inUnit(days), inDecimals(0), inWords(mapValue(-1, "never used", warned), mapValue(-2, "unknown", unknown), mapUnderOne())),
-		label("service", "Service", 82),
+		label("service", "Service", 106),
 		labelsOf(`group by (account_id, user_name, access_key_id, service) (aws_iam_access_key_last_used_info{`+ofListed+`})`),
 		value(until(`(`+key("aws_iam_access_key_unused_deadline_timestamp_seconds")+active+`)`), "Use in", 66, left...).with(inUnit(days), inDecimals(0), inWords(mapMissing("–", plain))),
 		value(ofEachRow(until(`(min`+perUser+`(aws_iam_exemption_expiry_timestamp_seconds{`+ofListed+`} > time()) or max`+perUser+`(aws_iam_exemption_expiry_timestamp_seconds{`+ofListed+`}))`)),
