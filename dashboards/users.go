@@ -14,7 +14,7 @@ func users() Dashboard {
 		tile(size{4, 4}, "Due soon", "Keys that must be replaced soon.",
 			lines(`count(`+foundExprOf(`rule="key_rotation_due"`)+`)`, `or`, `0 * `+someoneKnown)).
 			words(mapValue(0, "none", compliant)).thresholds(steps(compliant, from(1, warned))).unit(count),
-		tile(size{4, 4}, "Exemptions", "Exemptions of these users from these rules that have not ended.",
+		tile(size{4, 4}, "Exempted", "Exemptions of these users from these rules that have not ended.",
 			lines(`count(`+exemptionEnds+` > time())`, `or`, `0 * `+someoneKnown)).
 			words(mapValue(0, "none", plain)).thresholds(steps(exempted)).unit(count),
 		tile(size{4, 4}, "Unknown, all users", "Verdicts of the chosen accounts and rules that could not be given, of all users.",
