@@ -89,9 +89,12 @@ func (s *stage) open(t *testing.T, d dashboard, v view) *opened {
 	// What is two seconds old is complete: no scrape takes that long.
 	o := &opened{d, v, s.url, time.Now().Add(-2 * time.Second), settings{}}
 	for _, variable := range d.Templating.List {
-		options, err := o.options(t.Context(), variable)
+		options, read, err := o.options(t.Context(), variable)
 		if err != nil {
 			t.Fatalf("variable %s: %v", variable.Name, err)
+		}
+		if read > 0 {
+			t.Logf("variable %s: %d options of %d samples", variable.Name, len(options), read)
 		}
 		if len(options) > mostRows {
 			t.Errorf("variable %s has %d options, want at most %d", variable.Name, len(options), mostRows)
@@ -118,43 +121,53 @@ func (v view) choice(of variable) []string {
 	return chosen
 }
 
-// options returns the choices of a variable that Prometheus is asked for.
-func (o *opened) options(ctx context.Context, v variable) ([]string, error) {
+// options returns the choices of a variable that Prometheus is asked for, and how
+// many samples were read for them.
+func (o *opened) options(ctx context.Context, v variable) (options []string, read int, err error) {
 	switch v.Type {
 	case "datasource", "custom", "textbox", "constant":
-		return nil, nil
+		return nil, 0, nil
 	case "query":
 	default:
-		return nil, fmt.Errorf("the type %s is unknown here", v.Type)
+		return nil, 0, fmt.Errorf("the type %s is unknown here", v.Type)
 	}
 	query, err := o.vars.fill(string(v.Query))
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	var answers []string
 	if m := labelValues.FindStringSubmatch(query); m != nil {
-		shown, err := o.spanOf(panel{}, o.now)
-		if err != nil {
-			return nil, err
-		}
-		params := url.Values{"match[]": {m[1]}, "start": {stamp(shown.from)}, "end": {stamp(shown.to)}}
-		if err := o.ask(ctx, "label/"+m[2]+"/values", params, &answers); err != nil {
-			return nil, err
-		}
-		return v.options(answers)
+		answers, err = o.labelValues(ctx, m[1], m[2])
+	} else if m := queryResult.FindStringSubmatch(query); m != nil {
+		answers, read, err = o.queryResult(ctx, m[1])
+	} else {
+		err = fmt.Errorf("the query %s is unknown here", query)
 	}
-	m := queryResult.FindStringSubmatch(query)
-	if m == nil {
-		return nil, fmt.Errorf("the query %s is unknown here", query)
+	if err != nil {
+		return nil, 0, err
 	}
-	vector, err := o.instant(ctx, m[1])
+	options, err = v.options(answers)
+	return options, read, err
+}
+
+// labelValues returns the values that a label has had in the series.
+func (o *opened) labelValues(ctx context.Context, series, label string) (values []string, err error) {
+	shown, err := o.spanOf(panel{}, o.now)
 	if err != nil {
 		return nil, err
 	}
-	for _, sample := range vector.samples {
-		answers = append(answers, asResult(sample))
+	params := url.Values{"match[]": {series}, "start": {stamp(shown.from)}, "end": {stamp(shown.to)}}
+	err = o.ask(ctx, "label/"+label+"/values", params, &values)
+	return values, err
+}
+
+// queryResult returns the samples of a query as texts, and how many were read.
+func (o *opened) queryResult(ctx context.Context, expr string) (texts []string, read int, err error) {
+	a, err := o.instant(ctx, expr)
+	for _, sample := range a.samples {
+		texts = append(texts, asResult(sample))
 	}
-	return v.options(answers)
+	return texts, a.read, err
 }
 
 func stamp(t time.Time) string { return strconv.FormatFloat(float64(t.UnixMilli())/1000, 'f', 3, 64) }

@@ -30,14 +30,27 @@ func TestPreview(t *testing.T) {
 		<-ctx.Done()
 		return
 	}
-	out, err := filepath.Abs(cmp.Or(os.Getenv("PREVIEW_OUT"), picturesFolder))
-	if err != nil {
-		t.Fatal(err)
+	files, err := filepath.Glob(dashboardsPattern)
+	if err != nil || len(files) == 0 {
+		t.Fatalf("find %s: %d files, error %v", dashboardsPattern, len(files), err)
 	}
-	draw := exec.CommandContext(t.Context(), "node", "render.mjs", "--prometheus", s.url, "--out", out)
+	args := []string{"render.mjs", "--prometheus", s.url, "--out", absolute(t, cmp.Or(os.Getenv("PREVIEW_OUT"), picturesFolder))}
+	for _, file := range files {
+		args = append(args, "--dashboards", absolute(t, file))
+	}
+	draw := exec.CommandContext(t.Context(), "node", args...)
 	draw.Dir = previewFolder
 	draw.Stdout, draw.Stderr = os.Stdout, os.Stderr
 	if err := draw.Run(); err != nil {
 		t.Errorf("draw the dashboards: %v (has `npm ci` been run in dashboards/preview?)", err)
 	}
+}
+
+func absolute(t *testing.T, path string) string {
+	t.Helper()
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return absolute
 }
