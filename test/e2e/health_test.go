@@ -15,11 +15,11 @@ import (
 // shift is the made-up last day of the exporter of one account, which has 5,000
 // users: how it read AWS, and how Prometheus scraped it.
 type shift struct {
-	account, name string
-	instance      string // the address that Prometheus scrapes
-	end           time.Time
-	throttled     period // before the end
-	failures      []time.Duration
+	past
+	end       time.Time
+	load      float64 // on its machine, as a factor
+	throttled period  // before the end
+	failures  []time.Duration
 }
 
 const (
@@ -28,9 +28,10 @@ const (
 )
 
 // newShift returns the last day of an account; only production has had trouble.
-func newShift(p past, instance string, end time.Time) shift {
-	s := shift{account: p.account, name: p.name, instance: instance, end: end}
+func newShift(p past, end time.Time) shift {
+	s := shift{past: p, end: end, load: map[string]float64{"staging": 0.85, "sandbox": 0.7}[p.name]}
 	if p.name == "production" {
+		s.load = 1
 		s.throttled = period{4 * time.Hour, 3 * time.Hour}
 		s.failures = []time.Duration{220 * time.Minute, 200 * time.Minute}
 	}
@@ -81,6 +82,10 @@ func (s shift) pass(c *counters, ago time.Duration) {
 	every(30*time.Minute, 1, "GetAccessKeyLastUsed")
 	every(4*time.Hour, 2, "GenerateCredentialReport")
 	every(4*time.Hour, 1, "GetCredentialReport")
+	if ago%(7*time.Hour) == 0 { // AWS fails now and then, which a retry mends
+		c.requests["ListUsers"]++
+		c.errors["ListUsers"]++
+	}
 	if s.throttled.includes(ago) {
 		c.requests["ListAccessKeys"] += 11
 		c.errors["ListAccessKeys"] += 2
@@ -102,7 +107,7 @@ func (s shift) pass(c *counters, ago time.Duration) {
 func (s shift) writeScrape(w *openMetrics, c counters, ago time.Duration) {
 	at := s.end.Add(-ago)
 	put := func(name string, value float64, labels ...string) {
-		w.sample(name, value, at, append(labels, "job", "aws_iam", "instance", s.instance)...)
+		w.sample(name, value, at, append(labels, "job", "aws_iam", "instance", s.instance())...)
 	}
 	if ago == restarted {
 		put("up", 0)
@@ -112,11 +117,11 @@ func (s shift) writeScrape(w *openMetrics, c counters, ago time.Duration) {
 	}
 	n := ago / scrapeEvery
 	put("up", 1)
-	put("scrape_duration_seconds", 0.5+0.02*float64(n*7%11))
-	put("scrape_samples_scraped", 84_812)
+	put("scrape_duration_seconds", s.load*(0.5+0.02*float64(n*7%11)))
+	put("scrape_samples_scraped", 84_812*s.load)
 	put("process_start_time_seconds", float64(c.started.Unix()))
-	put("process_cpu_seconds_total", c.cpuSeconds)
-	put("process_resident_memory_bytes", 1e6*(180+float64(n*5%23)))
+	put("process_cpu_seconds_total", s.load*c.cpuSeconds)
+	put("process_resident_memory_bytes", s.load*1e6*(180+float64(n*5%23)))
 	s.putAccount(put, c, at)
 	putCalls(put, c)
 }
@@ -128,7 +133,7 @@ func (s shift) putAccount(put func(string, float64, ...string), c counters, at t
 	}
 	account("info", 1, "account_name", s.name, "partition", "aws")
 	account("refreshes_total", float64(c.refreshes))
-	account("refresh_duration_seconds", 2.4+0.3*float64(c.refreshes%5))
+	account("refresh_duration_seconds", s.load*(2.4+0.3*float64(c.refreshes%5)))
 	account("credential_report_usable", 1)
 	for _, reason := range inventory.Reasons() {
 		failed := 0
@@ -195,16 +200,17 @@ func putCalls(put func(string, float64, ...string), c counters) {
 // TestShift counts what a day comes to.
 func TestShift(t *testing.T) {
 	end := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
-	s := newShift(pasts()[0], "localhost:10190", end)
+	s := newShift(pasts()[0], end)
 	c := newCounters(end.Add(-day))
 	for ago := day - scrapeEvery; ago >= 0; ago -= scrapeEvery {
 		s.pass(&c, ago)
 	}
 	got := maps.Clone(c.requests)
-	got["throttled"], got["refreshes"], got["failed refreshes"] = c.throttles["ListAccessKeys"], c.refreshes, c.failed
+	got["throttled"], got["failed"] = c.throttles["ListAccessKeys"], c.errors["ListUsers"]
+	got["refreshes"], got["failed refreshes"] = c.refreshes, c.failed
 	want := map[string]int{
 		"ListAccessKeys":                 4 * (21*(1440-60) + 11*60),
-		"ListUsers":                      5 * 288,
+		"ListUsers":                      5*288 + 4,
 		"GetLoginProfile":                720,
 		"GetAccountAuthorizationDetails": 120,
 		"GetAccessKeyLastUsed":           48,
@@ -212,6 +218,7 @@ func TestShift(t *testing.T) {
 		"GetCredentialReport":            6,
 		"GetCallerIdentity":              1,
 		"throttled":                      8 * 60,
+		"failed":                         4,
 		"refreshes":                      288,
 		"failed refreshes":               2,
 	}

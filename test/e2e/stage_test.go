@@ -67,9 +67,8 @@ func (s *stage) importHistory(t *testing.T, data string) {
 		p.write(w, s.end)
 	}
 	for _, p := range pasts() {
-		instance := strings.TrimPrefix(s.exporters[p.account].url, "http://")
-		p.writeVerdicts(w, instance, s.end)
-		newShift(p, instance, s.end).write(w)
+		p.writeVerdicts(w, s.end)
+		newShift(p, s.end).write(w)
 	}
 	if err := w.end(); err != nil {
 		t.Fatalf("write %s: %v", path, err)
@@ -86,19 +85,19 @@ func (s *stage) importHistory(t *testing.T, data string) {
 // replaced, the interval is shortened, and the demo's account is renamed.
 func (s *stage) configuration(t *testing.T, address string) string {
 	t.Helper()
-	var targets []string
-	var rename strings.Builder
+	var targets, rename strings.Builder
 	for _, p := range pasts() {
-		target := strings.TrimPrefix(s.exporters[p.account].url, "http://")
-		targets = append(targets, fmt.Sprintf("%q", target))
+		fmt.Fprintf(&targets, `
+      - targets: [%q]
+        labels: {instance: %q}`, strings.TrimPrefix(s.exporters[p.account].url, "http://"), p.instance())
 		fmt.Fprintf(&rename, `
       - {source_labels: [arn, instance], regex: "arn:aws:iam::%[1]s:(.+);%[2]s", target_label: arn, replacement: "arn:aws:iam::%[3]s:$1"}
       - {source_labels: [account_id, instance], regex: "%[1]s;%[2]s", target_label: account_id, replacement: "%[3]s"}
       - {source_labels: [__name__, account_id], regex: "aws_iam_account_info;%[3]s", target_label: account_name, replacement: %[4]s}`,
-			demoAccount, target, p.account, p.name)
+			demoAccount, p.instance(), p.account, p.name)
 	}
 	return replaced(t, composedConfig, readFile(t, composedConfig), map[string]string{
-		`["exporter:10190"]`:           "[" + strings.Join(targets, ", ") + "]\n    metric_relabel_configs:" + rename.String(),
+		"\n      - targets: [\"exporter:10190\"]": targets.String() + "\n    metric_relabel_configs:" + rename.String(),
 		"localhost:9090":               address,
 		`["alertmanager:9093"]`:        "[]",
 		"scrape_interval: 15s":         "scrape_interval: 3s",
