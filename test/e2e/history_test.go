@@ -323,24 +323,22 @@ func newOpenMetrics(w io.Writer) *openMetrics { return &openMetrics{bufio.NewWri
 // sample writes a sample of the series with these labels, told as names and
 // values in turn. What goes wrong, end tells.
 func (w *openMetrics) sample(name string, value float64, at time.Time, labels ...string) {
-	w.WriteString(name)
+	line := append(w.AvailableBuffer(), name...)
 	separator := byte('{')
 	for i := 0; i < len(labels); i += 2 {
-		w.WriteByte(separator)
-		w.WriteString(labels[i])
-		w.WriteByte('=')
-		w.Write(strconv.AppendQuote(w.AvailableBuffer(), labels[i+1]))
+		line = append(line, separator)
+		line = append(append(line, labels[i]...), '=')
+		line = strconv.AppendQuote(line, labels[i+1])
 		separator = ','
 	}
-	w.WriteString("} ")
-	w.Write(strconv.AppendFloat(w.AvailableBuffer(), value, 'g', -1, 64))
-	w.WriteByte(' ')
-	w.Write(strconv.AppendInt(w.AvailableBuffer(), at.Unix(), 10))
-	w.WriteByte('\n')
+	line = append(line, "} "...)
+	line = append(strconv.AppendFloat(line, value, 'g', -1, 64), ' ')
+	line = append(strconv.AppendInt(line, at.Unix(), 10), '\n')
+	_, _ = w.Write(line)
 }
 
 func (w *openMetrics) end() error {
-	w.WriteString("# EOF\n")
+	_, _ = w.WriteString("# EOF\n")
 	return w.Flush()
 }
 
