@@ -38,7 +38,7 @@ func compliance() Dashboard {
 				"A gap means that nothing was recorded, because facts were out of date or nothing was scraped: never that all was well. "+
 				"Where fewer accounts are recorded (dotted), the sums fall without anything having been mended."),
 		verdictTrend(size{12, 9}, "Not compliant, five years",
-			"The same over five years. A step can be a changed limit, a new rule or class as well as changed keys.").since("5y"),
+			"The same over five years. A step can be a changed limit, a new rule or class as well as changed keys.").overYears(),
 		ruleTrend(),
 		shareTrend(),
 
@@ -122,10 +122,10 @@ func verdictTrend(s size, title, description string) *Panel {
 	p := curve(s, title, description).ofTrends().stacked().unit(count).decimals(0).
 		whenEmpty(noRecordings)
 	for _, v := range []struct{ verdict, color string }{{"breach", breach}, {"exempted", exempted}, {"unknown", unknown}} {
-		p.plot(`sum(last_over_time(account:aws_iam_account_verdicts{`+recorded+`, `+notDue+`, verdict="`+v.verdict+`"}[$__interval]))`, v.verdict).
+		p.plot(`sum(last_over_time(account:aws_iam_account_verdicts{`+recorded+`, `+notDue+`, verdict="`+v.verdict+`"}[1h]))`, v.verdict).
 			series(v.verdict, inColor(v.color))
 	}
-	return p.plot(`count(last_over_time(account:aws_iam_account_users{`+recorded+`}[$__interval]))`, "accounts recorded").
+	return p.plot(`count(last_over_time(account:aws_iam_account_users{`+recorded+`}[1h]))`, "accounts recorded").
 		series("accounts recorded", inColor(plain), Property{"custom.axisPlacement", "right"}, Property{"custom.axisLabel", "accounts"},
 			Property{"custom.stacking", map[string]any{"mode": "none", "group": "B"}}, Property{"custom.fillOpacity", 0},
 			Property{"custom.lineStyle", map[string]any{"fill": "dot", "dash": []int{2, 6}}})
@@ -133,7 +133,7 @@ func verdictTrend(s size, title, description string) *Panel {
 
 func ruleTrend() *Panel {
 	return curve(size{12, 9}, "Breaches by rule", "What was in breach of each rule, over the time that is chosen above.").ofTrends().
-		plot(`sum by (rule) (last_over_time(account:aws_iam_account_verdicts{`+recorded+`, verdict="breach"}[$__interval]))`, "{{rule}}").
+		plot(`sum by (rule) (last_over_time(account:aws_iam_account_verdicts{`+recorded+`, verdict="breach"}[1h]))`, "{{rule}}").
 		withTable("lastNotNull").unit(count).decimals(0).whenEmpty(noRecordings).ruleNames()
 }
 
@@ -141,7 +141,7 @@ func ruleTrend() *Panel {
 func shareTrend() *Panel {
 	p := curve(size{12, 9}, "Share compliant, five years",
 		"Compliant verdicts of all verdicts: under all rules but the early warning, and under the two that matter most. Exempted and unknown are no success.").
-		ofTrends().since("5y").unit(share).decimals(1).whenEmpty(noRecordings)
+		ofTrends().overYears().unit(share).decimals(1).whenEmpty(noRecordings)
 	delete(p.FieldConfig.Defaults.Custom, "axisSoftMin") // it is near the top that shares differ
 	for i, of := range []struct{ words, rules string }{
 		{"all rules", notDue},
@@ -149,7 +149,7 @@ func shareTrend() *Panel {
 		{"no keys beside console access", `rule="console_user_with_active_keys"`},
 	} {
 		sum := func(matchers string) string {
-			return `sum(last_over_time(account:aws_iam_account_verdicts{` + recorded + `, ` + matchers + `}[$__interval]))`
+			return `sum(last_over_time(account:aws_iam_account_verdicts{` + recorded + `, ` + matchers + `}[1h]))`
 		}
 		p.plot(sum(of.rules+`, verdict="compliant"`)+` / `+sum(of.rules), of.words).series(of.words, inColor(palette()[i]))
 	}
@@ -161,8 +161,8 @@ const noRecordings = "No recordings: see docs/trending.md"
 func coverage() *Panel {
 	return curve(size{12, 9}, "Accounts recorded",
 		"For how many accounts figures were recorded, and how many there were. Where facts are out of date, none are.").ofTrends().
-		plot(`count(last_over_time(account:aws_iam_account_users{`+recorded+`}[$__interval]))`, "with fresh facts").
-		plot(`count(last_over_time(account:aws_iam_account_up{`+recorded+`}[$__interval]))`, "known").
+		plot(`count(last_over_time(account:aws_iam_account_users{`+recorded+`}[1h]))`, "with fresh facts").
+		plot(`count(last_over_time(account:aws_iam_account_up{`+recorded+`}[1h]))`, "known").
 		series("with fresh facts", inColor(compliant)).
 		series("known", inColor(warned), Property{"custom.lineStyle", map[string]any{"fill": "dash", "dash": []int{6, 6}}}).
 		custom(map[string]any{"lineInterpolation": "stepAfter"}).
@@ -180,9 +180,9 @@ func agesNow() *Panel {
 
 func ageTrend() *Panel {
 	p := curve(size{16, 9}, "Five years", "Active keys of users by their age at the time. Limits and rules change; these bands do not, so they are what compares years.").
-		ofTrends().since("5y").stacked().withTable("lastNotNull")
+		ofTrends().overYears().stacked().withTable("lastNotNull")
 	for _, band := range bandsInColors() {
-		p.plot(`sum(last_over_time(account:aws_iam_account_access_keys{`+recorded+`, status="active", age_band="`+band.name+`"}[$__interval]))`, band.name).
+		p.plot(`sum(last_over_time(account:aws_iam_account_access_keys{`+recorded+`, status="active", age_band="`+band.name+`"}[1h]))`, band.name).
 			series(band.name, inColor(band.color))
 	}
 	return p.unit(count).decimals(0).whenEmpty(noRecordings)

@@ -76,7 +76,7 @@ func TestVariables(t *testing.T) {
 // TestVariablesExist finds references to variables that there are not.
 func TestVariablesExist(t *testing.T) {
 	reference := regexp.MustCompile(`\$\{?(\w+)`)
-	builtIn := []string{"__interval", "__rate_interval", "__data", "__value", "__all", "__all_variables", "1", "2", "3", "4", "5"}
+	builtIn := []string{"__rate_interval", "__data", "__value", "__all", "__all_variables", "1", "2", "3", "4", "5"}
 	each(t, func(t *testing.T, d Dashboard) {
 		known := builtIn
 		for _, v := range d.Templating.List {
@@ -225,7 +225,7 @@ func cutLast(s, sep string) (before, after string, found bool) {
 
 func filled(expr string) string {
 	return strings.NewReplacer(
-		"$__rate_interval", "1m", "$__interval", "1h",
+		"$__rate_interval", "1m",
 		"${match}", exactly, "${user_name:regex}", "bob", "$event_price", "2",
 		"$job", ".+", "$instance", ".+", "$account_id", ".*", "$user_owner", ".*", "$rule", ".*", "$listed", "bob|eve",
 	).Replace(expr)

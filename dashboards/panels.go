@@ -136,15 +136,17 @@ func (p *Panel) query(t Target) *Panel {
 }
 
 // ofTrends asks the source that keeps recordings for years. Call it before plot.
+// The queries take the last figure of an hour, which bridges shorter gaps; they
+// read no more than that hour of each step, however long the span.
 func (p *Panel) ofTrends() *Panel {
 	p.Datasource = &trends
-	p.Interval = "1h" // bridges what was not recorded for less than that
+	p.Interval = "1h"
 	return p
 }
 
-// since fixes the span of time, whatever the dashboard shows.
-func (p *Panel) since(span string) *Panel {
-	p.TimeFrom = span
+// overYears fixes the span of time, whatever the dashboard shows.
+func (p *Panel) overYears() *Panel {
+	p.TimeFrom, p.Interval = "5y", "1d"
 	return p
 }
 

@@ -76,34 +76,43 @@ func pasts() []past {
 	return all
 }
 
-// fine is how long before the end recordings get frequent.
-const fine = 100 * day
+// The past was recorded every six hours, and every hour of the last hundred
+// days: at full hours, for it is at full hours and at midnight that dashboards
+// look, and they take nothing that is older than an hour.
+const (
+	coarse = 6 * time.Hour
+	fine   = time.Hour
+)
 
-// times returns when the past was recorded, oldest first: every hour of the last
-// hundred days, every six before.
+func every(at, end time.Time) time.Duration {
+	if at.Before(end.Add(-100 * day).Truncate(coarse)) {
+		return coarse
+	}
+	return fine
+}
+
+// times returns when the past was recorded, oldest first.
 func (p past) times(end time.Time) []time.Time {
 	var all []time.Time
-	for at := end.Add(-p.began); !at.After(end); {
+	for at := p.first(end); at.Before(end); at = at.Add(every(at, end)) {
 		all = append(all, at)
-		if end.Sub(at) > fine {
-			at = at.Add(6 * time.Hour)
-		} else {
-			at = at.Add(time.Hour)
-		}
 	}
-	return all
+	return append(all, end)
+}
+
+func (p past) first(end time.Time) time.Time {
+	return end.Add(-p.began).Truncate(coarse).Add(coarse)
 }
 
 // last returns the last of the times that is not after another.
 func (p past) last(at, end time.Time) time.Time {
-	ago, every := end.Sub(at), time.Hour
-	if ago > fine {
-		every = 6 * time.Hour
+	if !at.Before(end) {
+		return end
 	}
-	if ago = (ago + every - 1) / every * every; ago > p.began {
+	if at = at.Truncate(every(at, end)); at.Before(p.first(end)) {
 		return time.Time{}
 	}
-	return end.Add(-ago)
+	return at
 }
 
 // figures are what is recorded of an account at one time. While AWS cannot be
@@ -377,7 +386,7 @@ func TestLast(t *testing.T) {
 		"the end":      {0, 0},
 		"a minute ago": {time.Minute, time.Hour},
 		"an hour ago":  {time.Hour, time.Hour},
-		"long ago":     {200*day + time.Minute, 200*day + 6*time.Hour},
+		"long ago":     {200*day + time.Minute, 200*day + 3*time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := p.last(end.Add(-c.ago), end); !got.Equal(end.Add(-c.want)) || !slices.ContainsFunc(p.times(end), got.Equal) {
@@ -440,7 +449,7 @@ func TestPastsTell(t *testing.T) {
 		"unknown after the incident":   of["production"].at(end.Add(-30*day), end).verdicts[policy.KeyRotation][policy.Unknown],
 		"unknown in the end":           of["production"].at(end, end).verdicts[policy.KeyRotation][policy.Unknown],
 		"exempted during a migration":  of["sandbox"].at(end.Add(-year), end).verdicts[policy.KeyRotation][policy.Exempted],
-		"the first sample of sandbox":  int(end.Sub(of["sandbox"].times(end)[0]) / year),
+		"the first sample of sandbox":  int((end.Sub(of["sandbox"].first(end)) + coarse) / year),
 		"users of staging in the end":  of["staging"].at(end, end).users,
 		"breaches of rotation at last": of["staging"].at(end, end).verdicts[policy.KeyRotation][policy.Breach],
 	}

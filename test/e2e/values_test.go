@@ -354,7 +354,7 @@ func (s *stage) testGap(t *testing.T, d dashboard) {
 			before++
 		case ago <= staging.gap.ended:
 			after++
-		case ago < staging.gap.began-day: // a point stands for the day before
+		case ago < staging.gap.began-time.Hour: // a point stands for the hour before
 			t.Errorf("there is a point within the gap, %s before the end", ago)
 		}
 	}
@@ -382,7 +382,7 @@ func (s *stage) compareTrend(t *testing.T, o *opened, title, refID string, accou
 	}
 	var want []point
 	for at := shown.from.Truncate(step); !at.After(s.end); at = at.Add(step) {
-		if n, known := s.recorded(at, step, accounts, figure); known {
+		if n, known := s.recorded(at, accounts, figure); known {
 			want = append(want, point{float64(at.Unix()), float64(n)})
 		}
 	}
@@ -403,12 +403,12 @@ func (s *stage) compareTrend(t *testing.T, o *opened, title, refID string, accou
 	return got
 }
 
-// recorded returns the sum of the last figures of each account within a step, and
-// whether there is any.
-func (s *stage) recorded(at time.Time, step time.Duration, accounts []past, figure func(figures) int) (sum int, known bool) {
+// recorded returns the sum of the last figures of each account within an hour,
+// and whether there is any.
+func (s *stage) recorded(at time.Time, accounts []past, figure func(figures) int) (sum int, known bool) {
 	for _, p := range accounts {
 		// The last figures need not be the newest sample, at the edge of a gap.
-		for sampled := p.last(at, s.end); sampled.After(at.Add(-step)); sampled = p.last(sampled.Add(-time.Second), s.end) {
+		for sampled := p.last(at, s.end); sampled.After(at.Add(-time.Hour)); sampled = p.last(sampled.Add(-time.Second), s.end) {
 			if f := p.at(sampled, s.end); f.up {
 				sum, known = sum+figure(f), true
 				break
