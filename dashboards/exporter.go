@@ -82,8 +82,10 @@ func event(name, expr, color, title string) Annotation {
 }
 
 func eventPrice() Variable {
-	return Variable{Name: "event_price", Label: "USD for 100,000 events", Type: "textbox", Query: "2", Current: &Choice{"2", "2"},
-		Description: "What a trail costs for 100,000 management events. CloudTrail's event history and the first copy of a trail cost nothing; put 0 then"}
+	return Variable{
+		Name: "event_price", Label: "USD for 100,000 events", Type: "textbox", Query: "2", Current: &Choice{"2", "2"},
+		Description: "What a trail costs for 100,000 management events. CloudTrail's event history and the first copy of a trail cost nothing; put 0 then",
+	}
 }
 
 const (

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 	"go.yaml.in/yaml/v4"
@@ -305,7 +306,7 @@ func checkSelectors(t *testing.T, name string, expr parser.Expr, known map[strin
 		case strings.HasPrefix(name, "variable "): // job and instance are chosen one after the other
 		case s.recorded && !matched["account_id"]:
 			t.Errorf("%s: want account_id matched", selector)
-		case !s.recorded && !(matched["job"] && matched["instance"]):
+		case !s.recorded && (!matched["job"] || !matched["instance"]):
 			t.Errorf("%s: want job and instance matched", selector)
 		}
 		if s.counter && !inRate(path) {
@@ -317,7 +318,7 @@ func checkSelectors(t *testing.T, name string, expr parser.Expr, known map[strin
 
 func checkMatcher(t *testing.T, metric string, m *labels.Matcher, s series) {
 	switch {
-	case m.Name == labels.MetricName || m.Name == "filtered": // the label that no series has
+	case m.Name == model.MetricNameLabel || m.Name == "filtered": // the label that no series has
 	case !slices.Contains(s.labels, m.Name):
 		t.Errorf("%s has no label %s", metric, m.Name)
 	case closed()[m.Name] != nil:
@@ -339,14 +340,6 @@ func closed() map[string][]string {
 		"reason":   texts(inventory.Reasons()),
 		"age_band": collector.AgeBands(),
 	}
-}
-
-func stringsOf[T ~string](values []T) []string {
-	var all []string
-	for _, v := range values {
-		all = append(all, string(v))
-	}
-	return all
 }
 
 func inRate(path []parser.Node) bool {

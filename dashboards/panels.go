@@ -170,11 +170,6 @@ func (p *Panel) thresholds(t *Thresholds) *Panel {
 	return p
 }
 
-func (p *Panel) color(c *Color) *Panel {
-	p.FieldConfig.Defaults.Color = c
-	return p
-}
-
 func (p *Panel) words(m ...Mapping) *Panel {
 	p.FieldConfig.Defaults.Mappings = append(p.FieldConfig.Defaults.Mappings, m...)
 	return p

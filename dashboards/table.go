@@ -99,8 +99,6 @@ func withLinks(links ...Link) Property { return Property{"links", links} }
 
 func hidden() Property { return Property{"custom.hideFrom", map[string]bool{"viz": true}} }
 
-func leftAligned() Property { return Property{"custom.align", "left"} }
-
 // coloured writes a cell in the colour of its threshold or word.
 func coloured(t *Thresholds) []Property {
 	return []Property{{"thresholds", t}, {"custom.cellOptions", map[string]any{"type": "color-text"}}}
@@ -109,7 +107,10 @@ func coloured(t *Thresholds) []Property {
 // gauge draws a share as a bar.
 func gauge(t *Thresholds) []Property {
 	return []Property{
-		{"unit", share}, {"min", 0}, {"max", 1}, {"thresholds", t},
+		{"unit", share},
+		{"min", 0},
+		{"max", 1},
+		{"thresholds", t},
 		{"custom.cellOptions", map[string]any{"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}},
 	}
 }

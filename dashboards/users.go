@@ -33,18 +33,22 @@ func rules() Variable {
 }
 
 func typedUser() Variable {
-	return Variable{Name: "user_name", Label: "User", Type: "textbox", Query: "", Current: &Choice{"", ""},
-		Description: "A user's name, or a part of it. Empty: the users with the oldest findings"}
+	return Variable{
+		Name: "user_name", Label: "User", Type: "textbox", Query: "", Current: &Choice{"", ""},
+		Description: "A user's name, or a part of it. Empty: the users with the oldest findings",
+	}
 }
 
 // matchOfUser holds regular expressions to stand around what is typed in.
 func matchOfUser() Variable {
-	return Variable{Name: "match", Label: "Name", Type: "custom", Query: "contains : (?i).*, is exactly : " + exactly,
+	return Variable{
+		Name: "match", Label: "Name", Type: "custom", Query: "contains : (?i).*, is exactly : " + exactly,
 		Current: &Choice{"contains", "(?i).*"},
 		Options: []any{
 			map[string]any{"selected": true, "text": "contains", "value": "(?i).*"},
 			map[string]any{"selected": false, "text": "is exactly", "value": exactly},
-		}}
+		},
+	}
 }
 
 const exactly = "()"
@@ -74,14 +78,16 @@ func listedUsers() Variable {
 }
 
 func consoleAddress() Variable {
-	return Variable{Name: "console", Label: "AWS console", Type: "custom",
+	return Variable{
+		Name: "console", Label: "AWS console", Type: "custom",
 		Query:   "AWS : https://console.aws.amazon.com, China : https://console.amazonaws.cn, GovCloud : https://console.amazonaws-us-gov.com",
 		Current: &Choice{"AWS", "https://console.aws.amazon.com"},
 		Options: []any{
 			map[string]any{"selected": true, "text": "AWS", "value": "https://console.aws.amazon.com"},
 			map[string]any{"selected": false, "text": "China", "value": "https://console.amazonaws.cn"},
 			map[string]any{"selected": false, "text": "GovCloud", "value": "https://console.amazonaws-us-gov.com"},
-		}}
+		},
+	}
 }
 
 const runbooks = "https://github.com/aws-iam-exporter/aws_iam_exporter/blob/main/alerts/runbooks.md"
@@ -106,8 +112,10 @@ const sameSource = "${datasource:queryparam}&${job:queryparam}&${instance:queryp
 
 // consoleLink is the page of AWS's console on which keys are created and deleted.
 func consoleLink() Link {
-	return Link{Title: "Security credentials in the AWS console", TargetBlank: true,
-		URL: "${console}/iam/home#/users/details/${__data.fields.User:percentencode}?section=security_credentials"}
+	return Link{
+		Title: "Security credentials in the AWS console", TargetBlank: true,
+		URL: "${console}/iam/home#/users/details/${__data.fields.User:percentencode}?section=security_credentials",
+	}
 }
 
 func userLink() Link {
