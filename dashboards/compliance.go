@@ -18,41 +18,46 @@ func compliance() Dashboard {
 
 		headline("Several keys", "Users who have had two or more active access keys for longer than a rotation may take.",
 			policy.MultipleActiveKeys),
-		headline("Console and keys", "Users with console access and an active access key.",
+		headline("Console key", "Users with console access and an active access key.",
 			policy.ConsoleUserWithActiveKeys),
 		headline("Root keys", "Accounts whose root user has an active access key.",
 			policy.RootAccessKey),
-		headline("Other findings", "Findings under the remaining rules, listed below. One key can break several.",
+		headline("Other rules", "Findings under the remaining rules, listed below. One key can break several.",
 			policy.KeyCreatedAtUserSetup, policy.ConsoleKeyNeverUsed, policy.KeyRotation, policy.KeyUnused, policy.ConsoleUserWithoutMFA),
-		tile(size{4, 4}, "Unknown", "What could not be judged because AWS did not tell the facts. It is neither compliant nor in breach.",
+		tile(size{3, 4}, "Due soon", "Keys that must be replaced soon. No finding yet.", breachOrUnknown(`rule="key_rotation_due"`)).
+			words(noneAndNoneKnown()...).thresholds(steps(compliant, from(1, warned))).unit(count).
+			leadsTo(toUsers("Show them", "rule", string(policy.KeyRotationDue))),
+		tile(size{3, 4}, "Exempted", "Verdicts that would be a breach, but for an exemption that has not ended.",
+			`sum(`+verdicts(`verdict="exempted"`)+`)`).words(mapValue(0, "none", plain)).thresholds(steps(exempted)).unit(count),
+		tile(size{3, 4}, "Unknown", "What could not be judged because AWS did not tell the facts. It is neither compliant nor in breach.",
 			`sum(`+verdicts(`verdict="unknown"`)+`)`).words(mapValue(0, "none", compliant)).thresholds(steps(unknown)).unit(count),
-		staleTile(),
+		staleTile(3),
 
-		section("Now"),
+		section("Now, and the way it goes"),
 		stateByRule(),
-		shareByAccount(),
-
-		section("Trend"),
-		verdictTrend(size{12, 9}, "Not compliant",
+		verdictTrend(size{9, 11}, "Not compliant",
 			"What is in breach, exempted or unknown under all rules but the early warning, over the time that is chosen above. "+
 				"A gap means that nothing was recorded, because facts were out of date or nothing was scraped: never that all was well. "+
 				"Where fewer accounts are recorded (dotted), the sums fall without anything having been mended."),
-		verdictTrend(size{12, 9}, "Not compliant, five years",
-			"The same over five years. A step can be a changed limit, a new rule or class as well as changed keys.").overYears(),
-		ruleTrend(),
+
+		section("Who must act"),
+		shareByAccount(),
+		worstAccounts(),
+		worstOwners(),
+
+		section("Trend"),
+		verdictTrend(size{12, 9}, "Not compliant, long term",
+			"The same over five years, unless you zoom. A step can be a changed limit, a new rule or class as well as changed keys.").overYears(),
 		shareTrend(),
+		ruleTrend(),
+		coverage(),
 
 		section("Age of active keys"),
 		agesNow(),
 		ageTrend(),
 
-		section("Who must act"),
-		worstAccounts(),
-		worstOwners(),
-
 		section("How fresh this is"),
 		freshness(),
-		coverage(),
 	)
 	d.Time.From = "now-90d"
 	return d
@@ -64,15 +69,15 @@ func headline(title, description string, of ...policy.Rule) *Panel {
 	for _, rule := range of {
 		names = append(names, string(rule))
 	}
-	return tile(size{4, 4}, title, description+" 'None known': some of it could not be judged.", breachOrUnknown(`rule=~"`+strings.Join(names, "|")+`"`)).
-		words(mapValue(0, "none", compliant), mapValue(noneKnown, "none known", unknown)).
+	return tile(size{3, 4}, title, description+" 'None known': some of it could not be judged, or is out of date.", breachOrUnknown(`rule=~"`+strings.Join(names, "|")+`"`)).
+		words(noneAndNoneKnown()...).
 		thresholds(steps(compliant, from(1, breach))).unit(count).
 		leadsTo(toUsers("Show them", "rule", names...))
 }
 
-func staleTile() *Panel {
-	return tile(size{4, 4}, "Out of date",
-		"Accounts whose facts are older than they should be, or that were served within a day and are not now. What is shown of them is what was known last, or nothing.",
+func staleTile(width int) *Panel {
+	return tile(size{width, 4}, "Out of date",
+		"Accounts whose facts are older than they should be, that were served within a day and are not now, or that were never read. What is shown of them is what was known last, or nothing.",
 		lines(`count(`+staleAccounts+`)`, `or`, `0 * count(aws_iam_account_facts_stale_timestamp_seconds{`+ofAccount+`})`)).
 		words(mapValue(0, "none", compliant)).thresholds(steps(compliant, from(1, warned))).unit(count).
 		leadsTo(Link{Title: "Which, and why", URL: "/d/" + exporterUID + "?${__all_variables}"})
@@ -80,20 +85,20 @@ func staleTile() *Panel {
 
 // stateByRule is the whole state in a table.
 func stateByRule() *Panel {
-	const week = `max by (account_id, rule, verdict) (aws_iam_account_verdicts{` + ofAccount + `, verdict%s} offset 7d)`
-	now := func(matcher string) string { return `sum by (account_id, rule) (` + verdicts(matcher) + `)` }
+	const week = `max by (account_id, rule, verdict) (aws_iam_account_verdicts{` + ofAccount + `, ` + notDue + `, verdict%s} offset 7d)`
+	now := func(matcher string) string { return `sum by (account_id, rule) (` + verdicts(notDue, matcher) + `)` }
 	ago := func(matcher string) string { return `sum by (account_id, rule) (` + fmt.Sprintf(week, matcher) + `)` }
-	arisen := `count by (account_id, rule) (` + findings(ofAccount) + ` > time() - 7 * ` + secondsPerDay + `)`
+	arisen := `count by (account_id, rule) (` + findings(ofAccount, notDue) + ` > time() - 7 * ` + secondsPerDay + `)`
 	return table(size{15, 11}, "State by rule",
 		"Every user, active key or root user that a rule judges is compliant, in breach, exempted or unknown. "+
-			"New: in breach since less than a week. Gone: in breach a week ago, and neither in breach nor exempted nor unknown now: mended, deleted, or a limit was changed.",
+			"New: in breach since less than a week. Gone: in breach a week ago, and neither in breach nor exempted nor unknown now: mended, deleted, or a limit was changed; it needs a week of scrapes. The early warning is left out.",
 		label("rule", "Rule", 185, inWords(mapRules()), withLinks(toUsers("Show the findings", "rule", "${__value.raw:percentencode}"))),
-		value(`sum by (rule) (`+verdicts(`verdict="compliant"`)+`) / (sum by (rule) (`+verdicts()+`) > 0)`, "Compliant", 0, gauge(compliance3())...).
+		value(`sum by (rule) (`+verdicts(notDue, `verdict="compliant"`)+`) / (sum by (rule) (`+verdicts(notDue)+`) > 0)`, "Compliant", 0, gauge(allCompliant())...).
 			with(inDecimals(1), inWords(mapMissing("nothing to judge", plain))),
-		tally(`sum by (rule) (`+verdicts(`verdict="breach"`)+`)`, "Breach", breach),
-		tally(`sum by (rule) (`+verdicts(`verdict="exempted"`)+`)`, "Exempted", exempted),
-		tally(`sum by (rule) (`+verdicts(`verdict="unknown"`)+`)`, "Unknown", unknown),
-		tally(lines(`sum by (rule) (`+arisen+`)`, `or`, `sum by (rule) (`+verdicts()+`) * 0`), "New", breach),
+		tally(`sum by (rule) (`+verdicts(notDue, `verdict="breach"`)+`)`, "Breach", breach),
+		tally(`sum by (rule) (`+verdicts(notDue, `verdict="exempted"`)+`)`, "Exempted", exempted),
+		tally(`sum by (rule) (`+verdicts(notDue, `verdict="unknown"`)+`)`, "Unknown", unknown),
+		tally(lines(`sum by (rule) (`+arisen+`)`, `or`, `sum by (rule) (`+verdicts(notDue)+`) * 0`), "New", breach),
 		tally(lines(`sum by (rule) (clamp_min(`,
 			`  `+ago(`="breach"`)+` - (`+now(`verdict="breach"`),
 			`  - (`+arisen+` or `+now(``)+` * 0))`,
@@ -107,14 +112,15 @@ func tally(expr, title, color string) column {
 	return value(expr, title, 74, coloured(steps(plain, from(1, color)))...).with(inUnit(count), inWords(mapValue(0, "–", plain), mapMissing("not known", plain)))
 }
 
-// compliance3 is green only where all is well.
-func compliance3() *Thresholds { return steps(breach, from(0.9, warned), from(1, compliant)) }
+// allCompliant is green only where all is well. How many are in breach, exempted
+// and unknown the counts tell, in their colours.
+func allCompliant() *Thresholds { return steps(plain, from(1, compliant)) }
 
 func shareByAccount() *Panel {
-	return bars(size{9, 11}, "Share compliant, lowest accounts",
+	return bars(size{7, 10}, "Share compliant, lowest accounts",
 		"Compliant verdicts of all verdicts, of the ten accounts with the lowest share. Exempted and unknown are no success.").
-		ask(`sort(`+named(`bottomk(10, sum by (account_id) (`+verdicts(notDue, `verdict="compliant"`)+`) / sum by (account_id) (`+verdicts(notDue)+`))`, "account_id")+`)`, "{{account_id}} {{account_name}}").
-		unit(share).decimals(1).between(0, 1).thresholds(compliance3())
+		ask(`sort(`+named(`bottomk(10, sum by (account_id) (`+verdicts(notDue, `verdict="compliant"`)+`) / sum by (account_id) (`+verdicts(notDue)+`))`, "account_id")+`)`, "{{account_name}} {{account_id}}").
+		unit(share).decimals(1).between(0, 1).thresholds(allCompliant())
 }
 
 // verdictTrend has the colours of the verdicts.
@@ -125,6 +131,8 @@ func verdictTrend(s size, title, description string) *Panel {
 		p.plot(`sum(last_over_time(account:aws_iam_account_verdicts{`+recorded+`, `+notDue+`, verdict="`+v.verdict+`"}[1h]))`, v.verdict).
 			series(v.verdict, inColor(v.color))
 	}
+	// Those who see no red and green see blue and purple alike.
+	p.series("unknown", Property{"custom.fillOpacity", 25}, Property{"custom.lineStyle", map[string]any{"fill": "dash", "dash": []int{4, 4}}})
 	return p.plot(`count(last_over_time(account:aws_iam_account_users{`+recorded+`}[1h]))`, "accounts recorded").
 		series("accounts recorded", inColor(plain), Property{"custom.axisPlacement", "right"}, Property{"custom.axisLabel", "accounts"},
 			Property{"custom.stacking", map[string]any{"mode": "none", "group": "B"}}, Property{"custom.fillOpacity", 0},
@@ -132,15 +140,15 @@ func verdictTrend(s size, title, description string) *Panel {
 }
 
 func ruleTrend() *Panel {
-	return curve(size{12, 9}, "Breaches by rule", "What was in breach of each rule, over the time that is chosen above.").ofTrends().
-		plot(`sum by (rule) (last_over_time(account:aws_iam_account_verdicts{`+recorded+`, verdict="breach"}[1h]))`, "{{rule}}").
-		withTable("lastNotNull").unit(count).decimals(0).whenEmpty(noRecordings).ruleNames()
+	return curve(size{12, 9}, "Breaches by rule", "What was in breach of each rule but the early warning, over the time that is chosen above.").ofTrends().
+		plot(`sum by (rule) (last_over_time(account:aws_iam_account_verdicts{`+recorded+`, `+notDue+`, verdict="breach"}[1h]))`, "{{rule}}").
+		withTable().unit(count).decimals(0).whenEmpty(noRecordings).ruleNames()
 }
 
 // shareTrend is not misled by accounts that come and go: it divides sums.
 func shareTrend() *Panel {
-	p := curve(size{12, 9}, "Share compliant, five years",
-		"Compliant verdicts of all verdicts: under all rules but the early warning, and under the two that matter most. Exempted and unknown are no success.").
+	p := curve(size{12, 9}, "Share compliant, long term",
+		"Compliant verdicts of all verdicts over five years, unless you zoom: under all rules but the early warning, and under the two that matter most. Exempted and unknown are no success.").
 		ofTrends().overYears().unit(share).decimals(1).whenEmpty(noRecordings)
 	delete(p.FieldConfig.Defaults.Custom, "axisSoftMin") // it is near the top that shares differ
 	for i, of := range []struct{ words, rules string }{
@@ -179,8 +187,8 @@ func agesNow() *Panel {
 }
 
 func ageTrend() *Panel {
-	p := curve(size{16, 9}, "Five years", "Active keys of users by their age at the time. Limits and rules change; these bands do not, so they are what compares years.").
-		ofTrends().overYears().stacked().withTable("lastNotNull")
+	p := curve(size{16, 9}, "Long term", "Active keys of users by their age at the time, over five years unless you zoom. Limits and rules change; these bands do not, so they are what compares years.").
+		ofTrends().overYears().stacked().withTable()
 	for _, band := range bandsInColors() {
 		p.plot(`sum(last_over_time(account:aws_iam_account_access_keys{`+recorded+`, status="active", age_band="`+band.name+`"}[1h]))`, band.name).
 			series(band.name, inColor(band.color))
@@ -201,22 +209,20 @@ func bandsInColors() []coloredBand {
 func worstAccounts() *Panel {
 	const perAccount = `sum by (account_id) (%s)`
 	open := fmt.Sprintf(perAccount, verdicts(notDue, `verdict="breach"`))
-	return table(size{12, 10}, "Accounts with the most findings",
+	return table(size{9, 10}, "Accounts with the most findings",
 		"The twenty accounts with the most findings, early warnings left out.",
-		label("account_id", "Account", 130, withLinks(toUsers("Show the findings", "account_id", "${__value.raw:percentencode}"))),
-		label("account_name", "Name", 0),
-		value(named(`topk(20, `+open+`)`, "account_id"), "Findings", 95, coloured(steps(plain, from(1, breach)))...).with(inWords(mapValue(0, "–", plain))),
-		value(inDays(`min by (account_id) (`+findings(ofAccount, notDue)+`)`), "Longest", 80, inUnit(days), inDecimals(0)),
+		label("account_id", "Account", 122, withLinks(toUsers("Show the findings", "account_id", "${__value.raw:percentencode}"))),
+		label("account_name", "Name", 0, Property{"custom.minWidth", 80}),
+		value(named(`topk(20, `+open+`)`, "account_id"), "Findings", 92, coloured(steps(plain, from(1, breach)))...).with(inWords(mapValue(0, "–", plain))),
+		value(inDays(`min by (account_id) (`+findings(ofAccount, notDue)+`)`), "Longest", 76, inUnit(days), inDecimals(0)),
 		tally(fmt.Sprintf(perAccount, verdicts(notDue, `verdict="unknown"`)), "Unknown", unknown),
-		value(fmt.Sprintf(perAccount, verdicts(notDue, `verdict="compliant"`))+` / `+fmt.Sprintf(perAccount, verdicts(notDue)), "Compliant", 90,
-			coloured(compliance3())...).with(inUnit(share), inDecimals(1)),
 	).whenEmpty("No data: no exporter tells anything of these accounts").sorted("Findings")
 }
 
 func worstOwners() *Panel {
 	open := findings(ofAccount+`, user_owner=~"$user_owner"`, notDue)
-	return table(size{12, 10}, "Owners with the most findings",
-		"The twenty owners with the most findings, early warnings left out. The owner comes from the tags that the configuration names; 'unknown' where AWS did not tell the tags.",
+	return table(size{8, 10}, "Owners with the most findings",
+		"The twenty owners with the most findings, early warnings left out. The owner comes from the tags that the configuration names: 'unknown' where AWS did not tell the tags, 'not named' where none names one, which no filter can pick.",
 		label("user_owner", "Owner", 0, inWords(mapOwners()...), withLinks(toUsers("Show the findings", "user_owner", "${__value.raw:percentencode}"))),
 		value(`topk(20, count by (user_owner) (`+open+`))`, "Findings", 95, coloured(steps(plain, from(1, breach)))...),
 		value(`count by (user_owner) (count by (account_id, user_name, user_owner) (`+open+`))`, "Users", 80, inUnit(count)),
@@ -226,14 +232,14 @@ func worstOwners() *Panel {
 
 func freshness() *Panel {
 	const observed = `(max by (account_id, facts) (aws_iam_account_facts_observed_timestamp_seconds{` + ofAccount + `}))`
-	return table(size{12, 9}, "Age of the facts",
+	return table(size{24, 9}, "Age of the facts",
 		"How long ago AWS stated the oldest of the facts that everything above rests on, by group, and in how many accounts they are out of date.",
 		label("facts", "Facts", 0),
-		value(`time() - min by (facts) `+observed, "Oldest", 100, inUnit(seconds), inDecimals(0)),
-		value(`time() - max by (facts) `+observed, "Youngest", 100, inUnit(seconds), inDecimals(0)),
+		value(`time() - min by (facts) `+observed, "Oldest", 160, inUnit(seconds), inDecimals(0)),
+		value(`time() - max by (facts) `+observed, "Youngest", 160, inUnit(seconds), inDecimals(0)),
 		value(lines(`count by (facts) (max by (account_id, facts) (aws_iam_account_facts_stale_timestamp_seconds{`+ofAccount+`}) < time())`,
 			`or`, `0 * group by (facts) (aws_iam_account_facts_stale_timestamp_seconds{`+ofAccount+`})`),
-			"Out of date", 110, coloured(steps(plain, from(1, warned)))...).with(inWords(mapValue(0, "none", compliant))),
-		value(`count by (facts) `+observed, "Accounts", 100, inUnit(count)),
+			"Out of date", 160, coloured(steps(plain, from(1, warned)))...).with(inWords(mapValue(0, "none", compliant))),
+		value(`count by (facts) `+observed, "Accounts", 160, inUnit(count)),
 	).whenEmpty("No data: no exporter tells anything of these accounts")
 }

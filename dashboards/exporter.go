@@ -19,7 +19,7 @@ func exporter() Dashboard {
 		tile(size{4, 4}, "Accounts not read", "Accounts whose last refresh did not get every fact, or has not ended yet.",
 			`sum(aws_iam_exporter_accounts{`+ofTarget+`, state!="up"})`).
 			words(mapValue(0, "none", compliant)).thresholds(steps(warned)).unit(count),
-		staleTile(),
+		staleTile(4),
 		tile(size{4, 4}, "Throttled, last hour", "Requests that AWS refused because there were too many, of all requests.",
 			`sum(increase(aws_iam_exporter_api_throttles_total{`+ofTarget+`}[1h])) / (sum(increase(aws_iam_exporter_api_requests_total{`+ofTarget+`}[1h])) > 0)`).
 			unit(share).decimals(1).thresholds(steps(compliant, from(0.01, warned), from(0.05, breach))),
@@ -60,23 +60,20 @@ func exporter() Dashboard {
 			whenEmpty("None, if the exporter answers: see the figures at the top").ruleNames(),
 
 		section("Scrapes and process"),
-		curve(size{6, 8}, "Duration of a scrape", "How long Prometheus waited for the metrics.").
-			plot(`max by (instance) (scrape_duration_seconds{`+ofTarget+`})`, "{{instance}}").unit(seconds),
-		curve(size{6, 8}, "Series of a scrape", "How many series Prometheus got.").
-			plot(`max by (instance) (scrape_samples_scraped{`+ofTarget+`})`, "{{instance}}").unit(count),
-		curve(size{6, 8}, "Memory", "Memory that the exporter holds.").
-			plot(`max by (instance) (process_resident_memory_bytes{`+ofTarget+`})`, "{{instance}}").unit(memory),
-		curve(size{6, 8}, "Processor", "Processor cores that the exporter uses.").
-			plot(`max by (instance) (rate(process_cpu_seconds_total{`+ofTarget+`}[$__rate_interval]))`, "{{instance}}").unit(count),
+		ofTargets("Duration of a scrape", "How long Prometheus waited for the metrics.", `scrape_duration_seconds{`+ofTarget+`}`, seconds),
+		ofTargets("Series of a scrape", "How many series Prometheus got.", `scrape_samples_scraped{`+ofTarget+`}`, count),
+		ofTargets("Memory", "Memory that an exporter holds.", `process_resident_memory_bytes{`+ofTarget+`}`, memory),
+		ofTargets("Processor", "Processor cores that an exporter uses.", `rate(process_cpu_seconds_total{`+ofTarget+`}[$__rate_interval])`, count),
 		instances(),
 	)
 	d.Annotations.List = []Annotation{
-		event("Restarts", `changes(process_start_time_seconds{`+ofTarget+`}[2m]) > 0`, exempted, "{{instance}} started"),
-		event("Failed refreshes", `min by (account_id) (aws_iam_account_up{`+ofAccount+`}) == 0`, breach, "{{account_id}} not read completely"),
+		event("Restarts", `changes(process_start_time_seconds{`+ofTarget+`}[2m])`, nothing, "{{instance}} started"),
+		event("Failed refreshes", `min by (account_id) (aws_iam_account_up{`+ofAccount+`}) == bool 0`, breach, "{{account_id}} not read completely"),
 	}
 	return d
 }
 
+// event marks when a query is above 0; Grafana takes anything else for no event.
 func event(name, expr, color, title string) Annotation {
 	return Annotation{Name: name, Datasource: &live, Enable: true, Expr: expr, Step: "60s", IconColor: color, TitleFormat: title, TextFormat: ""}
 }
@@ -120,17 +117,27 @@ func calls() *Panel {
 	).whenEmpty("No data: no exporter answers").sorted("Calls")
 }
 
+// ofTargets shows the most of any exporter and the one in the middle, so that a
+// hundred of them are two lines; the table below has each.
+func ofTargets(title, description, expr, unit string) *Panel {
+	return curve(size{6, 8}, title, description).plot(`max(`+expr+`)`, "most").plot(`quantile(0.5, `+expr+`)`, "median").
+		tellApart([]string{"most", "median"}, nil).unit(unit)
+}
+
 func instances() *Panel {
 	const info = `group by (job, instance, version, revision, goversion) (aws_iam_exporter_build_info{` + ofTarget + `})`
-	return table(size{24, 6}, "Exporters", "Each exporter that is scraped, its version, how often it was started in a day, and when it last saved what it knows, if it has a state directory.",
+	return table(size{24, 6}, "Exporters", "Each exporter that is scraped, its version, what it costs, how often it was started in a day, and when it last saved what it knows, if it has a state directory.",
 		label("instance", "Instance", 0),
-		label("job", "Job", 120),
-		label("version", "Version", 110),
-		label("revision", "Revision", 110),
-		label("goversion", "Go", 100),
+		label("job", "Job", 110),
+		label("version", "Version", 85),
+		label("revision", "Revision", 90),
+		label("goversion", "Go", 90),
 		labelsOf(info),
-		value(`max by (job, instance) (changes(process_start_time_seconds{`+ofTarget+`}[1d]))`, "Restarts", 100, coloured(steps(plain, from(1, warned)))...).with(inUnit(count)),
-		value(`time() - max by (job, instance) (aws_iam_account_state_saved_timestamp_seconds{`+ofTarget+`})`, "State saved before", 150, inUnit(seconds), inDecimals(0), inWords(mapMissing("not kept", plain))),
+		value(`max by (job, instance) (scrape_duration_seconds{`+ofTarget+`})`, "Scrape", 80, inUnit(seconds), inDecimals(2)),
+		value(`max by (job, instance) (scrape_samples_scraped{`+ofTarget+`})`, "Series", 80, inUnit(count)),
+		value(`max by (job, instance) (process_resident_memory_bytes{`+ofTarget+`})`, "Memory", 90, inUnit(memory), inDecimals(0)),
+		value(`max by (job, instance) (changes(process_start_time_seconds{`+ofTarget+`}[1d]))`, "Restarts", 85, coloured(steps(plain, from(1, warned)))...).with(inUnit(count)),
+		value(`time() - min by (job, instance) (aws_iam_account_state_saved_timestamp_seconds{`+ofTarget+`})`, "State saved", 100, inUnit(seconds), inDecimals(0), inWords(mapMissing("not kept", plain))),
 	).whenEmpty("No data: no exporter answers")
 }
 

@@ -18,10 +18,13 @@ const (
 	nothing   = "#7d8590" // no data
 )
 
-// Values of queries that stand for a word. No count and no age is negative.
-const (
-	noneKnown = -1 // nothing in breach as far as is known, and something is unknown
-)
+// noneKnown stands for: nothing in breach as far as is known, and something is
+// not known. No count is negative.
+const noneKnown = -1
+
+func noneAndNoneKnown() []Mapping {
+	return []Mapping{mapValue(0, "none", compliant), mapValue(noneKnown, "none known", unknown)}
+}
 
 // ruleWords says what a rule is about in a few words.
 func ruleWords(rule policy.Rule) string {
@@ -72,6 +75,11 @@ func mapMissing(text, color string) Mapping { return mapSpecial("null+nan", text
 // mapEmpty shows an empty label as a word.
 func mapEmpty(text, color string) Mapping { return mapSpecial("empty", text, color) }
 
+// mapPattern shows whatever matches as a word.
+func mapPattern(pattern, text string) Mapping {
+	return Mapping{Type: "regex", Options: map[string]any{"pattern": pattern, "result": Word{Text: text}}}
+}
+
 func mapSpecial(match, text, color string) Mapping {
 	return Mapping{Type: "special", Options: map[string]any{"match": match, "result": Word{Text: text, Color: color}}}
 }
@@ -96,10 +104,6 @@ func from(value float64, color string) Step { return Step{Color: color, Value: &
 func fixed(color string) *Color { return &Color{Mode: "fixed", FixedColor: color} }
 
 func byThresholds() *Color { return &Color{Mode: "thresholds"} }
-
-// inOrder tells apart what has no names of ours, such as instances, and leaves
-// the colours to Grafana.
-func inOrder() *Color { return &Color{Mode: "palette-classic"} }
 
 // palette tells apart what is neither good nor bad: rules, operations, reasons.
 // None of it is a colour that means something, and all of it can be seen on black

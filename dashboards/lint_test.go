@@ -62,6 +62,9 @@ func TestVariables(t *testing.T) {
 			case v.Name == "instance" && v.AllValue != ".+", v.Name == "job" && v.AllValue != "":
 				t.Errorf("%s: All is %q, want every instance of the exporter's jobs", v.Name, v.AllValue)
 			}
+			if inner, is := strings.CutPrefix(v.Definition, "query_result("); is && strings.Contains(inner, "\n") {
+				t.Errorf("%s: Grafana reads query_result on one line only", v.Name)
+			}
 			if uses := strings.Count(text, "$"+v.Name) + strings.Count(text, "${"+v.Name); uses == 0 {
 				t.Errorf("%s: nothing depends on it", v.Name)
 			}
@@ -116,6 +119,21 @@ func TestPanels(t *testing.T) {
 				if target.RefID != string(rune('A'+i)) || *target.Datasource != *p.Datasource || target.Instant == target.Range {
 					t.Errorf("%q: query %d: %+v", p.Title, i, target)
 				}
+			}
+		}
+	})
+}
+
+// TestAnnotations holds annotations to values above 0, which alone Grafana draws.
+func TestAnnotations(t *testing.T) {
+	each(t, func(t *testing.T, d Dashboard) {
+		for _, a := range d.Annotations.List {
+			expr, err := parser.NewParser(parser.Options{}).ParseExpr(filled(a.Expr))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if compared, is := expr.(*parser.BinaryExpr); is && compared.Op.IsComparisonOperator() && !compared.ReturnBool {
+				t.Errorf("%s: %s has the value that is compared, want 1", a.Name, a.Expr)
 			}
 		}
 	})
@@ -342,10 +360,16 @@ func closed() map[string][]string {
 	}
 }
 
+// inRate is true if a counter's value does not matter, or only what it grows by.
 func inRate(path []parser.Node) bool {
 	return slices.ContainsFunc(path, func(node parser.Node) bool {
-		call, is := node.(*parser.Call)
-		return is && slices.Contains([]string{"rate", "increase"}, call.Func.Name)
+		switch n := node.(type) {
+		case *parser.Call:
+			return slices.Contains([]string{"rate", "increase"}, n.Func.Name)
+		case *parser.AggregateExpr:
+			return n.Op == parser.GROUP
+		}
+		return false
 	})
 }
 

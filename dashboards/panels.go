@@ -84,7 +84,7 @@ func curve(s size, title, description string) *Panel {
 		"tooltip": map[string]any{"mode": "multi", "sort": "desc"},
 	}
 	p.FieldConfig.Defaults.NoValue = "no data"
-	p.FieldConfig.Defaults.Color = inOrder()
+	p.FieldConfig.Defaults.Color = fixed(palette()[0])
 	p.FieldConfig.Defaults.Custom = map[string]any{
 		"drawStyle": "line", "lineInterpolation": "linear", "lineWidth": 2, "fillOpacity": 0, "gradientMode": "none",
 		"showPoints": "auto", "pointSize": 4, "spanNulls": false, "axisPlacement": "auto", "axisSoftMin": 0,
@@ -113,7 +113,7 @@ func (p *Panel) custom(values map[string]any) *Panel {
 
 // withTable moves a legend to the right, with figures.
 func (p *Panel) withTable(calcs ...string) *Panel {
-	p.Options["legend"] = map[string]any{"displayMode": "table", "placement": "right", "showLegend": true, "calcs": calcs}
+	p.Options["legend"] = map[string]any{"displayMode": "table", "placement": "right", "showLegend": true, "calcs": append([]string{}, calcs...)}
 	return p
 }
 

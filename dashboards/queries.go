@@ -1,6 +1,9 @@
 package dashboards
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Selectors. The exporter's own series carry the labels of their target, the
 // recorded ones don't.
@@ -20,8 +23,9 @@ const (
 	notDue = `rule!="key_rotation_due"`
 )
 
-// sum and others write a metric's selector.
+// selector has those of the matchers that are not empty.
 func selector(metric string, matchers ...string) string {
+	matchers = slices.DeleteFunc(slices.Clone(matchers), func(m string) bool { return m == "" })
 	return metric + "{" + strings.Join(matchers, ", ") + "}"
 }
 
@@ -45,20 +49,29 @@ func inDays(timestamp string) string { return "(time() - " + timestamp + ") / " 
 // until is the time until a timestamp, in days, negative once it has passed.
 func until(timestamp string) string { return "(" + timestamp + " - time()) / " + secondsPerDay }
 
-// breachOrUnknown is the number of verdicts in breach; without any, zero if all
-// is known, and noneKnown if not.
+// breachOrUnknown is the number of verdicts in breach; without any, zero if that
+// is certain, and noneKnown if not.
 func breachOrUnknown(matchers ...string) string {
-	return "sum(" + verdicts(append(matchers, `verdict="breach"`)...) + ") > 0\n" +
-		"or\n-(sum(" + verdicts(append(matchers, `verdict="unknown"`)...) + ") > bool 0)"
+	return lines("sum("+verdicts(append(matchers, `verdict="breach"`)...)+") > 0", "or", "-"+anyDoubt(matchers...))
 }
 
-// staleAccounts are those whose facts are out of date, and those that were
-// served within a day and are not any more, as the alert IAMFactsStale has it.
+// anyDoubt is 1 if any verdict is unknown, or if anything is out of date: what
+// has stood still may be in breach by now. Without verdicts it is nothing.
+func anyDoubt(matchers ...string) string {
+	return "((sum(" + verdicts(append(matchers, `verdict="unknown"`)...) + ") + (count(" + staleAccounts + ") or vector(0))) > bool 0)"
+}
+
+// staleAccounts are those whose facts are out of date, those that were served
+// within a day and are not any more, and those that were never read, as the alerts
+// IAMFactsStale and IAMAccountNeverRead have it.
 const staleAccounts = `group by (account_id) (
   max by (account_id, facts) (aws_iam_account_facts_stale_timestamp_seconds{` + ofAccount + `, account_id!=""}) < time()
   or
   max by (account_id, facts) (last_over_time(aws_iam_account_facts_stale_timestamp_seconds{` + ofAccount + `, account_id!=""}[1d]))
   unless on (account_id) aws_iam_account_facts_stale_timestamp_seconds{` + ofAccount + `}
+  or
+  group by (account_id) (aws_iam_account_refreshes_total{` + ofAccount + `})
+  unless on (account_id) aws_iam_account_facts_observed_timestamp_seconds{` + ofAccount + `, facts="users"}
 )`
 
 // accountNames has a series for each account that has a name.

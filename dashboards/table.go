@@ -97,8 +97,6 @@ func inWords(m ...Mapping) Property { return Property{"mappings", m} }
 
 func withLinks(links ...Link) Property { return Property{"links", links} }
 
-func hidden() Property { return Property{"custom.hideFrom", map[string]bool{"viz": true}} }
-
 // coloured writes a cell in the colour of its threshold or word.
 func coloured(t *Thresholds) []Property {
 	return []Property{{"thresholds", t}, {"custom.cellOptions", map[string]any{"type": "color-text"}}}

@@ -6,20 +6,20 @@ func users() Dashboard {
 		"The findings, users and access keys, one by one, and where to go from there.",
 		append(targets(), owners(), rules(), typedUser(), matchOfUser(), listedUsers(), consoleAddress(), runbookAddress()),
 
-		tile(size{4, 4}, "Open findings", "Findings that the filters above let through, early warnings left out. 'None known': something could not be judged. 'No data': no such user, or no exporter that answers.",
-			foundOrNone()).words(mapValue(0, "none", compliant), mapValue(noneKnown, "none known", unknown)).
+		tile(size{4, 4}, "Open findings", "Findings that the filters above let through, early warnings left out. 'None known': something could not be judged, or is out of date. 'No data': no such user, or no exporter that answers.",
+			foundOrNone(notDue)).words(noneAndNoneKnown()...).words(mapValue(notAsked, "–", plain)).
 			thresholds(steps(compliant, from(1, breach))).unit(count),
 		tile(size{4, 4}, "Longest", "For how long the oldest of them has been a finding.",
 			lines(`max(`+inDays(foundExprOf(notDue))+`)`, `or`, `-`+someoneKnown)).unit(days).decimals(0).words(mapValue(-1, "–", plain), mapUnderOne()).thresholds(steps(breach)),
 		tile(size{4, 4}, "Due soon", "Keys that must be replaced soon.",
-			lines(`count(`+foundExprOf(`rule="key_rotation_due"`)+`)`, `or`, `0 * `+someoneKnown)).
-			words(mapValue(0, "none", compliant)).thresholds(steps(compliant, from(1, warned))).unit(count),
+			foundOrNone(`rule="key_rotation_due"`)).words(noneAndNoneKnown()...).words(mapValue(notAsked, "–", plain)).
+			thresholds(steps(compliant, from(1, warned))).unit(count),
 		tile(size{4, 4}, "Exempted", "Exemptions of these users from these rules that have not ended.",
 			lines(`count(`+exemptionEnds+` > time())`, `or`, `0 * `+someoneKnown)).
 			words(mapValue(0, "none", plain)).thresholds(steps(exempted)).unit(count),
 		tile(size{4, 4}, "Unknown, all users", "Verdicts of the chosen accounts and rules that could not be given, of all users.",
 			`sum(`+verdicts(`rule=~"$rule"`, `verdict="unknown"`)+`)`).words(mapValue(0, "none", compliant)).thresholds(steps(unknown)).unit(count),
-		staleTile(),
+		staleTile(4),
 
 		findingsTable(),
 		usersTable(),
@@ -67,11 +67,10 @@ const (
 // users there are: those with the oldest findings and, once a name is typed in
 // or an owner chosen, those who match.
 func listedUsers() Variable {
-	query := lines(`topk(50,`,
-		`  max by (user_name) (time() - `+findings(ofOwner, `rule=~"$rule"`)+`)`,
-		`  or group by (user_name) (aws_iam_user_info{`+ofOwner+`, `+ifTyped+`})`,
-		`  or group by (user_name) (aws_iam_user_info{`+ofOwner+`, `+ifOwned+`})`,
-		`)`)
+	// In one line: Grafana takes query_result over several lines for something else.
+	query := `topk(50, max by (user_name) (time() - ` + findings(ofOwner, `rule=~"$rule"`) + `)` +
+		` or group by (user_name) (aws_iam_user_info{` + ofOwner + `, ` + ifTyped + `})` +
+		` or group by (user_name) (aws_iam_user_info{` + ofOwner + `, ` + ifOwned + `}))`
 	v := choice("listed", "Listed users", "", "query_result("+query+")")
 	v.Regex, v.Hide, v.SkipURLSync = `/user_name="([^"]+)"/`, hideVariable, true
 	return v
@@ -113,7 +112,7 @@ const sameSource = "${datasource:queryparam}&${job:queryparam}&${instance:queryp
 // consoleLink is the page of AWS's console on which keys are created and deleted.
 func consoleLink() Link {
 	return Link{
-		Title: "Security credentials in the AWS console", TargetBlank: true,
+		Title: "AWS console (sign in to the account of this row first)", TargetBlank: true,
 		URL: "${console}/iam/home#/users/details/${__data.fields.User:percentencode}?section=security_credentials",
 	}
 }
@@ -126,13 +125,19 @@ func userLink() Link {
 func foundExprOf(matcher string) string { return findings(ofOwner, `rule=~"$rule"`, matcher) }
 
 // someoneKnown is 1 if the filters let through anybody of whom something is
-// known, and nothing otherwise: no findings of nobody are no good news.
-const someoneKnown = `(group(aws_iam_user_info{` + ofOwner + `, ` + ifTyped + `}) or group(aws_iam_account_users{` + ofAccount + `, ` + ifUntyped + `}))`
+// known, and nothing otherwise: no findings of nobody are no good news. An empty
+// name is part of every account's, and exactly that of none.
+const someoneKnown = `(group(aws_iam_user_info{` + ofOwner + `, ` + ifTyped + `}) or group(aws_iam_account_users{` + ofAccount + `, account_id=~` + typedName + `, ` + ifUntyped + `}))`
 
-func foundOrNone() string {
-	return lines(`count(`+foundExprOf(notDue)+`)`,
-		`or`, `-((sum(`+verdicts(`rule=~"$rule"`, notDue, `verdict="unknown"`)+`) > bool 0) * `+someoneKnown+`)`)
+// foundOrNone counts findings of some rules; without any, it tells whether that
+// is certain, and notAsked if the filters leave none of these rules.
+func foundOrNone(rules string) string {
+	return lines(`count(`+foundExprOf(rules)+`)`,
+		`or`, `-(`+anyDoubt(`rule=~"$rule"`, rules)+` * `+someoneKnown+`)`,
+		`or`, `-2 * `+someoneKnown)
 }
+
+const notAsked = -2
 
 // findingsTable lists findings and, where there are none, says so in a row of
 // its own, which needs somebody to say it of.
@@ -140,23 +145,21 @@ func findingsTable() *Panel {
 	const anchor = `"([a-z]+)_([a-z]+)_?([a-z]*)_?([a-z]*)_?([a-z]*)"`
 	found := `topk(100, ` + inDays(findings(ofOwner, `rule=~"$rule"`)) + `)`
 	all := named(found, "account_id, rule, user_name, access_key_id, user_owner")
-	nothing := func(word, anchor, condition string) string {
-		row := someoneKnown + ` * (0 / 0) and on () (sum(` + verdicts(`rule=~"$rule"`, `verdict="unknown"`) + `) ` + condition + `)`
-		return `label_replace(label_replace(` + row + `, "rule", "` + word + `", "", ""), "anchor", "` + anchor + `", "", "")`
+	nothing := func(word, condition string) string {
+		return `label_replace(` + someoneKnown + ` * (0 / 0) and on () (` + anyDoubt(`rule=~"$rule"`) + ` ` + condition + `), "rule", "` + word + `", "", "")`
 	}
 	return table(size{24, 13}, "Findings",
-		"What is in breach now, the longest first, a hundred at most. Follow a rule to its runbook, a user to the AWS console or to what else there is about them.",
-		label("rule", "Rule", 240, append(coloured(steps(plain)), inWords(mapRules(), mapText("none", "No findings", compliant), mapText("none known", "None known: some could not be judged", unknown)),
-			withLinks(Link{Title: "Runbook", URL: "${runbooks}#iam${__data.fields.Anchor}", TargetBlank: true}))...),
-		value(lines(`label_replace(`, all, `, "anchor", "$1$2$3$4$5", "rule", `+anchor+`)`,
-			`or on ()`, nothing("none", "none", "== 0"), `or on ()`, nothing("none known", "verdictsunknown", "> 0")),
+		"What is in breach now, the longest first, a hundred at most. The links of a user lead to the AWS console, for which you must be signed in to the account of the row, and to what else there is about them. <root_account> is the root user.",
+		label("rule", "Rule", 240, append(coloured(steps(plain)), inWords(mapRules(), mapText("none", "No findings", compliant), mapText("none known", "None known, some not judged", unknown)))...),
+		value(lines(`label_replace(`, all, `, "runbook", "iam$1$2$3$4$5", "rule", `+anchor+`)`,
+			`or on ()`, nothing("none", "== 0"), `or on ()`, nothing("none known", "> 0")),
 			"Open for", 95, coloured(steps(plain))...).with(inUnit(days), inDecimals(0), inWords(mapMissing("–", plain), mapUnderOne())),
 		label("user_name", "User", 0, withLinks(consoleLink(), userLink())),
-		label("access_key_id", "Access key", 210),
-		label("user_owner", "Owner", 170, inWords(mapOwners()...)),
-		label("account_name", "Account name", 150),
+		label("access_key_id", "Access key", 205),
+		label("user_owner", "Owner", 120, inWords(mapOwners()...)),
+		label("account_name", "Account name", 130),
 		label("account_id", "Account", 130),
-		label("anchor", "Anchor", 0, hidden()),
+		label("runbook", "Runbook", 85, inWords(mapPattern("^.+$", "open")), withLinks(Link{Title: "Runbook", URL: "${runbooks}#${__value.raw}", TargetBlank: true})),
 	).whenEmpty("No data: no user matches, or no exporter answers").sorted("Open for")
 }
 
@@ -190,11 +193,11 @@ or on (account_id, user_name) 3 * group` + perUser + `(aws_iam_user_info{` + ofL
 		"The users that the filters let through, with a row for each access key: those with the oldest findings or, once a name is typed in or an owner chosen, those that match; fifty names at most. "+
 			"'Unknown' is what AWS has not told yet. Rotate in, use in and exempt are the days that are left.",
 		label("user_name", "User", 0, withLinks(consoleLink(), userLink()), Property{"custom.minWidth", 120}),
-		label("user_owner", "Owner", 86, inWords(mapOwners()...)),
-		label("class", "Class", 78, inWords(mapText("unknown", "unknown", unknown))),
+		label("user_owner", "Owner", 84, inWords(mapOwners()...)),
+		label("class", "Class", 76, inWords(mapText("unknown", "unknown", unknown))),
 		value(ofEachRow(lines(`(`+user("aws_iam_user_console_access")+` == 0)`,
 			`or 2 - `+user("aws_iam_user_mfa_enabled"),
-			`or 3 * `+user("aws_iam_user_console_access"))), "Console", 74, coloured(steps(plain))...).
+			`or 3 * `+user("aws_iam_user_console_access"))), "Console", 72, coloured(steps(plain))...).
 			with(inWords(mapValue(0, "no", plain), mapValue(1, "MFA", plain), mapValue(2, "no MFA", breach), mapValue(3, "MFA?", unknown), mapMissing("unknown", unknown))),
 		label("access_key_id", "Access key", 205),
 		value(lines(`(`+row+`)`, `* on (account_id, user_name) group_left (class, user_owner)`, info), "State", 64, coloured(steps(plain))...).
@@ -205,7 +208,7 @@ or on (account_id, user_name) 3 * group` + perUser + `(aws_iam_user_info{` + ofL
 			`or -(`+key("aws_iam_access_key_used")+` == 0) - 1`,
 			`or -2 * group by (account_id, user_name, access_key_id) (aws_iam_access_key_active{`+ofListed+`})`), "Last used", 88, coloured(steps(plain))...).
 			with(inUnit(days), inDecimals(0), inWords(mapValue(-1, "never used", warned), mapValue(-2, "unknown", unknown), mapUnderOne())),
-		label("service", "Service", 106),
+		label("service", "Service", 113),
 		labelsOf(`group by (account_id, user_name, access_key_id, service) (aws_iam_access_key_last_used_info{`+ofListed+`})`),
 		value(until(`(`+key("aws_iam_access_key_unused_deadline_timestamp_seconds")+active+`)`), "Use in", 66, left...).with(inUnit(days), inDecimals(0), inWords(mapMissing("–", plain))),
 		value(ofEachRow(until(`(min`+perUser+`(aws_iam_exemption_expiry_timestamp_seconds{`+ofListed+`} > time()) or max`+perUser+`(aws_iam_exemption_expiry_timestamp_seconds{`+ofListed+`}))`)),

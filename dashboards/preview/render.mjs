@@ -23,6 +23,7 @@ const usage = `usage: node render.mjs --prometheus URL --dashboards FILE... --ou
   --theme dark|light|both    default both
   --width PIXELS             width of the window, default 1280
   --scale N                  device pixels per pixel, default 1
+  --top PIXELS               draw no more than that of the top
   --dashboard UID            draw this one only
   --var UID/NAME=VALUE       choose a variable's value; commas separate several, $__all chooses all
   --name SUFFIX              write FILE-SUFFIX-THEME.png instead
@@ -42,6 +43,7 @@ function options() {
       theme: { type: 'string', default: 'both' },
       width: { type: 'string', default: '1280' },
       scale: { type: 'string', default: '1' },
+      top: { type: 'string', default: '0' },
       timeout: { type: 'string', default: '60' },
       dashboard: string,
       var: { type: 'string', multiple: true, default: [] },
@@ -68,7 +70,7 @@ function options() {
     }
     return { uid, name, values: value.split(',') };
   });
-  return { ...values, files, themes, now, chosen, width: Number(values.width), scale: Number(values.scale), timeout: Number(values.timeout) * 1000 };
+  return { ...values, files, themes, now, chosen, width: Number(values.width), scale: Number(values.scale), top: Number(values.top), timeout: Number(values.timeout) * 1000 };
 }
 
 function findChromium() {
@@ -157,7 +159,7 @@ function setClock(now) {
 }
 
 /** Draws one dashboard in one theme. Gives the page's report, with what the browser complained of. */
-async function photograph(browser, url, job, file, { now, width, scale, timeout }) {
+async function photograph(browser, url, job, file, { now, width, top, scale, timeout }) {
   const page = await browser.newPage();
   const complaints = [];
   page.on('pageerror', (err) => complaints.push(`page: ${err.message}`));
@@ -180,7 +182,7 @@ async function photograph(browser, url, job, file, { now, width, scale, timeout 
     // A canvas may be redrawn when the window grows, so it grows before the picture.
     await page.setViewport({ width, height: Math.max(height, 200), deviceScaleFactor: scale });
     await page.evaluate(() => new Promise((done) => setTimeout(done, 300)));
-    await page.screenshot({ path: file });
+    await page.screenshot(top ? { path: file, clip: { x: 0, y: 0, width, height: top } } : { path: file });
     const report = await page.evaluate(() => window.previewReport);
     return { ...report, errors: [...report.errors, ...complaints] };
   } catch (err) {

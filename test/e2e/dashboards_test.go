@@ -312,7 +312,7 @@ func (o *opened) check(t *testing.T, p panel, q target) int {
 // mayBeEmpty returns the queries that rightly find nothing here, and why.
 func mayBeEmpty() map[string]string {
 	return map[string]string{
-		"aws-iam-exporter: Exporters: C": "a demo keeps no state",
+		"aws-iam-exporter: Exporters: F": "a demo keeps no state",
 	}
 }
 

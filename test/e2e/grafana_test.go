@@ -214,10 +214,11 @@ func (v variable) named() map[string]string {
 	return values
 }
 
-// labelValues and queryResult are the functions that a variable's query can have.
+// labelValues and queryResult are the functions that a variable's query can have,
+// on one line: over several Grafana takes them for something else.
 var (
-	labelValues = regexp.MustCompile(`^label_values\((?s:(.+)),\s*([a-zA-Z_]\w*)\)\s*$`)
-	queryResult = regexp.MustCompile(`^query_result\((?s:(.+))\)\s*$`)
+	labelValues = regexp.MustCompile(`^label_values\((.+),\s*([a-zA-Z_]\w*)\)\s*$`)
+	queryResult = regexp.MustCompile(`^query_result\((.+)\)\s*$`)
 )
 
 // asResult returns a sample as query_result shows it to the regular expression.

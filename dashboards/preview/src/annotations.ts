@@ -34,10 +34,10 @@ export async function queryAnnotations(models: AnnotationModel[], range: TimeRan
   return found.flat();
 }
 
-/** Samples no more than a step apart are one span; those of value 0 are none. */
+/** Samples no more than a step apart are one span; only what is above 0 is an event. */
 function spans(values: Array<[number, string]>, step: number): Array<{ from: number; to: number }> {
   const found: Array<{ from: number; to: number }> = [];
-  for (const time of values.filter(([, value]) => Number(value) !== 0).map(([time]) => time * 1000)) {
+  for (const time of values.filter(([, value]) => Number(value) > 0).map(([time]) => time * 1000)) {
     const last = found.at(-1);
     if (last && time - last.to <= step) {
       last.to = time;

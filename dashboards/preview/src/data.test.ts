@@ -106,6 +106,13 @@ test('a range is asked for at whole steps, which the panel width and its interva
   assert.equal(Number(asked[0].get('start')), from.valueOf() / 1000);
 });
 
+test('nothing is put where a step is missing, so that no line is drawn through it', async () => {
+  prometheus({ resultType: 'matrix', result: [{ metric: {}, values: [[0, '1'], [3600, '2'], [14400, '3'], [18000, '4']] }] });
+  const [frame] = await queryPanel({ ...panel({ refId: 'A', expr: 'a' }), interval: '1h' }, 360, range, await variables([]));
+  assert.deepEqual(frame.fields[0].values.map((ms: number) => ms / 3600_000), [0, 1, 2, 4, 5]);
+  assert.deepEqual(frame.fields[1].values, [1, 2, null, 3, 4]);
+});
+
 test('a series is named by its legend, by its labels, or by the query', async () => {
   const named = async (legendFormat: string | undefined, metric: object) => {
     prometheus({ resultType: 'matrix', result: [{ metric, values: [[0, '1']] }] });

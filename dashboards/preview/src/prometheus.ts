@@ -118,7 +118,7 @@ async function queryTarget(panel: Panel, target: Target, width: number, range: T
 const sample = (text: string) => (/inf/i.test(text) ? (text.startsWith('-') ? -Infinity : Infinity) : parseFloat(text));
 
 function frame({ metric, value, values }: Series, target: Target, step: number, displayNameFromDS: string | undefined): DataFrame {
-  const samples = values ?? [value!];
+  const samples: Array<[number, string | null]> = values ? withGaps(values, step / 1000) : [value!];
   return createDataFrame({
     refId: target.refId,
     name: displayNameFromDS,
@@ -129,9 +129,17 @@ function frame({ metric, value, values }: Series, target: Target, step: number, 
         type: FieldType.number,
         labels: metric,
         config: { displayNameFromDS },
-        values: samples.map(([, text]) => sample(text)),
+        values: samples.map(([, text]) => (text === null ? null : sample(text))),
       },
     ],
+  });
+}
+
+/** Puts nothing where a step is missing. Grafana's panel does so; its published component, to the first series only. */
+export function withGaps(values: Array<[number, string]>, step: number): Array<[number, string | null]> {
+  return values.flatMap(([time, text], i) => {
+    const missing = i > 0 && time - values[i - 1][0] > step;
+    return missing ? [[values[i - 1][0] + step, null], [time, text]] : [[time, text]];
   });
 }
 

@@ -76,11 +76,11 @@ export class Variables {
 
   private async query(model: VariableModel, where: string): Promise<string[]> {
     const query = this.interpolate(typeof model.query === 'object' ? model.query.query : model.query, where, prometheusFormat);
-    const values = /^label_values\((?:(.*),)?\s*([a-zA-Z_]\w*)\)\s*$/s.exec(query);
+    const values = /^label_values\((?:(.*),)?\s*([a-zA-Z_]\w*)\)\s*$/.exec(query);
     if (values) {
       return labelValues(values[2], values[1]?.trim(), this.timeRange);
     }
-    const result = /^query_result\((.+)\)\s*$/s.exec(query);
+    const result = /^query_result\((.+)\)\s*$/.exec(query);
     if (result) {
       return queryResult(result[1], this.timeRange);
     }
