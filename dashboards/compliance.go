@@ -29,8 +29,7 @@ func compliance() Dashboard {
 			leadsTo(toUsers("Show them", "rule", string(policy.KeyRotationDue))),
 		tile(size{3, 4}, "Exempted", "Verdicts that would be a breach, but for an exemption that has not ended.",
 			`sum(`+verdicts(`verdict="exempted"`)+`)`).words(mapValue(0, "none", plain)).thresholds(steps(exempted)).unit(count),
-		tile(size{3, 4}, "Unknown", "What could not be judged because AWS did not tell the facts. It is neither compliant nor in breach.",
-			`sum(`+verdicts(`verdict="unknown"`)+`)`).words(mapValue(0, "none", compliant)).thresholds(steps(unknown)).unit(count),
+		unknownTile(3, "Unknown", "What could not be judged because AWS did not tell the facts. It is neither compliant nor in breach.", ""),
 		staleTile(3),
 
 		section("Now, and the way it goes"),
@@ -73,6 +72,12 @@ func headline(title, description string, of ...policy.Rule) *Panel {
 		words(noneAndNoneKnown()...).
 		thresholds(steps(compliant, from(1, breach))).unit(count).
 		leadsTo(toUsers("Show them", "rule", names...))
+}
+
+func unknownTile(width int, title, description, matcher string) *Panel {
+	return tile(size{width, 4}, title, description+" 'None known': there are none, of what is out of date.",
+		lines(`sum(`+verdicts(matcher, `verdict="unknown"`)+`) > 0`, `or`, `-`+anyDoubt(matcher))).
+		words(noneAndNoneKnown()...).thresholds(steps(unknown)).unit(count)
 }
 
 func staleTile(width int) *Panel {

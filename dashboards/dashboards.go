@@ -3,7 +3,10 @@
 // language of colours, and each query is written once.
 package dashboards
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // The dashboards' addresses in Grafana, for ever: alerts and people link to them.
 const (
@@ -70,6 +73,17 @@ func owners() Variable {
 	v := choice("user_owner", "Owner", ".*", `label_values(aws_iam_finding_since_timestamp_seconds{`+ofAccount+`}, user_owner)`)
 	v.Description = "Owners of users with findings, from the tags that the configuration names"
 	return v
+}
+
+// oneOf lets the reader pick one of a few, at first the first.
+func oneOf(name, label string, choices ...Choice) Variable {
+	var texts []string
+	var options []any
+	for i, c := range choices {
+		texts = append(texts, fmt.Sprintf("%s : %s", c.Text, c.Value))
+		options = append(options, map[string]any{"selected": i == 0, "text": c.Text, "value": c.Value})
+	}
+	return Variable{Name: name, Label: label, Type: "custom", Query: strings.Join(texts, ", "), Current: &choices[0], Options: options}
 }
 
 // choice lets the reader pick one, some or all values of a label.

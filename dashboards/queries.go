@@ -67,7 +67,7 @@ func anyDoubt(matchers ...string) string {
 const staleAccounts = `group by (account_id) (
   max by (account_id, facts) (aws_iam_account_facts_stale_timestamp_seconds{` + ofAccount + `, account_id!=""}) < time()
   or
-  max by (account_id, facts) (last_over_time(aws_iam_account_facts_stale_timestamp_seconds{` + ofAccount + `, account_id!=""}[1d]))
+  group by (account_id) (last_over_time(aws_iam_account_facts_stale_timestamp_seconds{` + ofAccount + `, account_id!="", facts="users"}[1d]))
   unless on (account_id) aws_iam_account_facts_stale_timestamp_seconds{` + ofAccount + `}
   or
   group by (account_id) (aws_iam_account_refreshes_total{` + ofAccount + `})

@@ -17,8 +17,7 @@ func users() Dashboard {
 		tile(size{4, 4}, "Exempted", "Exemptions of these users from these rules that have not ended.",
 			lines(`count(`+exemptionEnds+` > time())`, `or`, `0 * `+someoneKnown)).
 			words(mapValue(0, "none", plain)).thresholds(steps(exempted)).unit(count),
-		tile(size{4, 4}, "Unknown, all users", "Verdicts of the chosen accounts and rules that could not be given, of all users.",
-			`sum(`+verdicts(`rule=~"$rule"`, `verdict="unknown"`)+`)`).words(mapValue(0, "none", compliant)).thresholds(steps(unknown)).unit(count),
+		unknownTile(4, "Unknown, all users", "Verdicts of the chosen accounts and rules that could not be given, of all users.", `rule=~"$rule"`),
 		staleTile(4),
 
 		findingsTable(),
@@ -28,8 +27,7 @@ func users() Dashboard {
 }
 
 func rules() Variable {
-	v := choice("rule", "Rule", ".*", `label_values(aws_iam_account_verdicts{`+ofTarget+`}, rule)`)
-	return v
+	return choice("rule", "Rule", ".*", `label_values(aws_iam_account_verdicts{`+ofTarget+`}, rule)`)
 }
 
 func typedUser() Variable {
@@ -41,21 +39,14 @@ func typedUser() Variable {
 
 // matchOfUser holds regular expressions to stand around what is typed in.
 func matchOfUser() Variable {
-	return Variable{
-		Name: "match", Label: "Name", Type: "custom", Query: "contains : (?i).*, is exactly : " + exactly,
-		Current: &Choice{"contains", "(?i).*"},
-		Options: []any{
-			map[string]any{"selected": true, "text": "contains", "value": "(?i).*"},
-			map[string]any{"selected": false, "text": "is exactly", "value": exactly},
-		},
-	}
+	return oneOf("match", "Name", Choice{"contains", "(?i).*"}, Choice{"is exactly", exactly})
 }
 
 const exactly = "()"
 
-// untyped matches the empty text if no name is typed in, else not. Asked of a
-// label that no series has, it selects all series or none:
-// that is how a query can depend on whether there is a filter.
+// Selectors that depend on whether there is a filter. They ask for a label that
+// no series has, and so for the empty text: a filter that lets everything through
+// matches that, any other does not. They select all series or none.
 const (
 	ifTyped   = `filtered!~` + typedName
 	ifUntyped = `filtered=~` + typedName
@@ -77,16 +68,10 @@ func listedUsers() Variable {
 }
 
 func consoleAddress() Variable {
-	return Variable{
-		Name: "console", Label: "AWS console", Type: "custom",
-		Query:   "AWS : https://console.aws.amazon.com, China : https://console.amazonaws.cn, GovCloud : https://console.amazonaws-us-gov.com",
-		Current: &Choice{"AWS", "https://console.aws.amazon.com"},
-		Options: []any{
-			map[string]any{"selected": true, "text": "AWS", "value": "https://console.aws.amazon.com"},
-			map[string]any{"selected": false, "text": "China", "value": "https://console.amazonaws.cn"},
-			map[string]any{"selected": false, "text": "GovCloud", "value": "https://console.amazonaws-us-gov.com"},
-		},
-	}
+	return oneOf("console", "AWS console",
+		Choice{"AWS", "https://console.aws.amazon.com"},
+		Choice{"China", "https://console.amazonaws.cn"},
+		Choice{"GovCloud", "https://console.amazonaws-us-gov.com"})
 }
 
 const runbooks = "https://github.com/aws-iam-exporter/aws_iam_exporter/blob/main/alerts/runbooks.md"
@@ -163,7 +148,7 @@ func findingsTable() *Panel {
 	).whenEmpty("No data: no user matches, or no exporter answers").sorted("Open for")
 }
 
-// States of a row of the table of users that are no state of a key.
+// States of a row of the table of users.
 const (
 	keyInactive = iota
 	keyActive
