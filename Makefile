@@ -17,7 +17,7 @@ LDFLAGS   := -s -w \
 	-X $(version).Branch=$(or $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null),unknown) \
 	-X $(version).BuildDate=$(or $(shell git log -1 --format=%cI 2>/dev/null),unknown)
 
-.PHONY: help build test fuzz bench bench-calls lint check-alerts fmt e2e demo demo-stack preview docs clean
+.PHONY: help build test fuzz bench bench-calls lint check-alerts fmt e2e demo demo-stack preview check-preview docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,6 +80,10 @@ demo-stack: ## Run the demo with Prometheus, Alertmanager and Grafana (needs Doc
 # Draws with Grafana's published components, from a Prometheus with history.
 preview: build $(BIN)/prometheus $(BIN)/promtool dashboards/preview/node_modules ## Draw the dashboards into docs/images (needs Node and Chromium)
 	go test -tags 'e2e preview' -count=1 -timeout 0 -v -run TestPreview ./test/e2e
+
+check-preview: dashboards/preview/node_modules ## Check and test what draws the dashboards
+	npm --prefix dashboards/preview run check
+	npm --prefix dashboards/preview test
 
 dashboards/preview/node_modules: dashboards/preview/package-lock.json
 	npm --prefix dashboards/preview ci
