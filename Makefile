@@ -66,7 +66,7 @@ fmt: $(BIN)/golangci-lint ## Format the Go code
 	$(BIN)/golangci-lint fmt
 
 e2e: build $(BIN)/prometheus $(BIN)/alertmanager $(VENV)/.installed ## Run the binary against simulated AWS, a real Prometheus and Alertmanager
-	go test -tags e2e -count=1 -v ./test/e2e/
+	go test -tags e2e -count=1 -timeout 20m -v ./test/e2e/
 
 demo: build ## Serve a made-up account (ARGS=--web.listen-address=:PORT for another port)
 	@echo 'Open http://localhost:10190/ or, in another terminal, run:'
