@@ -124,7 +124,7 @@ func allCompliant() *Thresholds { return steps(plain, from(1, compliant)) }
 func shareByAccount() *Panel {
 	return bars(size{7, 10}, "Share compliant, lowest accounts",
 		"Compliant verdicts of all verdicts, of the ten accounts with the lowest share. Exempted and unknown are no success.").
-		ask(`sort(`+named(`bottomk(10, sum by (account_id) (`+verdicts(notDue, `verdict="compliant"`)+`) / sum by (account_id) (`+verdicts(notDue)+`))`, "account_id")+`)`, "{{account_name}} {{account_id}}").
+		ask(`sort(`+named(`bottomk(10, sum by (account_id) (`+verdicts(notDue, `verdict="compliant"`)+`) / sum by (account_id) (`+verdicts(notDue)+`))`)+`)`, "{{account_name}} {{account_id}}").
 		unit(share).decimals(1).between(0, 1).thresholds(allCompliant())
 }
 
@@ -214,24 +214,26 @@ func bandsInColors() []coloredBand {
 func worstAccounts() *Panel {
 	const perAccount = `sum by (account_id) (%s)`
 	open := fmt.Sprintf(perAccount, verdicts(notDue, `verdict="breach"`))
+	worst := "\nand on (account_id) topk(20, " + open + ")"
 	return table(size{9, 10}, "Accounts with the most findings",
 		"The twenty accounts with the most findings, early warnings left out.",
 		label("account_id", "Account", 122, withLinks(toUsers("Show the findings", "account_id", "${__value.raw:percentencode}"))),
 		label("account_name", "Name", 0, Property{"custom.minWidth", 80}),
-		value(named(`topk(20, `+open+`)`, "account_id"), "Findings", 92, coloured(steps(plain, from(1, breach)))...).with(inWords(mapValue(0, "–", plain))),
-		value(inDays(`min by (account_id) (`+findings(ofAccount, notDue)+`)`), "Longest", 76, inUnit(days), inDecimals(0)),
-		tally(fmt.Sprintf(perAccount, verdicts(notDue, `verdict="unknown"`)), "Unknown", unknown),
+		value(named(`topk(20, `+open+`)`), "Findings", 92, coloured(steps(plain, from(1, breach)))...).with(inWords(mapValue(0, "–", plain))),
+		value(inDays(`min by (account_id) (`+findings(ofAccount, notDue)+`)`)+worst, "Longest", 76, inUnit(days), inDecimals(0)),
+		tally(fmt.Sprintf(perAccount, verdicts(notDue, `verdict="unknown"`))+worst, "Unknown", unknown),
 	).whenEmpty("No data: no exporter tells anything of these accounts").sorted("Findings")
 }
 
 func worstOwners() *Panel {
 	open := findings(ofAccount+`, user_owner=~"$user_owner"`, notDue)
+	worst := "\nand on (user_owner) topk(20, count by (user_owner) (" + open + "))"
 	return table(size{8, 10}, "Owners with the most findings",
 		"The twenty owners with the most findings, early warnings left out. The owner comes from the tags that the configuration names: 'unknown' where AWS did not tell the tags, 'not named' where none names one, which no filter can pick.",
 		label("user_owner", "Owner", 0, inWords(mapOwners()...), withLinks(toUsers("Show the findings", "user_owner", "${__value.raw:percentencode}"))),
 		value(`topk(20, count by (user_owner) (`+open+`))`, "Findings", 95, coloured(steps(plain, from(1, breach)))...),
-		value(`count by (user_owner) (count by (account_id, user_name, user_owner) (`+open+`))`, "Users", 80, inUnit(count)),
-		value(inDays(`min by (user_owner) (`+open+`)`), "Longest", 80, inUnit(days), inDecimals(0)),
+		value(`count by (user_owner) (count by (account_id, user_name, user_owner) (`+open+`))`+worst, "Users", 80, inUnit(count)),
+		value(inDays(`min by (user_owner) (`+open+`)`)+worst, "Longest", 80, inUnit(days), inDecimals(0)),
 	).whenEmpty("No findings of these owners. Whether all is well, the top tells").sorted("Findings")
 }
 

@@ -62,11 +62,19 @@ func dataSource(name, label, description string) Variable {
 // targets choose among exporters, and accounts among what they serve.
 func targets() []Variable {
 	return []Variable{
-		// All of the exporter's jobs, of which there may be two, and not all jobs there are: so it has no value of its own for All.
-		choice("job", "Job", "", `label_values({__name__=~"aws_iam_(account|user)_info"}, job)`),
-		choice("instance", "Instance", ".+", `label_values({__name__=~"aws_iam_(account|user)_info", job=~"$job"}, instance)`),
+		jobs(),
+		choice("instance", "Instance", ".+", `label_values(up{job=~"$job"}, instance)`),
 		choice("account_id", "Account", ".*", `label_values(aws_iam_account_info{`+ofTarget+`}, account_id)`),
 	}
+}
+
+// jobs are those of the exporter, of which there may be two, and not all jobs
+// there are: so it has no value of its own for All. By its name, as the alerts
+// have it, a job is there also if its exporter is not, or knows no account yet.
+func jobs() Variable {
+	v := choice("job", "Job", "", `query_result(group by (job) (up{job=~"aws[-_]iam.*"}) or group by (job) ({__name__=~"aws_iam_exporter_build_info|aws_iam_account_info"}))`)
+	v.Regex = `/job="([^"]+)"/`
+	return v
 }
 
 func owners() Variable {

@@ -92,13 +92,14 @@ const (
 )
 
 func factAges() *Panel {
+	const worst = "\nand on (account_id, facts) topk(30, " + usedUp + ")"
 	return table(size{12, 10}, "Age of facts against its limit",
 		"The thirty groups of facts that have used up most of their time. At 100% they count as out of date.",
 		label("account_id", "Account", 130),
 		label("facts", "Facts", 90),
 		value(`topk(30, `+usedUp+`)`, "Used up", 0, gauge(steps(compliant, from(0.8, warned), from(1, breach)))...).with(inDecimals(0)),
-		value(`time() - `+observed, "Age", 100, inUnit(seconds), inDecimals(0)),
-		value(stale+` - `+observed, "Limit", 100, inUnit(seconds), inDecimals(0)),
+		value(`time() - `+observed+worst, "Age", 100, inUnit(seconds), inDecimals(0)),
+		value(stale+` - `+observed+worst, "Limit", 100, inUnit(seconds), inDecimals(0)),
 	).whenEmpty("No data: no exporter tells anything of these accounts").sorted("Used up")
 }
 
@@ -113,7 +114,7 @@ func calls() *Panel {
 		value(requests+` > 0`, "Calls", 75, inUnit(count), inDecimals(0)),
 		value(throttled+` > 0`, "Throttled", 80, coloured(steps(warned))...).with(inUnit(count), inDecimals(0), inWords(mapMissing("–", plain))),
 		value(failed+` > 0`, "Failed", 70, coloured(steps(breach))...).with(inUnit(count), inDecimals(0), inWords(mapMissing("–", plain))),
-		value(requests+` * $event_price / 100000`, "Price", 75, inUnit(dollars), inDecimals(2)),
+		value(`(`+requests+` > 0) * $event_price / 100000`, "Price", 75, inUnit(dollars), inDecimals(2)),
 	).whenEmpty("No data: no exporter answers").sorted("Calls")
 }
 

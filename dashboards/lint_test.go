@@ -423,14 +423,19 @@ func TestColumns(t *testing.T) {
 // thousand. Findings and exemptions are few; topk and the like keep them so.
 func TestFewSeries(t *testing.T) {
 	perUser := regexp.MustCompile(`^aws_iam_(user|access_key)_`)
+	perFinding := regexp.MustCompile(`^aws_iam_(finding|exemption)_`)
 	each(t, func(t *testing.T, d Dashboard) {
 		for name, text := range expressions(d) {
-			expr, err := parser.NewParser(parser.Options{}).ParseExpr(text)
+			nothingTyped := strings.ReplaceAll(text, exactly+"bob"+exactly, exactly+exactly)
+			expr, err := parser.NewParser(parser.Options{}).ParseExpr(nothingTyped)
 			if err != nil {
 				t.Fatal(err)
 			}
-			parser.Inspect(expr, func(node parser.Node, _ []parser.Node) error {
+			parser.Inspect(expr, func(node parser.Node, path []parser.Node) error {
 				selector, is := node.(*parser.VectorSelector)
+				if is && len(path) > 0 && perFinding.MatchString(selector.Name) && !few(append(path, node)) && !limited(selector) {
+					t.Errorf("%s shows all series of %s", name, fmt.Sprint(selector))
+				}
 				if is && perUser.MatchString(selector.Name) && !limited(selector) {
 					t.Errorf("%s asks for all series of %s", name, fmt.Sprint(selector))
 				}
@@ -444,6 +449,14 @@ func TestFewSeries(t *testing.T) {
 // long as no name is typed in and no owner chosen.
 func limited(selector *parser.VectorSelector) bool {
 	return slices.ContainsFunc(selector.LabelMatchers, func(m *labels.Matcher) bool {
-		return m.Name == "filtered" || m.Name == "user_name" && m.Value == "bob|eve"
+		return m.Name == "filtered" && !m.Matches("") || m.Name == "user_name" && m.Value == "bob|eve"
+	})
+}
+
+// few is true if something on the way picks the topmost, or adds up users.
+func few(path []parser.Node) bool {
+	return slices.ContainsFunc(path, func(node parser.Node) bool {
+		a, is := node.(*parser.AggregateExpr)
+		return is && (a.Op == parser.TOPK || a.Op == parser.BOTTOMK || !a.Without && !slices.Contains(a.Grouping, "user_name"))
 	})
 }

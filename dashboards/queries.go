@@ -61,6 +61,13 @@ func anyDoubt(matchers ...string) string {
 	return "((sum(" + verdicts(append(matchers, `verdict="unknown"`)...) + ") + (count(" + staleAccounts + ") or vector(0))) > bool 0)"
 }
 
+// hidden is the number of verdicts in breach that no finding is served for: those
+// of users whom the configuration leaves out. Without verdicts it is nothing.
+func hidden(matchers ...string) string {
+	return "clamp_min(sum(" + verdicts(append(matchers, `verdict="breach"`)...) + ") - (count(" + findings(ofAccount, matchers...) +
+		") or 0 * sum(" + verdicts(matchers...) + ")), 0)"
+}
+
 // staleAccounts are those whose facts are out of date, those that were served
 // within a day and are not any more, and those that were never read, as the alerts
 // IAMFactsStale and IAMAccountNeverRead have it.
@@ -74,13 +81,16 @@ const staleAccounts = `group by (account_id) (
   unless on (account_id) aws_iam_account_facts_observed_timestamp_seconds{` + ofAccount + `, facts="users"}
 )`
 
-// accountNames has a series for each account that has a name.
-const accountNames = `topk by (account_id) (1, group by (account_id, account_name) (aws_iam_account_info{` + ofAccount + `, account_name!=""}))`
+// accountNames has a series for each account that is judged, with its name if it
+// has one, and one name only.
+const accountNames = `(
+  topk by (account_id) (1, group by (account_id, account_name) (aws_iam_account_info{` + ofAccount + `, account_name!=""}))
+  or on (account_id) group by (account_id) (aws_iam_account_verdicts{` + ofAccount + `})
+)`
 
-// named gives the series of a query, which the labels tell apart, the names of
-// their accounts as far as they have any. No series is lost for want of a name.
-func named(query, labels string) string {
-	return query + "\n* on (account_id) group_left (account_name)\n" + accountNames + "\nor on (" + labels + ")\n" + query
+// named gives the series of a query the names of their accounts.
+func named(query string) string {
+	return query + "\n* on (account_id) group_left (account_name)\n" + accountNames
 }
 
 // lines makes one query of several lines.

@@ -112,13 +112,13 @@ func foundExprOf(matcher string) string { return findings(ofOwner, `rule=~"$rule
 // someoneKnown is 1 if the filters let through anybody of whom something is
 // known, and nothing otherwise: no findings of nobody are no good news. An empty
 // name is part of every account's, and exactly that of none.
-const someoneKnown = `(group(aws_iam_user_info{` + ofOwner + `, ` + ifTyped + `}) or group(aws_iam_account_users{` + ofAccount + `, account_id=~` + typedName + `, ` + ifUntyped + `}))`
+const someoneKnown = `(group(aws_iam_user_info{` + ofListed + `, user_owner=~"$user_owner", ` + ifTyped + `}) or group(aws_iam_account_users{` + ofAccount + `, account_id=~` + typedName + `, ` + ifUntyped + `}))`
 
 // foundOrNone counts findings of some rules; without any, it tells whether that
 // is certain, and notAsked if the filters leave none of these rules.
 func foundOrNone(rules string) string {
 	return lines(`count(`+foundExprOf(rules)+`)`,
-		`or`, `-(`+anyDoubt(`rule=~"$rule"`, rules)+` * `+someoneKnown+`)`,
+		`or`, `-((`+anyDoubt(`rule=~"$rule"`, rules)+` + `+hidden(`rule=~"$rule"`, rules)+` > bool 0) * `+someoneKnown+`)`,
 		`or`, `-2 * `+someoneKnown)
 }
 
@@ -129,9 +129,9 @@ const notAsked = -2
 func findingsTable() *Panel {
 	const anchor = `"([a-z]+)_([a-z]+)_?([a-z]*)_?([a-z]*)_?([a-z]*)"`
 	found := `topk(100, ` + inDays(findings(ofOwner, `rule=~"$rule"`)) + `)`
-	all := named(found, "account_id, rule, user_name, access_key_id, user_owner")
+	all := named(found)
 	nothing := func(word, condition string) string {
-		return `label_replace(` + someoneKnown + ` * (0 / 0) and on () (` + anyDoubt(`rule=~"$rule"`) + ` ` + condition + `), "rule", "` + word + `", "", "")`
+		return `label_replace(` + someoneKnown + ` * (0 / 0) and on () (` + anyDoubt(`rule=~"$rule"`) + ` + ` + hidden(`rule=~"$rule"`) + ` ` + condition + `), "rule", "` + word + `", "", "")`
 	}
 	return table(size{24, 13}, "Findings",
 		"What is in breach now, the longest first, a hundred at most. The links of a user lead to the AWS console, for which you must be signed in to the account of the row, and to what else there is about them. <root_account> is the root user.",
@@ -202,7 +202,11 @@ or on (account_id, user_name) 3 * group` + perUser + `(aws_iam_user_info{` + ofL
 	).sorted("Age", "User").whenEmpty("Nobody to show. Type a name, or a part of it, above")
 }
 
-const exemptionEnds = `max by (account_id, user_name, rule) (aws_iam_exemption_expiry_timestamp_seconds{` + ofUser + `, rule=~"$rule"})`
+const exemptions = `aws_iam_exemption_expiry_timestamp_seconds{` + ofUser + `, rule=~"$rule", filtered`
+
+// exemptionEnds takes the owner, which exemptions do not carry, from the users.
+const exemptionEnds = `max by (account_id, user_name, rule) (` + exemptions + `=~"$user_owner"} or ` +
+	exemptions + `!~"$user_owner"} and on (account_id, user_name) aws_iam_user_info{` + ofOwner + `, ` + ifOwned + `})`
 
 func exemptionsTable() *Panel {
 	return table(size{24, 8}, "Exemptions",
