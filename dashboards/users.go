@@ -6,7 +6,7 @@ func users() Dashboard {
 		"The findings, users and access keys, one by one, and where to go from there.",
 		append(targets(), owners(), rules(), typedUser(), matchOfUser(), listedUsers(), consoleAddress(), runbookAddress()),
 
-		tile(size{4, 4}, "Open findings", "Findings that the filters above let through, early warnings left out. 'None known': something could not be judged, or is out of date. 'No data': no such user, or no exporter that answers.",
+		tile(size{4, 4}, "Open findings", "Findings that the filters above let through, early warnings left out. 'None known': something could not be judged, is out of date, or is about users whom the configuration hides. 'No data': no such user, or no exporter that answers.",
 			foundOrNone(notDue)).words(noneAndNoneKnown()...).words(mapValue(notAsked, "–", plain)).
 			thresholds(steps(compliant, from(1, breach))).unit(count),
 		tile(size{4, 4}, "Longest", "For how long the oldest of them has been a finding.",
@@ -134,7 +134,7 @@ func findingsTable() *Panel {
 		return `label_replace(` + someoneKnown + ` * (0 / 0) and on () (` + anyDoubt(`rule=~"$rule"`) + ` + ` + hidden(`rule=~"$rule"`) + ` ` + condition + `), "rule", "` + word + `", "", "")`
 	}
 	return table(size{24, 13}, "Findings",
-		"What is in breach now, the longest first, a hundred at most. The links of a user lead to the AWS console, for which you must be signed in to the account of the row, and to what else there is about them. <root_account> is the root user.",
+		"What is in breach now, the longest first, a hundred at most. The links of a user lead to the AWS console, for which you must be signed in to the account of the row, and to what else there is about them. `<root_account>` is the root user.",
 		label("rule", "Rule", 240, append(coloured(steps(plain)), inWords(mapRules(), mapText("none", "No findings", compliant), mapText("none known", "None known, some not judged", unknown)))...),
 		value(lines(`label_replace(`, all, `, "runbook", "iam$1$2$3$4$5", "rule", `+anchor+`)`,
 			`or on ()`, nothing("none", "== 0"), `or on ()`, nothing("none known", "> 0")),
