@@ -55,10 +55,12 @@ func breachOrUnknown(matchers ...string) string {
 	return lines("sum("+verdicts(append(matchers, `verdict="breach"`)...)+") > 0", "or", "-"+anyDoubt(matchers...))
 }
 
-// anyDoubt is 1 if any verdict is unknown, or if anything is out of date: what
-// has stood still may be in breach by now. Without verdicts it is nothing.
+// anyDoubt is 1 if any verdict is unknown, if anything is out of date, or if an
+// exporter is down: what has stood still, or is not shown, may be in breach by now.
+// Without verdicts it is nothing.
 func anyDoubt(matchers ...string) string {
-	return "((sum(" + verdicts(append(matchers, `verdict="unknown"`)...) + ") + (count(" + staleAccounts + ") or vector(0))) > bool 0)"
+	return "((sum(" + verdicts(append(matchers, `verdict="unknown"`)...) + ") + (count(" + staleAccounts + ") or vector(0))" +
+		" + (count(up{" + ofTarget + "} == 0) or vector(0))) > bool 0)"
 }
 
 // hidden is the number of verdicts in breach that no finding is served for: those
@@ -81,11 +83,12 @@ const staleAccounts = `group by (account_id) (
   unless on (account_id) aws_iam_account_facts_observed_timestamp_seconds{` + ofAccount + `, facts="users"}
 )`
 
-// accountNames has a series for each account that is judged, with its name if it
-// has one, and one name only.
+// accountNames has a series for each account of which anything is known, with its
+// name if it has one, and one name only. Root's findings come without verdicts
+// while the users are unknown, so verdicts would lose them.
 const accountNames = `(
   topk by (account_id) (1, group by (account_id, account_name) (aws_iam_account_info{` + ofAccount + `, account_name!=""}))
-  or on (account_id) group by (account_id) (aws_iam_account_verdicts{` + ofAccount + `})
+  or on (account_id) group by (account_id) (aws_iam_account_facts_observed_timestamp_seconds{` + ofAccount + `})
 )`
 
 // named gives the series of a query the names of their accounts.
