@@ -95,7 +95,7 @@ docs: ## Rewrite generated documentation and golden files
 	go test ./internal/fleet -run TestCallsOfEachSource -update
 	go test ./alerts -update
 	go test ./dashboards -update
-	go test . -update
+	go test ./internal/app -update
 
 clean: ## Remove what was built
 	rm -rf aws_iam_exporter .tools

@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"bufio"
@@ -46,7 +46,7 @@ func runAgainst(t *testing.T, handler http.Handler, args ...string) *running {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &running{signal: cancel, code: make(chan int, 1)}
 	go func() {
-		r.code <- run(ctx, append([]string{"--web.listen-address=127.0.0.1:0"}, args...), io.Discard, writer)
+		r.code <- Run(ctx, append([]string{"--web.listen-address=127.0.0.1:0"}, args...), io.Discard, writer)
 		_ = writer.Close()
 	}()
 	t.Cleanup(cancel)

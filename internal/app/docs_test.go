@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"context"
@@ -29,10 +29,13 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
+// repository is where the paths in these tests begin.
+const repository = "../.."
+
 // documents returns the Markdown files that people read, by path.
 func documents(t *testing.T) map[string]string {
 	t.Helper()
-	files, err := filepath.Glob("docs/*.md")
+	files, err := fs.Glob(os.DirFS(repository), "docs/*.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,7 +48,7 @@ func documents(t *testing.T) map[string]string {
 
 func readDoc(t *testing.T, file string) string {
 	t.Helper()
-	content, err := os.ReadFile(file)
+	content, err := os.ReadFile(filepath.Join(repository, file))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +112,7 @@ func TestGeneratedBlocks(t *testing.T) {
 		return
 	}
 	for file, text := range texts {
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(repository, file), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -510,7 +513,7 @@ func TestLinksInDocs(t *testing.T) {
 			if target != "" {
 				to = path.Join(path.Dir(file), target)
 			}
-			if _, err := os.Stat(to); err != nil {
+			if _, err := os.Stat(filepath.Join(repository, to)); err != nil {
 				t.Errorf("%s: the link %s leads nowhere", file, m[1])
 			}
 			if anchor != "" && !slices.Contains(anchors(texts[to]), anchor) {
@@ -556,11 +559,11 @@ func TestPackagesInDocs(t *testing.T) {
 	named := map[string]bool{}
 	for _, m := range regexp.MustCompile("`(collector|tools|alerts|dashboards|(?:internal|test|deploy|alerts|dashboards)/[a-z0-9_/]+)`").FindAllStringSubmatch(text, -1) {
 		named[strings.TrimSuffix(m[1], "/")] = true
-		if _, err := os.Stat(m[1]); err != nil {
+		if _, err := os.Stat(filepath.Join(repository, m[1])); err != nil {
 			t.Errorf("docs/architecture.md names %s, which does not exist", m[1])
 		}
 	}
-	err := fs.WalkDir(os.DirFS("."), ".", func(file string, entry fs.DirEntry, err error) error {
+	err := fs.WalkDir(os.DirFS(repository), ".", func(file string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}

@@ -1,7 +1,6 @@
-package main
+package app
 
 import (
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -46,11 +45,7 @@ func alertsByRule(t *testing.T) map[policy.Rule]string {
 			Rules []struct{ Alert, Expr string }
 		}
 	}
-	content, err := os.ReadFile("alerts/aws_iam.rules.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := yaml.Unmarshal(content, &file); err != nil {
+	if err := yaml.Unmarshal([]byte(readDoc(t, "alerts/aws_iam.rules.yaml")), &file); err != nil {
 		t.Fatal(err)
 	}
 	finding := regexp.MustCompile(`aws_iam_finding_since_timestamp_seconds\{rule="([^"]+)"\}`)

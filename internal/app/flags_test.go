@@ -1,4 +1,4 @@
-package main
+package app
 
 import (
 	"bytes"
@@ -246,7 +246,7 @@ func runArgs(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var out, errs bytes.Buffer
-	code = run(ctx, args, &out, &errs)
+	code = Run(ctx, args, &out, &errs)
 	return out.String(), errs.String(), code
 }
 
