@@ -96,6 +96,7 @@ docs: ## Rewrite generated documentation and golden files
 	go test ./alerts -update
 	go test ./dashboards -update
 	go test ./internal/app -update
+	go test ./docs -update
 
 clean: ## Remove what was built
 	rm -rf aws_iam_exporter .tools

@@ -3,247 +3,57 @@ package app
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"log/slog"
-	"math"
-	"net/http"
 	"os"
-	"path"
 	"path/filepath"
-	"regexp"
-	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/alecthomas/kingpin/v2"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/aws-iam-exporter/aws_iam_exporter/collector"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsiam"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
-// repository is where the paths in these tests begin.
-const repository = "../.."
-
-// documents returns the Markdown files that people read, by path.
-func documents(t *testing.T) map[string]string {
-	t.Helper()
-	files, err := fs.Glob(os.DirFS(repository), "docs/*.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	texts := map[string]string{}
-	for _, file := range append(files, "README.md", "CHANGELOG.md", "alerts/runbooks.md") {
-		texts[file] = readDoc(t, file)
-	}
-	return texts
-}
-
-func readDoc(t *testing.T, file string) string {
-	t.Helper()
-	content, err := os.ReadFile(filepath.Join(repository, file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(content)
-}
-
-// block is a part of the documents that this package writes: whatever stands
-// between <!-- name: begin --> and <!-- name: end -->.
-type block struct {
-	name   string
-	render func(*testing.T) string
-}
-
-func blocks() []block {
-	all := []block{
-		{"flags", flagTable},
-		{"rules", ruleTable},
-		{"operations", operationTable},
-		{"cost", costTable},
-		{"staleness", stalenessTable},
-		{"reasons", reasonTable},
-		{"command-lines", commandLineTable},
-	}
-	for _, source := range awsapi.Sources() {
-		all = append(all, block{"iam-policy-" + string(source), func(t *testing.T) string { return printedPolicy(t, source) }})
-	}
-	return append(all, block{"iam-policy-tags", func(t *testing.T) string {
-		file := filepath.Join(t.TempDir(), "config.yml")
-		check(t, os.WriteFile(file, []byte("owner_tags: [owner]"), 0o600))
-		return printedPolicy(t, awsapi.SourceAuto, "--config.file="+file)
-	}})
-}
-
-// TestGeneratedBlocks holds the generated parts of the documents to the code.
+// TestGeneratedBlocks holds to the code what documents tell of the inside of
+// the program; the tests in docs see to the rest.
 func TestGeneratedBlocks(t *testing.T) {
 	setEnvironment(t, nil)
-	texts := documents(t)
-	for _, b := range blocks() {
+	for _, b := range []struct {
+		name, file string
+		render     func(*testing.T) string
+	}{
+		{"command-lines", "docs/troubleshooting.md", commandLineTable},
+		{"staleness", "README.md", stalenessTable},
+	} {
 		t.Run(b.name, func(t *testing.T) {
-			want, found := b.render(t), false
-			for file, text := range texts {
-				before, old, after, ok := cutBlock(text, b.name)
-				if !ok {
-					continue
-				}
-				found = true
-				if *update {
-					texts[file] = before + want + after
-					continue
-				}
-				if diff := cmp.Diff(want, old); diff != "" {
-					t.Errorf("%s: block %q is out of date; run make docs: -want +got:\n%s", file, b.name, diff)
-				}
+			file := filepath.Join("..", "..", filepath.FromSlash(b.file))
+			text := string(must[[]byte](t)(os.ReadFile(file)))
+			begin, end := "<!-- "+b.name+": begin -->\n", "<!-- "+b.name+": end -->"
+			before, rest, opened := strings.Cut(text, begin)
+			old, after, closed := strings.Cut(rest, end)
+			if !opened || !closed {
+				t.Fatalf("%s has no block %q", b.file, b.name)
 			}
-			if !found {
-				t.Errorf("no document has the block %q", b.name)
+			want := b.render(t)
+			if *update {
+				check(t, os.WriteFile(file, []byte(before+begin+want+end+after), 0o644))
+				return
+			}
+			if diff := cmp.Diff(want, old); diff != "" {
+				t.Errorf("%s: block %q is out of date; run make docs: -want +got:\n%s", b.file, b.name, diff)
 			}
 		})
 	}
-	if !*update {
-		return
-	}
-	for file, text := range texts {
-		if err := os.WriteFile(filepath.Join(repository, file), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
 }
 
-func cutBlock(text, name string) (before, content, after string, ok bool) {
-	begin, end := "<!-- "+name+": begin -->\n", "<!-- "+name+": end -->"
-	before, rest, opened := strings.Cut(text, begin)
-	content, after, closed := strings.Cut(rest, end)
-	return before + begin, content, end + after, opened && closed
-}
-
-// TestKnownBlocks finds markers that nothing writes between.
-func TestKnownBlocks(t *testing.T) {
-	known := map[string]bool{"calls": true, "fields": true, "panels": true} // written by internal/fleet, internal/config and dashboards
-	for _, b := range blocks() {
-		known[b.name] = true
-	}
-	for file, text := range documents(t) {
-		for _, m := range regexp.MustCompile(`<!-- ([a-z-]+): (?:begin|end) -->`).FindAllStringSubmatch(text, -1) {
-			if !known[m[1]] {
-				t.Errorf("%s: nothing writes the block %q", file, m[1])
-			}
-		}
-	}
-}
-
-// row is a line of a table in Markdown.
-func row(cells ...string) string {
-	for i := range cells {
-		cells[i] = strings.ReplaceAll(cells[i], "|", `\|`)
-	}
-	return "| " + strings.Join(cells, " | ") + " |\n"
-}
-
-func code(s string) string { return "`" + s + "`" }
-
-// allFlags returns the flags that --help shows, those of commands last.
-func allFlags(t *testing.T) []*kingpin.FlagModel {
-	t.Helper()
-	app := newApplication(&settings{})
-	if _, err := app.Parse(nil); err != nil { // names the environment variables
-		t.Fatal(err)
-	}
-	model := app.Model()
-	flags := slices.Clone(model.Flags)
-	for _, command := range model.Commands {
-		flags = append(flags, command.Flags...)
-	}
-	return slices.DeleteFunc(flags, func(f *kingpin.FlagModel) bool { return f.Hidden })
-}
-
-func flagTable(t *testing.T) string {
-	table := row("flag", "environment variable", "default", "meaning") + row("---", "---", "---", "---")
-	for _, f := range allFlags(t) {
-		variable, value := "", defaultOf(f)
-		if f.Envar != "" {
-			variable = code(f.Envar)
-		}
-		if value != "" {
-			value = code(value)
-		}
-		table += row(code("--"+f.Name), variable, value, f.Help)
-	}
-	return table
-}
-
-func defaultOf(f *kingpin.FlagModel) string {
-	if len(f.Default) == 0 && f.IsBoolFlag() {
-		return "false"
-	}
-	return strings.Join(f.Default, " ")
-}
-
-func ruleTable(*testing.T) string {
-	table := row("rule", "judges every", "in breach when") + row("---", "---", "---")
-	for _, rule := range policy.Rules() {
-		table += row(code(string(rule)), string(rule.Subject()), rule.Description())
-	}
-	return table
-}
-
-func operationTable(*testing.T) string {
-	table := row("operation", "policy action", "resource", "sources", "for") + row("---", "---", "---", "---", "---")
-	for _, o := range awsapi.Operations() {
-		action, resource := code(o.Action()), "`*`"
-		switch {
-		case o.Free:
-			action, resource = "none needed", ""
-		case o.OnUsers:
-			resource = "users"
-		}
-		var sources []string
-		for _, source := range o.Sources {
-			sources = append(sources, code(string(source)))
-		}
-		needed := strings.Join(sources, ", ")
-		if o.Tags != awsapi.NoTags {
-			needed += " with `tags_from: " + string(o.Tags) + "`"
-		}
-		table += row(code(o.Name), action, resource, needed, o.Why)
-	}
-	return table
-}
-
-// printedPolicy is the golden of the command iam-policy.
-func printedPolicy(t *testing.T, source awsapi.Source, args ...string) string {
-	stdout, stderr, exit := runArgs(t, append([]string{"iam-policy", "--iam.source=" + string(source)}, args...)...)
-	if exit != 0 || stderr != "" {
-		t.Fatalf("got exit code %d and stderr %q, want 0 and none", exit, stderr)
-	}
-	return "```json\n" + stdout + "```\n"
-}
-
-// costTable reckons with the calls counted in docs/benchmarks.md.
-func costTable(t *testing.T) string {
-	_, counted, _, ok := cutBlock(readDoc(t, "docs/benchmarks.md"), "calls")
-	if !ok {
-		t.Fatal("docs/benchmarks.md has no table of calls")
-	}
-	table := row("way of reading", "calls until all is known", "calls an hour then", "events a day in CloudTrail") + row("---", "---", "---", "---")
-	for line := range strings.Lines(counted) {
-		cells := strings.Split(line, " | ")
-		if len(cells) < 4 || cells[0] == "| ---" || strings.HasPrefix(cells[0], "| way") {
-			continue
-		}
-		hourly, err := strconv.ParseFloat(cells[3], 64)
-		if err != nil {
-			t.Fatalf("docs/benchmarks.md: %v in %q", err, line)
-		}
-		table += row(strings.TrimPrefix(cells[0], "| "), cells[2], fmt.Sprint(hourly), fmt.Sprintf("%.0f", math.Ceil(24*hourly)))
+func commandLineTable(*testing.T) string {
+	table := "| flags | message after `aws_iam_exporter: error:` |\n| --- | --- |\n"
+	for _, c := range badCommandLines() {
+		table += fmt.Sprintf("| `%s` | `%s` |\n", strings.Join(c.args, " "), c.want)
 	}
 	return table
 }
@@ -254,24 +64,28 @@ func stalenessTable(t *testing.T) string {
 	for _, source := range awsapi.Sources() {
 		synctest.Test(t, func(t *testing.T) { lifetimes[source] = lifetimesOf(t, source) })
 	}
-	table := row("facts", "`auto`", "`report`", "`live`") + row("---", "---", "---", "---")
+	table := "| facts | `auto` | `report` | `live` |\n| --- | --- | --- | --- |\n"
 	for _, group := range inventory.Groups() {
-		cells := []string{code(string(group))}
+		table += fmt.Sprintf("| `%s` |", group)
 		for _, source := range []awsapi.Source{awsapi.SourceAuto, awsapi.SourceReport, awsapi.SourceLive} {
-			cells = append(cells, spoken(lifetimes[source][group]))
+			table += fmt.Sprintf(" %s |", spoken(lifetimes[source][group]))
 		}
-		table += row(cells...)
+		table += "\n"
 	}
 	return table
 }
 
+// lifetimesOf tells how long the facts live of a user with a password and a key.
 func lifetimesOf(t *testing.T, source awsapi.Source) map[inventory.Group]time.Duration {
 	s, _, err := parse([]string{"--iam.source=" + string(source)}, t.Output(), t.Output())
 	if err != nil {
 		t.Fatal(err)
 	}
-	world := smallWorld(t)
-	p, err := wire(upstream{config: world.Config(), configuration: []byte("owner_tags: [owner]")}, s, slog.New(slog.DiscardHandler))
+	b := builder{t, awssim.New(awssim.Options{Seed: 1}), time.Now()}
+	b.user("erin", "/", day)
+	b.console("erin", day, false)
+	b.key("erin", day, never)
+	p, err := wire(upstream{config: b.world.Config(), configuration: []byte("owner_tags: [owner]")}, s, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -293,22 +107,6 @@ func lifetimesOf(t *testing.T, source awsapi.Source) map[inventory.Group]time.Du
 	return lifetimes
 }
 
-// smallWorld has one user with a password and a key.
-func smallWorld(t *testing.T) *awssim.World {
-	world := awssim.New(awssim.Options{Seed: 1})
-	created := time.Now().Add(-24 * time.Hour)
-	if _, err := world.CreateUser("erin", "/", created); err != nil {
-		t.Fatal(err)
-	}
-	if err := world.SetPassword("erin", created); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := world.CreateKey("erin", created); err != nil {
-		t.Fatal(err)
-	}
-	return world
-}
-
 // spoken writes 2h15m0s as "2 h 15 min".
 func spoken(d time.Duration) string {
 	hours, minutes := d/time.Hour, d%time.Hour/time.Minute
@@ -319,292 +117,4 @@ func spoken(d time.Duration) string {
 		return fmt.Sprintf("%d h", hours)
 	}
 	return fmt.Sprintf("%d h %d min", hours, minutes)
-}
-
-// exampleFailure is one way in which AWS, or the way to it, can fail.
-type exampleFailure struct {
-	reason    inventory.Reason
-	operation string
-	fault     http.HandlerFunc
-}
-
-func exampleFailures() []exampleFailure {
-	const notAllowed = "User: arn:aws:iam::123456789012:user/exporter is not authorized to perform: iam:ListUsers" +
-		" on resource: arn:aws:iam::123456789012:user/ because no identity-based policy allows the iam:ListUsers action"
-	return []exampleFailure{
-		{inventory.ReasonThrottled, "ListUsers", awssim.Error(400, "Throttling", "Rate exceeded")},
-		{inventory.ReasonDenied, "ListUsers", awssim.Error(403, "AccessDenied", notAllowed)},
-		{inventory.ReasonCredentials, "GetCallerIdentity", awssim.Error(403, "InvalidClientTokenId", "The security token included in the request is invalid.")},
-		{inventory.ReasonTimeout, "ListUsers", awssim.Hang()},
-		{inventory.ReasonNetwork, "ListUsers", awssim.Reset()},
-		{inventory.ReasonServer, "ListUsers", awssim.Error(503, "ServiceUnavailable", "")},
-		{inventory.ReasonMalformed, "ListUsers", awssim.Raw(200, "text/html", "<html>Please sign in to the network</html>")},
-		{inventory.ReasonReport, "GenerateCredentialReport", awssim.Error(409, "LimitExceeded", "")},
-		{inventory.ReasonOther, "ListUsers", awssim.Error(400, "NewErrorOfAWS", "")},
-	}
-}
-
-// reasonTable shows, for each reason, a message as the exporter logs it.
-func reasonTable(t *testing.T) string {
-	messages := map[inventory.Reason]string{}
-	for _, f := range exampleFailures() {
-		synctest.Test(t, func(t *testing.T) { messages[f.reason] = messageOf(t, f) })
-	}
-	table := row("`reason`", "a `problem` as the log and the landing page tell it") + row("---", "---")
-	for _, reason := range inventory.Reasons() {
-		if messages[reason] == "" {
-			t.Errorf("no failure with reason %q to show", reason)
-		}
-		table += row(fmt.Sprintf("[`%s`](#%s)", reason, reason), messages[reason])
-	}
-	return table
-}
-
-// messageOf lets the failure happen, and returns what the exporter says.
-func messageOf(t *testing.T, f exampleFailure) string {
-	world := smallWorld(t)
-	world.SetFault(func(operation string, _ int) http.HandlerFunc {
-		if operation == f.operation {
-			return f.fault
-		}
-		return nil
-	})
-	client := awsapi.New(world.Config(), awsapi.NewProcess(awsapi.Needs{Source: awsapi.SourceAuto}, 20), awsapi.Options{
-		Rate: 5, Timeout: 10 * time.Second,
-	})
-	reader := awsiam.New(client, awsiam.Options{Source: awsapi.SourceAuto, RefreshInterval: 5 * time.Minute, KeysInterval: time.Hour})
-	reader.Refresh(t.Context())
-	problems := reader.Snapshot().Health.Problems
-	if len(problems) != 1 || problems[0].Reason != f.reason {
-		t.Fatalf("%s fails: got %v, want one problem of reason %s", f.operation, problems, f.reason)
-	}
-	return regexp.MustCompile(`request [0-9a-f-]+`).ReplaceAllString(problems[0].Text, "request …")
-}
-
-func commandLineTable(*testing.T) string {
-	table := row("flags", "message after `aws_iam_exporter: error:`") + row("---", "---")
-	for _, c := range badCommandLines() {
-		table += row(code(strings.Join(c.args, " ")), code(c.want))
-	}
-	return table
-}
-
-// TestMetricsInDocs finds names of metrics, of labels and of label values in
-// the documents that are not served.
-func TestMetricsInDocs(t *testing.T) {
-	labels := map[string][]string{}
-	for _, m := range collector.Metrics() {
-		labels[m.Name] = m.Labels
-	}
-	names := regexp.MustCompile(`\baws_iam_[a-z0-9_]+`)
-	selectors := regexp.MustCompile(`\b(aws_iam_[a-z0-9_]+)\{([^}]*)\}`)
-	matchers := regexp.MustCompile(`(\w+)\s*(?:=~|!=|!~|=)\s*"([^"]*)"`)
-	for file, text := range documents(t) {
-		for _, name := range names.FindAllString(text, -1) {
-			if _, served := labels[name]; !served && name != "aws_iam_exporter" {
-				t.Errorf("%s: %s is no metric", file, name)
-			}
-		}
-		for _, selector := range selectors.FindAllStringSubmatch(text, -1) {
-			for _, m := range matchers.FindAllStringSubmatch(selector[2], -1) {
-				if !slices.Contains(labels[selector[1]], m[1]) {
-					t.Errorf("%s: %s has no label %q", file, selector[1], m[1])
-				}
-				for _, value := range strings.Split(strings.ReplaceAll(m[2], `\|`, "|"), "|") {
-					if known := labelValues()[m[1]]; known != nil && !slices.Contains(known, value) {
-						t.Errorf("%s: %s: no value %q", file, selector[0], value)
-					}
-				}
-			}
-		}
-	}
-}
-
-// labelValues holds the values of the labels that have a closed list of them.
-func labelValues() map[string][]string {
-	return map[string][]string{
-		"rule":     words(policy.Rules()),
-		"verdict":  words(policy.Verdicts()),
-		"facts":    words(inventory.Groups()),
-		"status":   words(inventory.Statuses()),
-		"state":    words(inventory.States()),
-		"reason":   words(inventory.Reasons()),
-		"age_band": collector.AgeBands(),
-	}
-}
-
-func words[T ~string](values []T) []string {
-	var all []string
-	for _, v := range values {
-		all = append(all, string(v))
-	}
-	return all
-}
-
-// TestFlagsInDocs finds flags in the documents that do not exist, and defaults
-// in parentheses after a flag that are not its own.
-func TestFlagsInDocs(t *testing.T) {
-	setEnvironment(t, nil)
-	defaults := map[string]string{}
-	for _, f := range allFlags(t) {
-		defaults[f.Name] = defaultOf(f)
-		if f.IsBoolFlag() {
-			defaults["no-"+f.Name] = ""
-		}
-	}
-	awsCommand := regexp.MustCompile("\\baws [a-z]+ [a-z-]+ (?:[^`\n]*\\\\\n)*[^`\n]*") // test/e2e/commands.py checks its options
-	flag := regexp.MustCompile("(?m)(^|[ `(\\[\"])--([a-z][a-z0-9.-]*[a-z0-9])(?:` \\(([^) ]+)\\))?")
-	for file, text := range documents(t) {
-		for _, generated := range []string{"flags", "command-lines"} { // one tells of hidden flags, the other of wrong ones
-			if before, _, after, ok := cutBlock(text, generated); ok {
-				text = before + after
-			}
-		}
-		text = awsCommand.ReplaceAllString(text, "")
-		for _, m := range flag.FindAllStringSubmatch(text, -1) {
-			name, value := m[2], m[3]
-			if otherPrograms()[name] {
-				continue
-			}
-			want, known := defaults[name]
-			if !known {
-				t.Errorf("%s: there is no flag --%s", file, name)
-			}
-			if value != "" && value != want {
-				t.Errorf("%s: the default of --%s is %s, not %s", file, name, want, value)
-			}
-		}
-	}
-}
-
-// otherPrograms holds the flags in the documents that aren't the exporter's.
-func otherPrograms() map[string]bool {
-	return map[string]bool{
-		"build-arg": true, "rm": true, // docker
-		"now":           true, // systemctl
-		"decode":        true, // base64
-		"time":          true, // promtool
-		"query.timeout": true, // prometheus
-	}
-}
-
-// TestMakeTargetsInDocs finds make targets in the documents that do not exist.
-func TestMakeTargetsInDocs(t *testing.T) {
-	makefile := readDoc(t, "Makefile")
-	for file, text := range documents(t) {
-		for _, m := range regexp.MustCompile("(?m)(?:`|^)make ([a-z0-9-]+)").FindAllStringSubmatch(text, -1) {
-			if !strings.Contains(makefile, "\n"+m[1]+":") {
-				t.Errorf("%s: the Makefile has no target %q", file, m[1])
-			}
-		}
-	}
-}
-
-// TestLinksInDocs follows the links between the documents, and into them.
-func TestLinksInDocs(t *testing.T) {
-	texts := documents(t)
-	for file, text := range texts {
-		for _, m := range regexp.MustCompile(`\]\(([^)\s]+)\)`).FindAllStringSubmatch(text, -1) {
-			target, anchor, _ := strings.Cut(m[1], "#")
-			if strings.Contains(target, "://") {
-				continue
-			}
-			to := file
-			if target != "" {
-				to = path.Join(path.Dir(file), target)
-			}
-			if _, err := os.Stat(filepath.Join(repository, to)); err != nil {
-				t.Errorf("%s: the link %s leads nowhere", file, m[1])
-			}
-			if anchor != "" && !slices.Contains(anchors(texts[to]), anchor) {
-				t.Errorf("%s: %s has no heading for the link %s", file, to, m[1])
-			}
-		}
-	}
-}
-
-// anchors returns the names of a document's headings as links spell them.
-func anchors(text string) []string {
-	var all []string
-	for _, heading := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(text, -1) {
-		name := regexp.MustCompile(`[^a-z0-9 _-]`).ReplaceAllString(strings.ToLower(heading[1]), "")
-		all = append(all, strings.ReplaceAll(name, " ", "-"))
-	}
-	return all
-}
-
-// TestEverythingHasItsHeading checks that the documents leave nothing out.
-func TestEverythingHasItsHeading(t *testing.T) {
-	for _, test := range []struct {
-		file string
-		want []string
-	}{
-		{"docs/troubleshooting.md", words(inventory.Reasons())},
-		{"docs/rules.md", words(policy.Rules())},
-		{"docs/compliance.md", words(policy.Rules())},
-	} {
-		have := anchors(readDoc(t, test.file))
-		for _, heading := range test.want {
-			if !slices.Contains(have, heading) {
-				t.Errorf("%s has no heading %q", test.file, heading)
-			}
-		}
-	}
-}
-
-// TestPackagesInDocs checks that docs/architecture.md names every package, and
-// none that does not exist.
-func TestPackagesInDocs(t *testing.T) {
-	text := readDoc(t, "docs/architecture.md")
-	named := map[string]bool{}
-	for _, m := range regexp.MustCompile("`(collector|tools|alerts|dashboards|(?:internal|test|deploy|alerts|dashboards)/[a-z0-9_/]+)`").FindAllStringSubmatch(text, -1) {
-		named[strings.TrimSuffix(m[1], "/")] = true
-		if _, err := os.Stat(filepath.Join(repository, m[1])); err != nil {
-			t.Errorf("docs/architecture.md names %s, which does not exist", m[1])
-		}
-	}
-	err := fs.WalkDir(os.DirFS(repository), ".", func(file string, entry fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if entry.IsDir() && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "node_modules") && file != "." {
-			return fs.SkipDir
-		}
-		folder := path.Dir(file)
-		if strings.HasSuffix(file, ".go") && !strings.HasSuffix(file, "_test.go") && folder != "." && !named[folder] {
-			named[folder] = true // one complaint is enough
-			t.Errorf("docs/architecture.md does not name %s", folder)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// TestPortInDocs holds examples to the default port.
-func TestPortInDocs(t *testing.T) {
-	for file, text := range documents(t) {
-		for _, m := range regexp.MustCompile(`localhost(:\d+)`).FindAllStringSubmatch(text, -1) {
-			if m[1] != listenAddress {
-				t.Errorf("%s: localhost%s: the default is %s", file, m[1], listenAddress)
-			}
-		}
-	}
-}
-
-// TestChangelog checks the form of the entries, and that the newest version is
-// the one in VERSION.
-func TestChangelog(t *testing.T) {
-	text, version := readDoc(t, "CHANGELOG.md"), strings.TrimSpace(readDoc(t, "VERSION"))
-	headings := regexp.MustCompile(`(?m)^## (.+)$`).FindAllStringSubmatch(text, -1)
-	if len(headings) == 0 || !strings.HasPrefix(headings[0][1], version+" / ") {
-		t.Errorf("the first heading is not that of version %s", version)
-	}
-	entry := regexp.MustCompile(`^\* \[(CHANGE|FEATURE|ENHANCEMENT|BUGFIX|SECURITY)\] [A-Z].*\.$`)
-	for line := range strings.Lines(text) {
-		if line = strings.TrimSpace(line); strings.HasPrefix(line, "*") && !entry.MatchString(line) {
-			t.Errorf("entry %q: expected * [KIND] and a sentence", line)
-		}
-	}
 }

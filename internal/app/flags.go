@@ -102,6 +102,20 @@ func newApplication(s *settings) *kingpin.Application {
 	return app
 }
 
+// Flags returns the flags that --help shows, those of commands last.
+func Flags() ([]*kingpin.FlagModel, error) {
+	app := newApplication(&settings{})
+	if _, err := app.ParseContext(nil); err != nil { // names the environment variables
+		return nil, fmt.Errorf("declare the flags: %w", err)
+	}
+	model := app.Model()
+	flags := model.Flags
+	for _, command := range model.Commands {
+		flags = append(flags, command.Flags...)
+	}
+	return slices.DeleteFunc(flags, func(f *kingpin.FlagModel) bool { return f.Hidden }), nil
+}
+
 func addIAMFlags(app *kingpin.Application, s *settings) {
 	choiceFlag(app, "iam.source", "Where facts come from: auto (keys live, the rest from the credential report where it can be), report (2 to 4 calls each 4 hours, facts as old as that, no key ids), live (no report, many calls).",
 		&s.source, awsapi.Sources()...)

@@ -310,7 +310,9 @@ func TestIAMPolicyArguments(t *testing.T) {
 
 func TestFlagsExplainThemselves(t *testing.T) {
 	setEnvironment(t, nil)
-	for _, f := range allFlags(t) {
+	flags, err := Flags()
+	check(t, err)
+	for _, f := range flags {
 		if len(f.Help) < 20 {
 			t.Errorf("--%s: the help text %q explains nothing", f.Name, f.Help)
 		}

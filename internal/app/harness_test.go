@@ -25,7 +25,7 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/web"
 )
 
-var update = flag.Bool("update", false, "rewrite golden files and generated documentation")
+var update = flag.Bool("update", false, "rewrite the golden files and the documents' tables about the program")
 
 const day = 24 * time.Hour
 
