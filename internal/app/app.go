@@ -4,156 +4,47 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"net/http"
-	"os"
-	"os/signal"
-	"syscall"
-	"time"
 
-	"github.com/prometheus/common/version"
-	toolkit "github.com/prometheus/exporter-toolkit/web"
-	"golang.org/x/sync/errgroup"
-
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/config"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/web"
+	"github.com/alecthomas/kingpin/v2"
 )
 
-// drainTime bounds how long a stopping exporter waits for scrapes under way.
-const drainTime = 20 * time.Second
+// command is one thing that the program can do. Each has a file of its own.
+type command struct {
+	name    string
+	declare func(*kingpin.Application, *settings)
+	run     func(ctx context.Context, s *settings, stdout, stderr io.Writer) error
+}
+
+// commands are all of them, in the order in which --help shows them.
+func commands() []command {
+	return []command{
+		{commandServe, declareServe, serve},
+		{commandPolicy, declarePolicy, printPolicy},
+		{commandCheck, declareCheck, checkConfig},
+	}
+}
 
 // Run is the program: it returns the exit code once the context ends or
 // something fails for good.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	s, done, err := parse(args, stdout, stderr)
-	switch {
-	case err == nil && done:
-	case err == nil && s.command == commandPolicy:
-		err = printPolicy(stdout, s)
-	case err == nil && s.command == commandCheck:
-		err = checkConfig(stdout, s)
-	case err == nil:
-		err = serve(ctx, s, stderr)
-	}
-	if err != nil {
+	if err := run(ctx, args, stdout, stderr); err != nil {
 		_, _ = fmt.Fprintf(stderr, "aws_iam_exporter: error: %v\n", err)
 		return 1
 	}
 	return 0
 }
 
-func printPolicy(stdout io.Writer, s *settings) error {
-	c, err := configuration(upstream{}, s)
-	if err != nil {
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	s, done, err := parse(args, stdout, stderr)
+	if err != nil || done {
 		return err
 	}
-	document, err := awsapi.Policy(awsapi.Needs{Source: awsapi.Source(s.source), Tags: c.Tags}, s.partition, s.accountID)
-	if err != nil {
-		return err
-	}
-	_, err = stdout.Write(document)
-	return err
-}
-
-func checkConfig(stdout io.Writer, s *settings) error {
-	c, err := config.Load(s.checkFile, s.limits())
-	if err != nil {
-		return err
-	}
-	_, err = io.WriteString(stdout, c.Summary(time.Now()))
-	return err
-}
-
-// serve runs the exporter until the context ends.
-func serve(ctx context.Context, s *settings, stderr io.Writer) error {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP) // from the start, or the signal would end the process
-	defer signal.Stop(hangup)
-	logger := s.logger(stderr)
-	logger.Info("Starting aws_iam_exporter", "version", version.Info(), "iam_source", s.source)
-	group, ctx := errgroup.WithContext(ctx)
-	from, err := connect(ctx, group, s, logger)
-	if err != nil {
-		return err
-	}
-	p, err := wire(from, s, logger)
-	if err != nil {
-		return err
-	}
-	group.Go(func() error { p.account.Run(ctx); return nil })
-	group.Go(func() error { reloadOnHangup(ctx, hangup, p.reload, logger); return nil })
-	listen(ctx, group, s, logger, p.web)
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	logger.Info("Stopped")
-	return nil
-}
-
-// reloadOnHangup reloads at each SIGHUP. Without a configuration file the signal
-// does nothing, rather than end the process.
-func reloadOnHangup(ctx context.Context, hangup <-chan os.Signal, reload func() error, logger *slog.Logger) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-hangup:
-			if reload == nil {
-				logger.Info("Nothing to reload: start with --config.file to have a configuration")
-				continue
-			}
-			_ = reload() // it logs what is wrong
+	for _, c := range commands() {
+		if c.name == s.command {
+			return c.run(ctx, s, stdout, stderr)
 		}
 	}
-}
-
-func connect(ctx context.Context, group *errgroup.Group, s *settings, logger *slog.Logger) (upstream, error) {
-	if s.demo {
-		return connectDemo(ctx, group)
-	}
-	return connectAWS(ctx, logger)
-}
-
-// listen serves the main listener and, if there is one, the probes' own.
-func listen(ctx context.Context, group *errgroup.Group, s *settings, logger *slog.Logger, o web.Options) {
-	main := newServer(web.Handler(o), logger)
-	serveUntil(ctx, group, main, logger, drainTime, func() error { return toolkit.ListenAndServe(main, s.web, logger) })
-	if s.probeAddress != "" {
-		probes := newServer(web.Probes(o.Ready), logger)
-		probes.Addr = s.probeAddress
-		logger.Info("Serving probes without TLS and authentication", "address", s.probeAddress)
-		serveUntil(ctx, group, probes, logger, drainTime, probes.ListenAndServe)
-	}
-}
-
-func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
-	return &http.Server{
-		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 3 * time.Minute,
-		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
-	}
-}
-
-// serveUntil serves until the context ends, then waits for requests under way,
-// but not for ever.
-func serveUntil(ctx context.Context, group *errgroup.Group, server *http.Server, logger *slog.Logger, patience time.Duration, serve func() error) {
-	group.Go(func() error {
-		if err := serve(); !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("serve HTTP: %w; check the addresses and files that the --web flags name", err)
-		}
-		return nil
-	})
-	group.Go(func() error {
-		<-ctx.Done()
-		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
-		defer cancel()
-		if err := server.Shutdown(drain); err != nil {
-			logger.Warn("Ending requests that take too long", "err", err)
-			return server.Close()
-		}
-		return nil
-	})
+	return fmt.Errorf("command %q: got no code for it, want one of --help", s.command)
 }

@@ -31,6 +31,13 @@ type upstream struct {
 	configuration []byte        // in place of a file; nil for AWS
 }
 
+func connect(ctx context.Context, group *errgroup.Group, s *settings, logger *slog.Logger) (upstream, error) {
+	if s.demo {
+		return connectDemo(ctx, group)
+	}
+	return connectAWS(ctx, logger)
+}
+
 // connectAWS finds credentials and region as the AWS SDK does everywhere. It
 // sends nothing yet: missing credentials show in metrics, not here. The region
 // is for the calls that fetch credentials, too. More options come last.

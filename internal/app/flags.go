@@ -6,7 +6,6 @@ import (
 	"io"
 	"log/slog"
 	"math"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -29,13 +28,9 @@ const (
 	usualKeys        = "1h"
 	usualRate        = "20"
 	usualAccountRate = "5"
-
-	commandServe  = "serve"
-	commandPolicy = "iam-policy"
-	commandCheck  = "check-config"
 )
 
-// settings are the command line, parsed.
+// settings are the command line, parsed: a field for each flag.
 type settings struct {
 	command string
 
@@ -93,12 +88,9 @@ func newApplication(s *settings) *kingpin.Application {
 	switchFlag(app, "web.enable-pprof", "false", "Serve Go's profiles under /debug/pprof/.", &s.pprof)
 	promslogflag.AddFlags(app, &s.log)
 
-	app.Command(commandServe, "Serve metrics. This is what happens without a command.").Default()
-	print := app.Command(commandPolicy, "Print the least IAM policy under which the exporter works with the flags given, as JSON.")
-	print.Flag("partition", "The partition of the account: aws, aws-cn, aws-us-gov, …").Default("aws").StringVar(&s.partition)
-	print.Flag("account-id", "Narrow the policy to users of this account.").Default("*").StringVar(&s.accountID)
-	check := app.Command(commandCheck, "Check a configuration file, and tell what it means under the flags given.")
-	check.Arg("FILE", "The configuration file.").Required().StringVar(&s.checkFile)
+	for _, c := range commands() {
+		c.declare(app, s)
+	}
 	return app
 }
 
@@ -155,7 +147,10 @@ func parse(args []string, stdout, stderr io.Writer) (s *settings, done bool, err
 // withCommand names the command where none is given: while kingpin looks for
 // the default one, it forgets about a flag that lacks its value.
 func withCommand(args []string) []string {
-	named := []string{commandServe, commandPolicy, commandCheck, "help", "--help", "-h", "--help-long", "--help-man", "--version"}
+	named := []string{"help", "--help", "-h", "--help-long", "--help-man", "--version"}
+	for _, c := range commands() {
+		named = append(named, c.name)
+	}
 	if slices.ContainsFunc(args, func(arg string) bool { return slices.Contains(named, arg) }) {
 		return args
 	}
@@ -227,18 +222,6 @@ func (s *settings) validateLimits() error {
 		errs = append(errs, fmt.Errorf("flag %s: got %s, want %s", flag(p.Limit), policy.InDays(p.Value), want))
 	}
 	return errors.Join(errs...)
-}
-
-// validatePolicy refuses what would end in a policy that AWS refuses, or that
-// allows nothing.
-func (s *settings) validatePolicy() error {
-	if !regexp.MustCompile(`^([0-9]{12}|\*)$`).MatchString(s.accountID) {
-		return fmt.Errorf("flag --account-id: got %q, want 12 digits, or * for any account", s.accountID)
-	}
-	if !regexp.MustCompile(`^aws(-[a-z]+)*$`).MatchString(s.partition) {
-		return fmt.Errorf("flag --partition: got %q, want a partition such as aws, aws-cn or aws-us-gov", s.partition)
-	}
-	return nil
 }
 
 func (s *settings) limits() policy.Limits {

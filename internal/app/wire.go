@@ -3,7 +3,6 @@ package app
 import (
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -85,37 +84,6 @@ func configuration(from upstream, s *settings) (*config.Config, error) {
 		return config.Parse("demo", from.configuration, s.limits())
 	}
 	return &config.Config{Policy: policy.WithLimits(s.limits())}, nil
-}
-
-// reloader puts the configuration file into force anew.
-type reloader struct {
-	settings *settings
-	process  *awsapi.Process
-	accounts *fleet.Fleet
-	logger   *slog.Logger
-
-	mu sync.Mutex // the file read last wins
-}
-
-// reload reads the file. What is wrong with it changes nothing but the metric
-// that says so.
-func (r *reloader) reload() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	c, err := config.Load(r.settings.configFile, r.settings.limits())
-	if err != nil {
-		r.accounts.NoteFailedReload()
-		r.logger.Error("Keeping the old configuration", "err", err)
-		return err
-	}
-	r.process.SetTags(c.Tags) // first, so that whoever learns of the policy may ask for what it needs
-	r.accounts.Apply(c.Policy)
-	r.logger.Info("Configuration reloaded", configurationDetails(r.settings, c)...)
-	return nil
-}
-
-func configurationDetails(s *settings, c *config.Config) []any {
-	return []any{"file", s.configFile, "classes", len(c.Policy.Classes), "exemptions", len(c.Policy.Exemptions)}
 }
 
 func openStore(dir string) (*state.Store, error) {

@@ -1,0 +1,60 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"sync"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/config"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/fleet"
+)
+
+// reloader puts the configuration file into force anew.
+type reloader struct {
+	settings *settings
+	process  *awsapi.Process
+	accounts *fleet.Fleet
+	logger   *slog.Logger
+
+	mu sync.Mutex // the file read last wins
+}
+
+// reload reads the file. What is wrong with it changes nothing but the metric
+// that says so.
+func (r *reloader) reload() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c, err := config.Load(r.settings.configFile, r.settings.limits())
+	if err != nil {
+		r.accounts.NoteFailedReload()
+		r.logger.Error("Keeping the old configuration", "err", err)
+		return err
+	}
+	r.process.SetTags(c.Tags) // first, so that whoever learns of the policy may ask for what it needs
+	r.accounts.Apply(c.Policy)
+	r.logger.Info("Configuration reloaded", configurationDetails(r.settings, c)...)
+	return nil
+}
+
+func configurationDetails(s *settings, c *config.Config) []any {
+	return []any{"file", s.configFile, "classes", len(c.Policy.Classes), "exemptions", len(c.Policy.Exemptions)}
+}
+
+// reloadOnHangup reloads at each SIGHUP. Without a configuration file the signal
+// does nothing, rather than end the process.
+func reloadOnHangup(ctx context.Context, hangup <-chan os.Signal, reload func() error, logger *slog.Logger) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+			if reload == nil {
+				logger.Info("Nothing to reload: start with --config.file to have a configuration")
+				continue
+			}
+			_ = reload() // it logs what is wrong
+		}
+	}
+}

@@ -1,0 +1,96 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/prometheus/common/version"
+	toolkit "github.com/prometheus/exporter-toolkit/web"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/web"
+)
+
+const commandServe = "serve"
+
+// drainTime bounds how long a stopping exporter waits for scrapes under way.
+const drainTime = 20 * time.Second
+
+func declareServe(app *kingpin.Application, _ *settings) {
+	app.Command(commandServe, "Serve metrics. This is what happens without a command.").Default()
+}
+
+// serve runs the exporter until the context ends.
+func serve(ctx context.Context, s *settings, _, stderr io.Writer) error {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP) // from the start, or the signal would end the process
+	defer signal.Stop(hangup)
+	logger := s.logger(stderr)
+	logger.Info("Starting aws_iam_exporter", "version", version.Info(), "iam_source", s.source)
+	group, ctx := errgroup.WithContext(ctx)
+	from, err := connect(ctx, group, s, logger)
+	if err != nil {
+		return err
+	}
+	p, err := wire(from, s, logger)
+	if err != nil {
+		return err
+	}
+	group.Go(func() error { p.account.Run(ctx); return nil })
+	group.Go(func() error { reloadOnHangup(ctx, hangup, p.reload, logger); return nil })
+	listen(ctx, group, s, logger, p.web)
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	logger.Info("Stopped")
+	return nil
+}
+
+// listen serves the main listener and, if there is one, the probes' own.
+func listen(ctx context.Context, group *errgroup.Group, s *settings, logger *slog.Logger, o web.Options) {
+	main := newServer(web.Handler(o), logger)
+	serveUntil(ctx, group, main, logger, drainTime, func() error { return toolkit.ListenAndServe(main, s.web, logger) })
+	if s.probeAddress != "" {
+		probes := newServer(web.Probes(o.Ready), logger)
+		probes.Addr = s.probeAddress
+		logger.Info("Serving probes without TLS and authentication", "address", s.probeAddress)
+		serveUntil(ctx, group, probes, logger, drainTime, probes.ListenAndServe)
+	}
+}
+
+func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 3 * time.Minute,
+		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+	}
+}
+
+// serveUntil serves until the context ends, then waits for requests under way,
+// but not for ever.
+func serveUntil(ctx context.Context, group *errgroup.Group, server *http.Server, logger *slog.Logger, patience time.Duration, serve func() error) {
+	group.Go(func() error {
+		if err := serve(); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve HTTP: %w; check the addresses and files that the --web flags name", err)
+		}
+		return nil
+	})
+	group.Go(func() error {
+		<-ctx.Done()
+		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+		defer cancel()
+		if err := server.Shutdown(drain); err != nil {
+			logger.Warn("Ending requests that take too long", "err", err)
+			return server.Close()
+		}
+		return nil
+	})
+}
