@@ -17,10 +17,10 @@ LDFLAGS   := -s -w \
 	-X $(version).Branch=$(or $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null),unknown) \
 	-X $(version).BuildDate=$(or $(shell git log -1 --format=%cI 2>/dev/null),unknown)
 
-.PHONY: help build test fuzz bench bench-calls lint check-alerts fmt e2e demo demo-stack preview check-preview docs clean
+.PHONY: help build test test-dashboards fuzz bench bench-calls lint check-alerts fmt e2e demo demo-stack preview check-preview docs clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## Build the static binary ./aws_iam_exporter
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o aws_iam_exporter .
@@ -31,6 +31,11 @@ RACE := $(if $(shell command -v $$(go env CC)),-race)
 test: ## Run the tests with the race detector
 	@$(if $(RACE),:,echo 'no C compiler: testing without the race detector')
 	go test $(RACE) ./...
+
+# A module of its own, so that `make test` needs no Prometheus. Go's cache of
+# tests does not see changes outside of it, and the dashboards lie there.
+test-dashboards: ## Test the dashboards and what writes them
+	go -C tools/dashboards test $(RACE) -count=1 ./...
 
 fuzz: ## Run each fuzz target for FUZZTIME (10s)
 	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:func / /' | sort | \
@@ -49,11 +54,13 @@ lint: $(BIN)/golangci-lint check-alerts ## Check format, vet, module files, lint
 	@files=$$(gofmt -l .); test -z "$$files" || { echo "run gofmt -w on: $$files"; exit 1; }
 	go vet ./...
 	go vet -tags e2e ./alerts ./test/...
+	go -C tools/dashboards vet ./...
 	@for mod in $$(git ls-files '*go.mod'); do \
 		echo "go -C $$(dirname $$mod) mod tidy -diff"; \
 		go -C "$$(dirname $$mod)" mod tidy -diff || exit 1; \
 	done
 	$(BIN)/golangci-lint run
+	cd tools/dashboards && ../../$(BIN)/golangci-lint run
 
 check-alerts: $(BIN)/promtool $(BIN)/alertmanager $(BIN)/amtool ## Check and unit-test the rules and the Alertmanager example
 	$(BIN)/promtool check rules --lint=all --lint-fatal alerts/*.rules.yaml
@@ -78,15 +85,15 @@ demo-stack: ## Run the demo with Prometheus, Alertmanager and Grafana (needs Doc
 	VERSION='$(VERSION)' docker compose -f deploy/compose/compose.yaml up --build
 
 # Draws with Grafana's published components, from a Prometheus with history.
-preview: build $(BIN)/prometheus $(BIN)/promtool dashboards/preview/node_modules ## Draw the dashboards into docs/images (needs Node and Chromium)
+preview: build $(BIN)/prometheus $(BIN)/promtool tools/dashboards/preview/node_modules ## Draw the dashboards into docs/images (needs Node and Chromium)
 	go test -tags 'e2e preview' -count=1 -timeout 0 -v -run TestPreview ./test/e2e
 
-check-preview: dashboards/preview/node_modules ## Check and test what draws the dashboards
-	npm --prefix dashboards/preview run check
-	npm --prefix dashboards/preview test
+check-preview: tools/dashboards/preview/node_modules ## Check and test what draws the dashboards
+	npm --prefix tools/dashboards/preview run check
+	npm --prefix tools/dashboards/preview test
 
-dashboards/preview/node_modules: dashboards/preview/package-lock.json
-	npm --prefix dashboards/preview ci
+tools/dashboards/preview/node_modules: tools/dashboards/preview/package-lock.json
+	npm --prefix tools/dashboards/preview ci
 	touch $@
 
 docs: ## Rewrite generated documentation and golden files
@@ -94,7 +101,7 @@ docs: ## Rewrite generated documentation and golden files
 	go test ./internal/config -update
 	go test ./internal/fleet -run TestCallsOfEachSource -update
 	go test ./alerts -update
-	go test ./dashboards -update
+	go -C tools/dashboards test . -update
 	go test ./internal/app -update
 	go test ./docs -update
 

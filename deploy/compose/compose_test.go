@@ -104,7 +104,7 @@ func TestVersions(t *testing.T) {
 	tests := []struct{ service, image, version string }{
 		{"prometheus", "prom/prometheus", release(required(t, "tools/prometheus/go.mod", `prometheus/prometheus (v\S+)`))},
 		{"alertmanager", "prom/alertmanager", release(required(t, "tools/alertmanager/go.mod", `prometheus/alertmanager (v\S+)`))},
-		{"grafana", "grafana/grafana", required(t, "dashboards/preview/package.json", `"@grafana/ui": "([^"]+)"`)},
+		{"grafana", "grafana/grafana", required(t, "tools/dashboards/preview/package.json", `"@grafana/ui": "([^"]+)"`)},
 	}
 	services := load[stack](t, composeFile).Services
 	for _, tt := range tests {

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	previewFolder  = "../../dashboards/preview"
+	previewFolder  = "../../tools/dashboards/preview"
 	picturesFolder = "../../docs/images"
 )
 
@@ -49,7 +49,7 @@ func draw(t *testing.T, args ...string) {
 	node.Dir = previewFolder
 	node.Stdout, node.Stderr = os.Stdout, os.Stderr
 	if err := node.Run(); err != nil {
-		t.Errorf("draw the dashboards: %v (has `npm ci` been run in dashboards/preview?)", err)
+		t.Errorf("draw the dashboards: %v (has `npm ci` been run in tools/dashboards/preview?)", err)
 	}
 }
 

@@ -1,6 +1,6 @@
-// Package dashboards writes the Grafana dashboards. The JSON files beside it are
-// what ships; they are written by its tests, so that three dashboards have one
-// language of colours, and each query is written once.
+// Package dashboards writes the Grafana dashboards, so that the three have one
+// language of colours, and each query is written once. Its tests write what
+// ships, the files in dashboards/ at the top of the repository.
 package dashboards
 
 import (

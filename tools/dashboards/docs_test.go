@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	docsFile    = "../docs/dashboards.md"
+	docsFile    = "../../docs/dashboards.md"
 	panelsBegin = "<!-- panels: begin -->\n"
 	panelsEnd   = "<!-- panels: end -->\n"
 )

@@ -16,13 +16,16 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the dashboards and their manifest")
 
-const manifestFile = "configmaps.yaml"
+const (
+	shipped      = "../../dashboards/"
+	manifestFile = shipped + "configmaps.yaml"
+)
 
 // TestFiles holds the files to the code.
 func TestFiles(t *testing.T) {
 	want := map[string]string{manifestFile: manifest(t)}
 	for name, d := range All() {
-		want[name] = encode(t, d)
+		want[shipped+name] = encode(t, d)
 	}
 	for name, content := range want {
 		if *update {
@@ -95,7 +98,7 @@ func manifest(t *testing.T) string {
 func TestManifestMeansTheSame(t *testing.T) {
 	want, got := map[string]string{}, map[string]string{}
 	for name, d := range All() {
-		want[d.UID+".json"] = readText(t, name)
+		want[d.UID+".json"] = readText(t, shipped+name)
 	}
 	decoder := yaml.NewDecoder(strings.NewReader(readText(t, manifestFile)))
 	for {

@@ -179,7 +179,7 @@ func TestLinks(t *testing.T) {
 			}
 		}
 	})
-	runbooks := strings.ToLower(readText(t, "../alerts/runbooks.md"))
+	runbooks := strings.ToLower(readText(t, "../../alerts/runbooks.md"))
 	for _, rule := range policy.Rules() {
 		if anchor := "iam" + strings.ReplaceAll(string(rule), "_", ""); !strings.Contains(runbooks, "# "+anchor+"\n") {
 			t.Errorf("the runbooks have no heading %s for the findings to link to", anchor)
@@ -189,7 +189,7 @@ func TestLinks(t *testing.T) {
 
 // TestAlertsLeadHere holds the links of the alerts to the dashboards.
 func TestAlertsLeadHere(t *testing.T) {
-	links := regexp.MustCompile(`/d/([a-z-]+)/?\S*`).FindAllStringSubmatch(readText(t, "../alerts/aws_iam.rules.yaml"), -1)
+	links := regexp.MustCompile(`/d/([a-z-]+)/?\S*`).FindAllStringSubmatch(readText(t, "../../alerts/aws_iam.rules.yaml"), -1)
 	if len(links) == 0 {
 		t.Error("no alert links to a dashboard")
 	}
@@ -270,7 +270,7 @@ func knownSeries(t *testing.T) map[string]series {
 	var file struct {
 		Groups []struct{ Rules []struct{ Record string } }
 	}
-	if err := yaml.Unmarshal([]byte(readText(t, "../alerts/aws_iam.recording.rules.yaml")), &file); err != nil {
+	if err := yaml.Unmarshal([]byte(readText(t, "../../alerts/aws_iam.recording.rules.yaml")), &file); err != nil {
 		t.Fatal(err)
 	}
 	for _, group := range file.Groups {
