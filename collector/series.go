@@ -46,7 +46,7 @@ func emitUserInfo(s *subject, emit emit) {
 
 func emitKeyInfo(s *subject, emit emit) {
 	tags, known := s.user.Tags.Get()
-	if !known || !s.view.Policy.KeyDescriptions || policy.MadeUpKeyID(s.key.ID) {
+	if !known || !s.view.Policy.KeyDescriptions || inventory.IsCreatedKeyID(s.key.ID) {
 		return
 	}
 	description, _ := tags.Get(s.key.ID)

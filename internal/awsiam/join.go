@@ -126,7 +126,7 @@ func keysFromRow(row *credreport.Row, generated time.Time) inventory.Fact[[]inve
 			return inventory.Fact[[]inventory.AccessKey]{}
 		}
 		key := inventory.AccessKey{
-			ID: "created-" + slot.Created.Format(time.RFC3339), Status: inventory.Inactive,
+			ID: inventory.CreatedKeyID(slot.Created), Status: inventory.Inactive,
 			Created: slot.Created, LastUse: slot.LastUse.ObservedAt(generated),
 		}
 		if slot.Active {

@@ -93,7 +93,7 @@ func (u Use) Never() bool { return u.At.IsZero() }
 
 // AccessKey is one access key of a user or of root.
 type AccessKey struct {
-	// ID is the access key id, or "created-<creation time>" where the source
+	// ID is the access key id, or one made by CreatedKeyID where the source
 	// of the facts gives no ids. It is unique within its user.
 	ID      string
 	Status  Status

@@ -20,7 +20,7 @@ const suffixLength = 4
 // Show returns the id of one of a user's keys as it is to be shown, unique
 // among them. Made-up ids give nothing away and stay whole.
 func (k KeyIDs) Show(id string, keys []inventory.AccessKey) string {
-	if k != SuffixKeyIDs || MadeUpKeyID(id) {
+	if k != SuffixKeyIDs || inventory.IsCreatedKeyID(id) {
 		return id
 	}
 	for n := suffixLength; n < len(id); n++ {
@@ -30,10 +30,6 @@ func (k KeyIDs) Show(id string, keys []inventory.AccessKey) string {
 	}
 	return id
 }
-
-// MadeUpKeyID tells whether the id is this exporter's own, from the time of
-// creation, rather than AWS's.
-func MadeUpKeyID(id string) bool { return strings.HasPrefix(id, "created-") }
 
 func endsAnother(id, suffix string, keys []inventory.AccessKey) bool {
 	for i := range keys {
