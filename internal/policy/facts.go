@@ -6,7 +6,7 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
 
-// fact is a three-valued truth, with the moment as of which it holds.
+// fact is a truth that can be unknown, with the moment as of which it holds.
 type fact = inventory.Fact[bool]
 
 // both is a and b: one that is false decides, even while the other is unknown.
@@ -31,8 +31,8 @@ func not(a fact) fact {
 	return a
 }
 
-// HasActiveKey tells whether the user has an active key.
-func HasActiveKey(user *inventory.User) inventory.Fact[bool] {
+// hasActiveKey reports whether the user has an active key.
+func hasActiveKey(user *inventory.User) inventory.Fact[bool] {
 	n, known := user.CountKeys(inventory.Active)
 	if !known {
 		return fact{}
@@ -40,13 +40,13 @@ func HasActiveKey(user *inventory.User) inventory.Fact[bool] {
 	return inventory.Observe(n > 0, user.Keys.Observed())
 }
 
-// ConsoleWithActiveKeys tells whether the user has console access as well as an
-// active key. Either of them known to be missing is enough to tell that not.
+// ConsoleWithActiveKeys reports whether the user has console access as well as
+// an active key. Either of them known to be missing is enough to deny it.
 func ConsoleWithActiveKeys(user *inventory.User) inventory.Fact[bool] {
-	return both(user.Console, HasActiveKey(user))
+	return both(user.Console, hasActiveKey(user))
 }
 
-// NeverUsed tells whether no use of the key is on record.
+// NeverUsed reports whether no use of the key is on record.
 func NeverUsed(key *inventory.AccessKey) inventory.Fact[bool] {
 	use, known := key.LastUse.Get()
 	if !known {

@@ -33,52 +33,30 @@ func Anchored(expr string) (*regexp.Regexp, error) {
 	return regexp.Compile("^(?s:" + expr + ")$")
 }
 
-// ternary is a truth that can be unknown.
-type ternary int
-
-const (
-	no ternary = iota
-	unknown
-	yes
-)
-
-func truth(is bool) ternary {
-	if is {
-		return yes
+// matches reports whether all conditions hold, and whether that is known. One
+// that is known not to hold decides, even while others are unknown.
+func (m *Match) matches(user *inventory.User) (all, known bool) {
+	tags, tagsKnown := user.Tags.Get()
+	console, consoleKnown := user.Console.Get()
+	switch {
+	case m.UserName != nil && !m.UserName.MatchString(user.Name),
+		m.Path != nil && !m.Path.MatchString(user.Path),
+		tagsKnown && !m.matchesTags(tags),
+		consoleKnown && m.Console != nil && console != *m.Console:
+		return false, true
 	}
-	return no
+	known = (tagsKnown || len(m.Tags) == 0) && (consoleKnown || m.Console == nil)
+	return known, known
 }
 
-// matches tells whether all conditions hold; one that does not is enough to
-// tell that not.
-func (m *Match) matches(user *inventory.User) ternary {
-	result := yes
-	if m.UserName != nil {
-		result = min(result, truth(m.UserName.MatchString(user.Name)))
-	}
-	if m.Path != nil {
-		result = min(result, truth(m.Path.MatchString(user.Path)))
-	}
+func (m *Match) matchesTags(tags inventory.Tags) bool {
 	for i := range m.Tags {
-		result = min(result, m.Tags[i].matches(user))
-	}
-	if m.Console != nil {
-		console, known := user.Console.Get()
-		if !known {
-			return min(result, unknown)
+		value, found := tags.Get(m.Tags[i].Key)
+		if !found || !m.Tags[i].Value.MatchString(value) {
+			return false
 		}
-		result = min(result, truth(console == *m.Console))
 	}
-	return result
-}
-
-func (m *TagMatch) matches(user *inventory.User) ternary {
-	tags, known := user.Tags.Get()
-	if !known {
-		return unknown
-	}
-	value, found := tags.Get(m.Key)
-	return truth(found && m.Value.MatchString(value))
+	return true
 }
 
 // standing judges how the user stands.
@@ -90,10 +68,10 @@ func (p *Policy) standing(user *inventory.User) Standing {
 // the way of those after it: to pass it over would be a guess.
 func (p *Policy) classOf(user *inventory.User) *Class {
 	for i := range p.Classes {
-		switch p.Classes[i].Match.matches(user) {
-		case yes:
+		switch matches, known := p.Classes[i].Match.matches(user); {
+		case matches:
 			return &p.Classes[i]
-		case unknown:
+		case !known:
 			return nil
 		}
 	}
@@ -116,16 +94,16 @@ func (p *Policy) ownerOf(user *inventory.User) string {
 	return ""
 }
 
-// selects tells whether the user is known to be selected: as long as that
+// selects reports whether the user is known to be selected: as long as that
 // cannot be told, privacy wins.
 func (s *Selection) selects(user *inventory.User) bool {
 	for i := range s.Exclude {
-		if s.Exclude[i].matches(user) != no {
+		if excluded, known := s.Exclude[i].matches(user); excluded || !known {
 			return false
 		}
 	}
 	for i := range s.Include {
-		if s.Include[i].matches(user) == yes {
+		if included, _ := s.Include[i].matches(user); included {
 			return true
 		}
 	}
