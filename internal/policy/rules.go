@@ -4,7 +4,11 @@
 // neither raise a finding nor resolve one.
 package policy
 
-import "github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+import (
+	"time"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+)
 
 // Rule names a rule.
 type Rule string
@@ -33,6 +37,20 @@ const (
 	SubjectKey     Subject = "key"
 	SubjectAccount Subject = "account"
 )
+
+// Verdict is the outcome of judging one subject under one rule.
+type Verdict string
+
+// The verdicts.
+const (
+	Compliant Verdict = "compliant"
+	Breach    Verdict = "breach"
+	Exempted  Verdict = "exempted" // in breach, and excused from the rule
+	Unknown   Verdict = "unknown"  // the facts that would decide are not known
+)
+
+// Verdicts lists every verdict.
+func Verdicts() []Verdict { return []Verdict{Compliant, Breach, Exempted, Unknown} }
 
 // rule is how a rule judges. It has the one judge that its subject asks for,
 // which gets nil for limits that are unknown.
@@ -114,16 +132,134 @@ func (r Rule) find() rule {
 	return rule{}
 }
 
-// Verdict is the outcome of judging one subject under one rule.
-type Verdict string
+// outcome says whether a subject is in breach, and if so since when.
+type outcome struct {
+	breach fact
+	since  time.Time
+}
 
-// The verdicts.
-const (
-	Compliant Verdict = "compliant"
-	Breach    Verdict = "breach"
-	Exempted  Verdict = "exempted" // in breach, and excused from the rule
-	Unknown   Verdict = "unknown"  // the facts that would decide are not known
-)
+// isPast reports whether a deadline had passed at the observation, to the second.
+func isPast(deadline, observed time.Time) bool { return observed.Unix() > deadline.Unix() }
 
-// Verdicts lists every verdict.
-func Verdicts() []Verdict { return []Verdict{Compliant, Breach, Exempted, Unknown} }
+// passed is the outcome of a rule that is in breach once a deadline has passed.
+func passed(deadline, observed time.Time) outcome {
+	return outcome{breach: inventory.Observe(isPast(deadline, observed), observed), since: deadline}
+}
+
+func multipleActiveKeys(l *Limits, user *inventory.User) outcome {
+	if !user.Keys.Known() {
+		return outcome{}
+	}
+	if n, _ := user.CountKeys(inventory.Active); n < 2 {
+		return outcome{breach: inventory.Observe(false, user.Keys.Observed())}
+	}
+	if l == nil {
+		return outcome{}
+	}
+	deadline, _ := l.OverlapDeadline(user)
+	return passed(deadline, user.Keys.Observed())
+}
+
+func consoleUserWithActiveKeys(_ *Limits, user *inventory.User) outcome {
+	return outcome{ConsoleWithActiveKeys(user), withPassword(user, oldestActive(user))}
+}
+
+func consoleUserWithoutMFA(_ *Limits, user *inventory.User) outcome {
+	since := user.Created
+	if created, known := user.PasswordCreated.Get(); known {
+		since = created
+	}
+	return outcome{both(user.Console, not(user.MFA)), since}
+}
+
+func keyCreatedAtUserSetup(l *Limits, user *inventory.User, key *inventory.AccessKey) outcome {
+	atSetup := fact{}
+	if l != nil {
+		atSetup = inventory.Observe(l.CreatedAtSetup(user, key), user.Keys.Observed())
+	}
+	return outcome{both(user.Console, atSetup), withPassword(user, key.Created)}
+}
+
+func consoleKeyNeverUsed(_ *Limits, user *inventory.User, key *inventory.AccessKey) outcome {
+	return outcome{both(user.Console, NeverUsed(key)), withPassword(user, key.Created)}
+}
+
+func keyRotation(l *Limits, user *inventory.User, key *inventory.AccessKey) outcome {
+	if l == nil {
+		return outcome{}
+	}
+	return passed(l.RotationDeadline(key), user.Keys.Observed())
+}
+
+// keyRotationDue ends where keyRotation begins, so that a key is in breach of
+// one of them at a time.
+func keyRotationDue(l *Limits, user *inventory.User, key *inventory.AccessKey) outcome {
+	if l == nil {
+		return outcome{}
+	}
+	deadline, observed := l.RotationDeadline(key), user.Keys.Observed()
+	if isPast(deadline, observed) {
+		return outcome{breach: inventory.Observe(false, observed)}
+	}
+	return passed(deadline.Add(-l.RotationWarning), observed)
+}
+
+func keyUnused(l *Limits, user *inventory.User, key *inventory.AccessKey) outcome {
+	if l == nil {
+		return outcome{}
+	}
+	if deadline, known := l.UnusedDeadline(key); known {
+		return passed(deadline, earlier(user.Keys.Observed(), key.LastUse.Observed()))
+	}
+	// A key too young to be unused for too long is in the clear, used or not.
+	if observed := user.Keys.Observed(); !isPast(key.Created.Add(l.MaxKeyIdle), observed) {
+		return outcome{breach: inventory.Observe(false, observed)}
+	}
+	return outcome{}
+}
+
+func rootAccessKey(root *inventory.Root) outcome {
+	fact := root.AccessKeys()
+	keys, known := fact.Get()
+	if !known {
+		return outcome{}
+	}
+	o := outcome{breach: inventory.Observe(false, fact.Observed())}
+	for _, key := range keys {
+		if key.Status != inventory.Active {
+			continue
+		}
+		since := rootKeySince(root, key, fact.Observed())
+		if found, _ := o.breach.Get(); !found || since.Before(o.since) {
+			o = outcome{inventory.Observe(true, fact.Observed()), since}
+		}
+	}
+	return o
+}
+
+// rootKeySince returns when the key came to be, or else root itself, or else
+// when the key was seen: the earliest moment on record.
+func rootKeySince(root *inventory.Root, key inventory.AccessKey, observed time.Time) time.Time {
+	switch {
+	case !key.Created.IsZero():
+		return key.Created
+	case !root.Created.IsZero():
+		return root.Created
+	}
+	return observed
+}
+
+// oldestActive returns when the oldest active key came to be; zero without one.
+func oldestActive(user *inventory.User) time.Time {
+	for key := range user.ActiveKeys() {
+		return key.Created // keys are ordered by creation
+	}
+	return time.Time{}
+}
+
+// withPassword returns when a user had both a key of that creation and the
+// password; where the password's creation is unknown, the key's stands alone.
+func withPassword(user *inventory.User, keyCreated time.Time) time.Time {
+	created, _ := user.PasswordCreated.Get()
+	return later(keyCreated, created)
+}
