@@ -218,8 +218,7 @@ func (s *settings) validateLimits() error {
 	var errs []error
 	for _, p := range s.limits().Problems() {
 		flag := func(name string) string { return "--policy." + strings.ReplaceAll(name, "_", "-") }
-		want := strings.ReplaceAll(p.Want, "max_key_age", flag("max_key_age"))
-		errs = append(errs, fmt.Errorf("flag %s: got %s, want %s", flag(p.Limit), policy.InDays(p.Value), want))
+		errs = append(errs, fmt.Errorf("flag %s: got %s, want %s", flag(p.Limit), policy.InDays(p.Value), p.Wanted(flag(p.Other))))
 	}
 	return errors.Join(errs...)
 }

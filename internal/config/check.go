@@ -38,34 +38,59 @@ const defaultsPath = "policy.defaults"
 func (d *document) limits(path string, own limits, inherited policy.Limits) policy.Limits {
 	all := own.over(inherited)
 	for _, p := range all.Problems() {
-		d.failLimit(path, p, all)
+		if p.Other == "" {
+			d.failLimit(path, p)
+		} else {
+			d.failRelation(path, p)
+		}
 	}
 	return all
 }
 
-// failLimit notes a limit that makes no sense, at the one of its causes that
-// stands at the path.
-func (d *document) failLimit(path string, p policy.LimitProblem, all policy.Limits) {
-	const age = "max_key_age"
-	limit, maximum := join(path, p.Limit), join(path, age)
-	own, relative, ownMaximum := d.has(limit), strings.Contains(p.Want, age), d.has(maximum)
-	inherits := !own || relative && !ownMaximum
-	origin := "which is inherited"
-	if path == defaultsPath {
-		origin = "which comes from the flags"
-	}
+// failLimit notes a limit that makes no sense by itself.
+func (d *document) failLimit(path string, p policy.LimitProblem) {
+	limit, got := join(path, p.Limit), policy.InDays(p.Value)
+	own := d.has(limit)
 	switch {
-	case d.broken[limit], relative && d.broken[maximum]:
-	case inherits && path != defaultsPath && d.broken[defaultsPath]:
-	case own && inherits:
-		d.fail(limit, "got %s, want %s, %s", policy.InDays(p.Value), p.Want, origin)
+	case d.broken[limit], !own && d.inheritsBroken(path):
 	case own:
-		d.fail(limit, "got %s, want %s", policy.InDays(p.Value), p.Want)
-	case relative && ownMaximum:
-		d.fail(maximum, "got %s, want more than %s (%s), %s", policy.InDays(all.MaxKeyAge), p.Limit, policy.InDays(p.Value), origin)
+		d.fail(limit, "got %s, want %s", got, p.Want)
 	default:
-		d.fail(limit, "got %s, %s, want %s", policy.InDays(p.Value), origin, p.Want)
+		d.fail(limit, "got %s, %s, want %s", got, originOf(path), p.Want)
 	}
+}
+
+// failRelation notes a limit that makes no sense beside another one, at
+// whichever of the two stands at the path.
+func (d *document) failRelation(path string, p policy.LimitProblem) {
+	limit, other := join(path, p.Limit), join(path, p.Other)
+	own, ownOther := d.has(limit), d.has(other)
+	got, want, origin := policy.InDays(p.Value), p.Wanted(p.Other), originOf(path)
+	switch {
+	case d.broken[limit], d.broken[other], !(own && ownOther) && d.inheritsBroken(path):
+	case own && ownOther:
+		d.fail(limit, "got %s, want %s", got, want)
+	case own:
+		d.fail(limit, "got %s, want %s, %s", got, want, origin)
+	case ownOther:
+		d.fail(other, "got %s, want more than %s (%s), %s", policy.InDays(p.OtherValue), p.Limit, got, origin)
+	default:
+		d.fail(limit, "got %s, %s, want %s", got, origin, want)
+	}
+}
+
+// inheritsBroken reports whether the limits that the path inherits could not be
+// read.
+func (d *document) inheritsBroken(path string) bool {
+	return path != defaultsPath && d.broken[defaultsPath]
+}
+
+// originOf says where the limits come from that are not set at the path.
+func originOf(path string) string {
+	if path == defaultsPath {
+		return "which comes from the flags"
+	}
+	return "which is inherited"
 }
 
 func (d *document) classes(list []class, inherited policy.Limits) []policy.Class {

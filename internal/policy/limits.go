@@ -36,7 +36,20 @@ func DefaultLimits() Limits {
 type LimitProblem struct {
 	Limit string // its name in the configuration file, such as max_key_age
 	Value time.Duration
-	Want  string // what would make sense
+	Want  string // what would make sense, such as "more than 0"; with Other, only "less than"
+	// Other is the limit that Want compares this one with; empty if it compares
+	// with none.
+	Other      string
+	OtherValue time.Duration
+}
+
+// Wanted says what would make sense. Where that depends on the other limit, it
+// is called by the given name.
+func (p LimitProblem) Wanted(otherName string) string {
+	if p.Other == "" {
+		return p.Want
+	}
+	return fmt.Sprintf("%s %s (%s)", p.Want, otherName, InDays(p.OtherValue))
 }
 
 // Problems returns every limit that makes no sense.
@@ -44,13 +57,16 @@ func (l Limits) Problems() []LimitProblem {
 	var problems []LimitProblem
 	expect := func(ok bool, limit string, value time.Duration, want string) {
 		if !ok {
-			problems = append(problems, LimitProblem{limit, value, want})
+			problems = append(problems, LimitProblem{Limit: limit, Value: value, Want: want})
 		}
 	}
 	expect(l.MaxKeyAge > 0, "max_key_age", l.MaxKeyAge, "more than 0")
 	expect(l.RotationWarning >= 0, "rotation_warning", l.RotationWarning, "0 or more")
-	expect(l.MaxKeyAge <= 0 || l.RotationWarning < l.MaxKeyAge, "rotation_warning", l.RotationWarning,
-		fmt.Sprintf("less than max_key_age (%s)", InDays(l.MaxKeyAge)))
+	if l.MaxKeyAge > 0 && l.RotationWarning >= l.MaxKeyAge {
+		problems = append(problems, LimitProblem{
+			Limit: "rotation_warning", Value: l.RotationWarning, Want: "less than", Other: "max_key_age", OtherValue: l.MaxKeyAge,
+		})
+	}
 	expect(l.MaxKeyIdle > 0, "max_key_idle", l.MaxKeyIdle, "more than 0")
 	expect(l.RotationOverlap >= 0, "rotation_overlap", l.RotationOverlap, "0 or more")
 	expect(l.SetupWindow >= 0, "setup_window", l.SetupWindow, "0 or more")

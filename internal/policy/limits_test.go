@@ -13,7 +13,12 @@ import (
 )
 
 func TestLimitsProblems(t *testing.T) {
-	type problems = []policy.LimitProblem
+	type problem struct {
+		Limit  string
+		Value  time.Duration
+		Wanted string
+	}
+	type problems = []problem
 	tests := []struct {
 		name   string
 		change func(*policy.Limits)
@@ -42,10 +47,29 @@ func TestLimitsProblems(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			l := policy.DefaultLimits()
 			tt.change(&l)
-			if diff := cmp.Diff(tt.want, l.Problems()); diff != "" {
+			var got problems
+			for _, p := range l.Problems() {
+				got = append(got, problem{p.Limit, p.Value, p.Wanted(p.Other)})
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestLimitBesideAnother names the other limit as data, for readers who know it
+// by another name.
+func TestLimitBesideAnother(t *testing.T) {
+	l := policy.DefaultLimits()
+	l.RotationWarning = 100 * day
+	want := []policy.LimitProblem{{Limit: "rotation_warning", Value: 100 * day, Want: "less than", Other: "max_key_age", OtherValue: 90 * day}}
+	got := l.Problems()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatalf("-want +got:\n%s", diff)
+	}
+	if got, want := got[0].Wanted("--policy.max-key-age"), "less than --policy.max-key-age (90d)"; got != want {
+		t.Errorf("Wanted: got %q, want %q", got, want)
 	}
 }
 
