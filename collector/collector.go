@@ -12,21 +12,22 @@ import (
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
 
 // Options configure a Collector. The functions are required, are called once
 // per scrape, and must be safe for concurrent use.
 type Options struct {
 	// View returns what is known and judged now.
-	View func() *policy.View
+	View func() *view.View
 	// API returns the requests sent to AWS so far, each operation once.
 	API func() []inventory.Calls
 	// Now is the clock behind the ages of keys, and behind nothing else.
 	Now func() time.Time
 
-	AccessKeyIDs policy.KeyIDs // how access_key_id shows the keys; full if empty
-	KeyAge       bool          // serve aws_iam_access_key_age_seconds
-	Users        bool          // serve series with the names of users; root's stay in any case
+	AccessKeyIDs view.KeyIDFormat // how access_key_id shows the keys; full if empty
+	KeyAge       bool             // serve aws_iam_access_key_age_seconds
+	Users        bool             // serve series with the names of users; root's stay in any case
 }
 
 // Collector is a prometheus.Collector of everything known about the accounts.
@@ -61,7 +62,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	w := &writer{metrics: c.metricsUnder(s.view.Policy), out: ch, labels: make([]string, 0, 16)}
 	w.write(perExporter, &s)
-	for _, s.Judgement = range distinct(s.view.Judgements) {
+	for _, s.Judgement = range distinct(s.view.Accounts()) {
 		writeAccount(w, s)
 	}
 }
@@ -109,7 +110,7 @@ func distinct(judgements []*policy.Judgement) []*policy.Judgement {
 // What lies outside the metric's scope is nil.
 type subject struct {
 	*policy.Judgement
-	view     *policy.View
+	view     *view.View
 	options  *Options
 	now      time.Time
 	user     *inventory.User

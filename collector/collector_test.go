@@ -20,6 +20,7 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/collector"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files and docs/metrics.md")
@@ -174,33 +175,34 @@ func collide() *inventory.Snapshot {
 // scene is what a collector serves, and how.
 type scene struct {
 	policy    *policy.Policy // the default limits for everybody, if nil
-	reload    policy.Reload
-	ids       policy.KeyIDs
+	reload    view.Reload
+	ids       view.KeyIDFormat
 	noAge     bool
 	noUsers   bool
 	snapshots []*inventory.Snapshot
 }
 
-func (sc scene) view() *policy.View {
-	view := &policy.View{Policy: sc.policy, Reload: sc.reload}
-	if view.Policy == nil {
-		view.Policy = policy.WithLimits(policy.DefaultLimits())
+func (sc scene) view() *view.View {
+	p := sc.policy
+	if p == nil {
+		p = policy.WithLimits(policy.DefaultLimits())
 	}
-	for _, s := range sc.snapshots {
-		view.Judgements = append(view.Judgements, policy.Judge(s, view.Policy, now))
+	accounts := map[string]*inventory.Snapshot{}
+	for i, s := range sc.snapshots {
+		accounts[fmt.Sprintf("%06d", i)] = s
 	}
-	return view
+	return view.Of(p, sc.reload, accounts, now)
 }
 
 func (sc scene) build() *collector.Collector {
-	view := sc.view()
-	return sc.over(func() *policy.View { return view })
+	v := sc.view()
+	return sc.over(func() *view.View { return v })
 }
 
 // over returns a collector that serves, in this scene's way, whatever is in view.
-func (sc scene) over(view func() *policy.View) *collector.Collector {
+func (sc scene) over(current func() *view.View) *collector.Collector {
 	return collector.New(collector.Options{
-		View: view,
+		View: current,
 		API: func() []inventory.Calls {
 			return []inventory.Calls{
 				{Service: "iam", Operation: "ListUsers", Requests: 9, Errors: 2, Throttles: 1},
@@ -226,12 +228,12 @@ func TestExposition(t *testing.T) {
 		{"everything", scene{snapshots: of(everything()), policy: everyPolicy(), reload: reloaded()}},
 		{"pending", scene{snapshots: of(pending())}},
 		{"partly", scene{snapshots: of(partly())}},
-		{"report", scene{snapshots: of(fromReport()), policy: describing(), ids: policy.SuffixKeyIDs}},
-		{"suffix", scene{snapshots: of(collide()), policy: describing(), ids: policy.SuffixKeyIDs}},
+		{"report", scene{snapshots: of(fromReport()), policy: describing(), ids: view.KeyIDSuffix}},
+		{"suffix", scene{snapshots: of(collide()), policy: describing(), ids: view.KeyIDSuffix}},
 		{"no-age", scene{snapshots: of(collide()), noAge: true}},
 		{"two-accounts", scene{snapshots: of(everything(), partly())}},
 		{"two-unnamed", scene{snapshots: of(pending(), unnamed)}},
-		{"odd", scene{snapshots: of(odd()), policy: oddTags(), ids: policy.SuffixKeyIDs}},
+		{"odd", scene{snapshots: of(odd()), policy: oddTags(), ids: view.KeyIDSuffix}},
 		{"none", scene{}},
 		{"classes", scene{snapshots: of(classed()), policy: classes()}},
 		{"owners", scene{snapshots: of(owned()), policy: owners()}},
@@ -240,7 +242,7 @@ func TestExposition(t *testing.T) {
 		{"hidden", scene{snapshots: of(private()), policy: hiding()}},
 		{"only", scene{snapshots: of(private()), policy: including()}},
 		{"no-users", scene{snapshots: of(everything(), private()), policy: rootExempted(), noUsers: true}},
-		{"reload-failed", scene{reload: policy.Reload{Wanted: true, At: live}}},
+		{"reload-failed", scene{reload: view.Reload{Wanted: true, At: live}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -375,6 +377,27 @@ func BenchmarkScrape(b *testing.B) {
 				encodeTo(b, io.Discard, registry)
 			}
 		})
+	}
+}
+
+// BenchmarkScrapeExemptions scrapes many accounts under as many exemptions as a
+// configuration file holds, none of which names anybody.
+func BenchmarkScrapeExemptions(b *testing.B) {
+	p := defaults()
+	for i := range 12_000 {
+		p.Exemptions = append(p.Exemptions, exempt(fmt.Sprintf("nobody-%06d", i), now.Add(day), policy.KeyRotation))
+	}
+	var accounts []*inventory.Snapshot
+	for i := range 100 {
+		s := crowd(100)
+		s.Account.ID = fmt.Sprintf("%012d", i)
+		accounts = append(accounts, s)
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(scene{snapshots: accounts, policy: p, noUsers: true}.build())
+	b.ReportAllocs()
+	for b.Loop() {
+		encodeTo(b, io.Discard, registry)
 	}
 }
 

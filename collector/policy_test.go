@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
 
 // tagged is the user with those tags, keys and values in turns.
@@ -27,7 +28,7 @@ func withTags(s *inventory.Snapshot) *inventory.Snapshot {
 	return s
 }
 
-func reloaded() policy.Reload { return policy.Reload{Wanted: true, Successful: true, At: live} }
+func reloaded() view.Reload { return view.Reload{Wanted: true, Successful: true, At: live} }
 
 func defaults() *policy.Policy { return policy.WithLimits(policy.DefaultLimits()) }
 
@@ -192,7 +193,7 @@ func rootExempted() *policy.Policy {
 
 func TestKeyIDsStayShortInDescriptions(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(scene{snapshots: of(collide()), policy: describing(), ids: policy.SuffixKeyIDs}.build())
+	registry.MustRegister(scene{snapshots: of(collide()), policy: describing(), ids: view.KeyIDSuffix}.build())
 	got := string(encode(t, registry))
 	if !strings.Contains(got, `aws_iam_access_key_info{access_key_id="A1234",account_id="111122223333",description="the laptop",user_name="bob"} 1`) {
 		t.Error("the description is not served")
@@ -219,15 +220,15 @@ func TestPolicyChangesBetweenScrapes(t *testing.T) {
 			p.Classes = []policy.Class{class("people", named("b?b"), day)}
 		}, `class="people",path="/",user_name="bob",user_owner="ann"`},
 	}
-	var view *policy.View
+	var current *view.View
 	views := 0
 	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(scene{}.over(func() *policy.View { views++; return view }))
+	registry.MustRegister(scene{}.over(func() *view.View { views++; return current }))
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			p := defaults()
 			tt.change(p)
-			view, views = scene{snapshots: of(s), policy: p}.view(), 0
+			current, views = scene{snapshots: of(s), policy: p}.view(), 0
 			want := `aws_iam_user_info{account_id="111122223333",arn="arn:aws:iam::111122223333:user/bob",` + tt.want + "} 1\n"
 			if got := string(encode(t, registry)); !strings.Contains(got, want) {
 				t.Errorf("want %s in\n%s", want, got)

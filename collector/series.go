@@ -80,17 +80,9 @@ func emitExemptions(s *subject, emit emit) {
 }
 
 func emitUnmatched(s *subject, emit emit) {
-	unmatched := 0
-	for i := range s.view.Policy.Exemptions {
-		matched, known := s.view.Matched(&s.view.Policy.Exemptions[i])
-		if !known {
-			return
-		}
-		if !matched {
-			unmatched++
-		}
+	if n, known := s.view.Unmatched(); known {
+		emit(float64(n))
 	}
-	emit(float64(unmatched))
 }
 
 func emitStatuses(emit emit, keys []inventory.AccessKey) {
@@ -263,7 +255,7 @@ func emitVerdicts(s *subject, emit emit) {
 
 func emitAccounts(s *subject, emit emit) {
 	counts := map[inventory.State]int{}
-	for _, j := range s.view.Judgements {
+	for _, j := range s.view.Accounts() {
 		counts[j.Snapshot.Health.State]++
 	}
 	for _, state := range inventory.States() {

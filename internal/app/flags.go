@@ -20,6 +20,7 @@ import (
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
 
 const (
@@ -79,7 +80,7 @@ func newApplication(s *settings) *kingpin.Application {
 	addIAMFlags(app, s)
 	addPolicyFlags(app, s)
 	choiceFlag(app, "metrics.access-key-id", "How to show access key ids, in metrics, logs and pages: full, or suffix for their last 4 characters (more where 4 are not unique).",
-		&s.accessKeyID, policy.FullKeyIDs, policy.SuffixKeyIDs)
+		&s.accessKeyID, view.KeyIDFull, view.KeyIDSuffix)
 	switchFlag(app, "metrics.key-age", "true", "Serve aws_iam_access_key_age_seconds, which is for people's eyes; alerts need only the timestamps.", &s.keyAge)
 	switchFlag(app, "metrics.users", "true", "Serve series of single users and keys, findings among them; without, only those of accounts and of root.", &s.users)
 	s.web = kingpinflag.AddFlags(app, listenAddress)

@@ -19,6 +19,7 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/state"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/web"
 )
 
@@ -50,7 +51,7 @@ func wire(from upstream, s *settings, logger *slog.Logger) (*program, error) {
 		Source: source, RefreshInterval: time.Duration(s.refreshInterval), KeysInterval: time.Duration(s.keysInterval),
 		ReportLife: from.reportLife, Recall: recall(store, logger),
 	})
-	accounts := fleet.New(c.Policy, policy.Reload{Wanted: s.configFile != "", Successful: true, At: time.Now()})
+	accounts := fleet.New(c.Policy, view.Reload{Wanted: s.configFile != "", Successful: true, At: time.Now()})
 	account := fleet.NewAccount(accounts, reader, fleet.Options{Interval: time.Duration(s.refreshInterval), Store: store, Logger: logger})
 
 	registry := prometheus.NewRegistry()
@@ -60,7 +61,7 @@ func wire(from upstream, s *settings, logger *slog.Logger) (*program, error) {
 		versioncollector.NewCollector("aws_iam_exporter"),
 		collector.New(collector.Options{
 			View: accounts.View, API: process.Calls, Now: time.Now,
-			AccessKeyIDs: policy.KeyIDs(s.accessKeyID), KeyAge: s.keyAge, Users: s.users,
+			AccessKeyIDs: view.KeyIDFormat(s.accessKeyID), KeyAge: s.keyAge, Users: s.users,
 		}),
 	)
 	p := &program{account: account}

@@ -26,7 +26,7 @@ const introductionPause = 30 * time.Second
 // Account keeps one account's snapshot fresh and judged.
 type Account struct {
 	fleet    *Fleet
-	place    int // in the fleet
+	key      string // in the view
 	reader   *awsiam.Reader
 	interval time.Duration
 	store    *state.Store // nil without one
@@ -50,12 +50,12 @@ type Options struct {
 // Until then it shows what the reader can recall.
 func NewAccount(f *Fleet, reader *awsiam.Reader, o Options) *Account {
 	a := &Account{fleet: f, reader: reader, interval: o.Interval, store: o.Store, logger: o.Logger, started: time.Now()}
-	a.place = f.add(reader.Snapshot())
+	a.key = f.add(reader.Snapshot())
 	return a
 }
 
 // Judgement returns the newest facts and verdicts.
-func (a *Account) Judgement() *policy.Judgement { return a.fleet.View().Judgements[a.place] }
+func (a *Account) Judgement() *policy.Judgement { return a.fleet.View().Account(a.key) }
 
 // Ready tells whether the account was asked about at least once, with success
 // or without, or that this takes too long to wait for.
@@ -107,7 +107,7 @@ func (a *Account) publish() {
 // show publishes a snapshot that nobody else has seen yet.
 func (a *Account) show(s *inventory.Snapshot) {
 	s.Health.Saved = a.saved
-	a.fleet.publish(a.place, s)
+	a.fleet.board.Publish(a.key, s)
 }
 
 // keep writes the facts to disk. A failure costs nothing now, but the next

@@ -19,6 +19,7 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/fleet"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
 
 const (
@@ -47,7 +48,7 @@ func inBubble(t *testing.T, prepare func(*awssim.World), test func(*small)) {
 		_, err := s.world.CreateKey("alice", time.Now().Add(-100*24*time.Hour))
 		check(t, err)
 		prepare(s.world)
-		s.account = fleet.NewAccount(fleet.New(policy.WithLimits(policy.DefaultLimits()), policy.Reload{}), newReader(s.world, 1000), fleet.Options{Interval: interval, Logger: s.logger()})
+		s.account = fleet.NewAccount(fleet.New(policy.WithLimits(policy.DefaultLimits()), view.Reload{}), newReader(s.world, 1000), fleet.Options{Interval: interval, Logger: s.logger()})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { s.account.Run(ctx); close(done) }()
@@ -138,7 +139,7 @@ func TestReadyAfterTheFirstRefresh(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				world := awssim.New(awssim.Options{})
 				prepare(world)
-				account := fleet.NewAccount(fleet.New(policy.WithLimits(policy.DefaultLimits()), policy.Reload{}), newReader(world, 1000), fleet.Options{Interval: interval, Logger: slog.New(slog.DiscardHandler)})
+				account := fleet.NewAccount(fleet.New(policy.WithLimits(policy.DefaultLimits()), view.Reload{}), newReader(world, 1000), fleet.Options{Interval: interval, Logger: slog.New(slog.DiscardHandler)})
 				if account.Ready() { // it does not run yet, or it might be done by now
 					t.Error("ready before anything was asked")
 				}
@@ -159,7 +160,7 @@ func TestReadyAfterTheFirstRefresh(t *testing.T) {
 // TestReadyAfterSilence never runs the account, so that it learns nothing.
 func TestReadyAfterSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		account := fleet.NewAccount(fleet.New(policy.WithLimits(policy.DefaultLimits()), policy.Reload{}), newReader(awssim.New(awssim.Options{}), 1000), fleet.Options{Interval: interval, Logger: slog.New(slog.DiscardHandler)})
+		account := fleet.NewAccount(fleet.New(policy.WithLimits(policy.DefaultLimits()), view.Reload{}), newReader(awssim.New(awssim.Options{}), 1000), fleet.Options{Interval: interval, Logger: slog.New(slog.DiscardHandler)})
 		time.Sleep(2*time.Minute - 1)
 		if account.Ready() {
 			t.Error("ready within two minutes")
@@ -179,7 +180,7 @@ func TestPublishesWhileSweeping(t *testing.T) {
 			_, err := world.CreateUser(string(rune('a'+i/26))+string(rune('a'+i%26)), "/", time.Now())
 			check(t, err)
 		}
-		account := fleet.NewAccount(fleet.New(policy.WithLimits(policy.DefaultLimits()), policy.Reload{}), newReader(world, 1), fleet.Options{Interval: interval, Logger: slog.New(slog.DiscardHandler)})
+		account := fleet.NewAccount(fleet.New(policy.WithLimits(policy.DefaultLimits()), view.Reload{}), newReader(world, 1), fleet.Options{Interval: interval, Logger: slog.New(slog.DiscardHandler)})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { account.Run(ctx); close(done) }()

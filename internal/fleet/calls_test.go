@@ -23,6 +23,7 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/fleet"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
 
 var update = flag.Bool("update", false, "rewrite docs/benchmarks.md's table of calls")
@@ -188,7 +189,7 @@ func countViews(t *testing.T, needs awsapi.Needs) views {
 	process := awsapi.NewProcess(needs, 20)
 	client := awsapi.New(world.Config(), process, awsapi.Options{Rate: 5, Timeout: 10 * time.Second})
 	reader := awsiam.New(client, awsiam.Options{Source: needs.Source, RefreshInterval: 5 * time.Minute, KeysInterval: time.Hour})
-	account := fleet.NewAccount(fleet.New(policy.WithLimits(policy.DefaultLimits()), policy.Reload{}), reader, fleet.Options{Interval: 5 * time.Minute, Logger: slog.New(slog.DiscardHandler)})
+	account := fleet.NewAccount(fleet.New(policy.WithLimits(policy.DefaultLimits()), view.Reload{}), reader, fleet.Options{Interval: 5 * time.Minute, Logger: slog.New(slog.DiscardHandler)})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 

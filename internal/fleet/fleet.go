@@ -2,74 +2,48 @@
 package fleet
 
 import (
-	"slices"
+	"fmt"
 	"sync"
-	"sync/atomic"
-	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
 
 // Fleet holds the newest snapshot of every account, all judged under the same
 // policy.
 type Fleet struct {
-	mu    sync.Mutex // held while the view is replaced
-	view  atomic.Pointer[policy.View]
+	board *view.Board
+
+	mu    sync.Mutex    // guards what follows
+	size  int           // how many accounts there are
 	wants chan struct{} // closed and replaced when a policy wants facts that the last one did not
 }
 
 // New returns a fleet without accounts, under the policy.
-func New(p *policy.Policy, reload policy.Reload) *Fleet {
-	f := &Fleet{wants: make(chan struct{})}
-	f.view.Store(&policy.View{Policy: p, Reload: reload})
-	return f
+func New(p *policy.Policy, reload view.Reload) *Fleet {
+	return &Fleet{board: view.New(p, reload), wants: make(chan struct{})}
 }
 
-// View returns what is known and judged now, all of it under one policy. It
-// judges anew if an exemption has ended since; otherwise it never waits.
-func (f *Fleet) View() *policy.View {
-	view := f.view.Load()
-	if !outdated(view, time.Now()) {
-		return view
-	}
-	return f.replace(func(v *policy.View) { v.Judgements = judgeAll(v, time.Now()) })
-}
-
-func outdated(view *policy.View, now time.Time) bool {
-	return slices.ContainsFunc(view.Judgements, func(j *policy.Judgement) bool {
-		return !j.Changes.IsZero() && !now.Before(j.Changes)
-	})
-}
-
-func judgeAll(v *policy.View, now time.Time) []*policy.Judgement {
-	judged := make([]*policy.Judgement, len(v.Judgements))
-	for i, j := range v.Judgements {
-		judged[i] = policy.Judge(j.Snapshot, v.Policy, now)
-	}
-	return judged
-}
+// View returns what is known and judged now, all of it under one policy.
+func (f *Fleet) View() *view.View { return f.board.View() }
 
 // Apply puts another policy into force: from one moment to the next, for every
 // account, whatever is under way.
 func (f *Fleet) Apply(p *policy.Policy) {
-	f.replace(func(v *policy.View) {
-		now := time.Now()
-		if p.NeedsTags() && !v.Policy.NeedsTags() {
-			close(f.wants)
-			f.wants = make(chan struct{})
-		}
-		v.Policy = p
-		v.Reload = policy.Reload{Wanted: true, Successful: true, At: now}
-		v.Judgements = judgeAll(v, now)
-	})
+	before := f.board.Apply(p)
+	if !p.NeedsTags() || before.NeedsTags() {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	close(f.wants)
+	f.wants = make(chan struct{})
 }
 
 // NoteFailedReload says that a new configuration could not be used; the policy
 // in force stays.
-func (f *Fleet) NoteFailedReload() {
-	f.replace(func(v *policy.View) { v.Reload.Successful = false })
-}
+func (f *Fleet) NoteFailedReload() { f.board.NoteFailedReload() }
 
 // wanting returns a channel that is closed when a policy comes into force that
 // wants facts which the last one did not.
@@ -79,28 +53,13 @@ func (f *Fleet) wanting() <-chan struct{} {
 	return f.wants
 }
 
-// add makes room for an account and returns its place.
-func (f *Fleet) add(s *inventory.Snapshot) int {
-	v := f.replace(func(v *policy.View) {
-		v.Judgements = append(slices.Clip(v.Judgements), policy.Judge(s, v.Policy, time.Now()))
-	})
-	return len(v.Judgements) - 1
-}
-
-// publish replaces the snapshot of the account at the place.
-func (f *Fleet) publish(place int, s *inventory.Snapshot) {
-	f.replace(func(v *policy.View) {
-		v.Judgements = slices.Clone(v.Judgements)
-		v.Judgements[place] = policy.Judge(s, v.Policy, time.Now())
-	})
-}
-
-// replace lets change make the next view out of a copy of the present one.
-func (f *Fleet) replace(change func(*policy.View)) *policy.View {
+// add makes room for an account and returns the key by which the view knows it.
+// It stays the same when AWS tells the account's id.
+func (f *Fleet) add(s *inventory.Snapshot) string {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	next := *f.view.Load()
-	change(&next)
-	f.view.Store(&next)
-	return &next
+	f.size++
+	key := fmt.Sprintf("%06d", f.size)
+	f.mu.Unlock()
+	f.board.Publish(key, s)
+	return key
 }

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
 
 // EndOf returns when an exemption ends of which the date, written 2006-01-02,
@@ -69,7 +67,7 @@ type excuse struct {
 // and what is excused at the moment.
 func (j *Judgement) collectExemptions(now time.Time) {
 	for _, e := range j.Policy.Exemptions {
-		if e.concerns(j.Snapshot.Account.ID) && j.has(e.UserName) {
+		if e.Concerns(j.Snapshot.Account.ID) && j.Has(e.UserName) {
 			j.exempt(e, now)
 		}
 	}
@@ -92,7 +90,9 @@ func (j *Judgement) collectExemptions(now time.Time) {
 	}
 }
 
-func (e *Exemption) concerns(account string) bool { return e.Account == "" || e.Account == account }
+// Concerns reports whether the exemption counts in the account of that id. In an
+// account whose id is not known yet, only those for every account do.
+func (e *Exemption) Concerns(account string) bool { return e.Account == "" || e.Account == account }
 
 func (j *Judgement) exempt(e Exemption, now time.Time) {
 	j.Exemptions = append(j.Exemptions, e)
@@ -107,29 +107,10 @@ func (j *Judgement) exempt(e Exemption, now time.Time) {
 	}
 }
 
-// InForce tells whether the exemption excuses anybody at the moment.
+// InForce reports whether the exemption excuses anybody at the moment.
 func (e *Exemption) InForce(now time.Time) bool { return now.Before(e.Until) }
 
-// has tells whether the account has such a user; root is always there.
-func (j *Judgement) has(userName string) bool {
+// Has reports whether the account has a user of that name; root is always there.
+func (j *Judgement) Has(userName string) bool {
 	return userName == RootUserName || j.Standing(userName) != nil
-}
-
-// Matched tells whether an exemption of the configuration's names somebody in
-// any of the accounts, and whether that is known: it is not before the users of
-// every account that it concerns have been listed.
-func (v *View) Matched(e *Exemption) (matched, known bool) {
-	known = true
-	for _, j := range v.Judgements {
-		id := j.Snapshot.Account.ID
-		_, listed := j.Snapshot.Freshness[inventory.GroupUsers]
-		switch has := j.has(e.UserName); {
-		case id != "" && !e.concerns(id): // another account's
-		case has && e.concerns(id):
-			return true, true
-		case has || !listed:
-			known = false
-		}
-	}
-	return false, known
 }

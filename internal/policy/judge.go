@@ -2,6 +2,7 @@ package policy
 
 import (
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -67,10 +68,8 @@ func (j *Judgement) InBreach(userName string) bool { return j.inBreach[userName]
 // none, and for root.
 func (j *Judgement) Find(userName string) (*inventory.User, *Standing) {
 	users := j.Snapshot.Users
-	i, found := slices.BinarySearchFunc(users, userName, func(u inventory.User, name string) int {
-		return strings.Compare(u.Name, name)
-	})
-	if !found {
+	i := sort.Search(len(users), func(i int) bool { return users[i].Name >= userName }) // slices.BinarySearchFunc would copy users
+	if i == len(users) || users[i].Name != userName {
 		return nil, nil
 	}
 	return &users[i], &j.Users[i]

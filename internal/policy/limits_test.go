@@ -1,7 +1,6 @@
 package policy_test
 
 import (
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -153,57 +152,4 @@ func TestInDays(t *testing.T) {
 			t.Errorf("InDays(%s): got %s, want %s", d, got, want)
 		}
 	}
-}
-
-func TestShowKeyIDs(t *testing.T) {
-	show := func(display policy.KeyIDs, ids ...string) []string {
-		var ks []inventory.AccessKey
-		for _, id := range ids {
-			ks = append(ks, active(id, born))
-		}
-		var shown []string
-		for _, id := range ids {
-			shown = append(shown, display.Show(id, ks))
-		}
-		return shown
-	}
-	tests := []struct {
-		name    string
-		display policy.KeyIDs
-		ids     []string
-		want    []string
-	}{
-		{"full", policy.FullKeyIDs, []string{"AKIAABCDEF0123456789"}, []string{"AKIAABCDEF0123456789"}},
-		{"suffix", policy.SuffixKeyIDs, []string{"AKIAABCDEF0123456789", "AKIAABCDEF0000001234"}, []string{"6789", "1234"}},
-		{"same end", policy.SuffixKeyIDs, []string{"AKIAXX6789", "AKIAXY6789", "AKIAZZ0000"}, []string{"X6789", "Y6789", "0000"}},
-		{"one the end of another", policy.SuffixKeyIDs, []string{"XAKIA6789", "AKIA6789"}, []string{"XAKIA6789", "AKIA6789"}},
-		{"short", policy.SuffixKeyIDs, []string{"abc", ""}, []string{"abc", ""}},
-		{"made up", policy.SuffixKeyIDs, []string{"created-2026-01-02T15:04:05Z-a"}, []string{"created-2026-01-02T15:04:05Z-a"}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, show(tt.display, tt.ids...)); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
-		})
-	}
-}
-
-func FuzzShowKeyIDs(f *testing.F) {
-	f.Add("AKIAXX6789", "AKIAXY6789", "AKIAZZ0000")
-	f.Add("", "a", "aa")
-	f.Fuzz(func(t *testing.T, a, b, c string) {
-		if a == b || b == c || a == c {
-			return
-		}
-		ks := []inventory.AccessKey{active(a, born), active(b, born), active(c, born)}
-		var shown []string
-		for _, k := range ks {
-			shown = append(shown, policy.SuffixKeyIDs.Show(k.ID, ks))
-		}
-		slices.Sort(shown)
-		if len(slices.Compact(shown)) != len(ks) {
-			t.Errorf("ids %q are shown as %q, want them distinct", []string{a, b, c}, shown)
-		}
-	})
 }

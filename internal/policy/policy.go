@@ -132,21 +132,6 @@ func (s *Standing) Limits() *Limits {
 	return &s.Class.Limits
 }
 
-// View is everything that is served at one moment: one policy, and every
-// account judged under it. It is immutable.
-type View struct {
-	Policy     *Policy
-	Judgements []*Judgement // one for each account
-	Reload     Reload
-}
-
-// Reload tells how the last reading of the configuration file went.
-type Reload struct {
-	Wanted     bool // there is a configuration file
-	Successful bool
-	At         time.Time // the last successful one
-}
-
 // TagOf returns the value of a user's tag for a label: empty if the user has no
 // such tag, UnknownValue while the tags are unknown.
 func TagOf(user *inventory.User, key string) string {

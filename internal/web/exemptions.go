@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
 
 // hiddenUser stands for a user whose own series are not served.
@@ -24,24 +25,25 @@ type exemption struct {
 
 // newExemptions lists the exemptions of the configuration file, then those of
 // the users' tags.
-func newExemptions(view *policy.View, users bool, now time.Time) []exemption {
+func newExemptions(v *view.View, users bool, now time.Time) []exemption {
 	var list []exemption
-	for i := range view.Policy.Exemptions {
-		e := &view.Policy.Exemptions[i]
+	accounts := v.Accounts()
+	for i := range v.Policy.Exemptions {
+		e := &v.Policy.Exemptions[i]
 		row := newExemption(e, "configuration file")
-		row.User = userOf(e, view.Judgements, users)
+		row.User = userOf(e, accounts, users)
 		row.Account = cmp.Or(e.Account, "every account")
-		row.State, row.Bad = exemptionState(view, e, now)
+		row.State, row.Bad = exemptionState(v, i, now)
 		list = append(list, row)
 	}
-	for i, j := range view.Judgements {
+	for i, j := range accounts {
 		for k := range j.Exemptions {
 			e := &j.Exemptions[k]
 			if !e.FromTag {
 				continue
 			}
 			row := newExemption(e, "user tag")
-			row.User = userOf(e, view.Judgements[i:i+1], users)
+			row.User = userOf(e, accounts[i:i+1], users)
 			row.Account = cmp.Or(j.Snapshot.Account.ID, "not known yet")
 			row.State, row.Bad = lapseState(e, now)
 			list = append(list, row)
@@ -54,15 +56,16 @@ func newExemption(e *policy.Exemption, origin string) exemption {
 	return exemption{Rules: e.Rules, Reason: e.Reason, LastDay: policy.LastDay(e.Until), Origin: origin}
 }
 
-// exemptionState tells how an exemption of the configuration file stands.
-func exemptionState(view *policy.View, e *policy.Exemption, now time.Time) (state string, bad bool) {
-	if state, bad = lapseState(e, now); bad {
+// exemptionState says how the exemption of the configuration file of that index
+// stands.
+func exemptionState(v *view.View, index int, now time.Time) (state string, bad bool) {
+	if state, bad = lapseState(&v.Policy.Exemptions[index], now); bad {
 		return state, bad
 	}
-	switch matched, known := view.Matched(e); {
+	switch matched, known := v.Matched(index); {
 	case matched:
 		return state, false
-	case known && len(view.Judgements) > 0:
+	case known && len(v.Accounts()) > 0:
 		return "names nobody", true
 	}
 	return "not known yet whether it names anybody", false
@@ -94,7 +97,7 @@ func hides(j *policy.Judgement, e *policy.Exemption) bool {
 		return standing.Hidden
 	}
 	id := j.Snapshot.Account.ID
-	concerned := e.Account == "" || id == "" || e.Account == id
+	concerned := id == "" || e.Concerns(id)
 	_, listed := j.Snapshot.Freshness[inventory.GroupUsers]
 	return concerned && !listed && hidesSome(j.Policy)
 }

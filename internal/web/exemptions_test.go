@@ -3,6 +3,7 @@ package web_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/web"
 )
 
@@ -60,12 +62,13 @@ func section(t *testing.T, o web.Options, heading string) string {
 	return text
 }
 
-func under(p *policy.Policy, accounts ...*inventory.Snapshot) func() *policy.View {
-	view := &policy.View{Policy: p}
-	for _, s := range accounts {
-		view.Judgements = append(view.Judgements, policy.Judge(s, p, now))
+func under(p *policy.Policy, accounts ...*inventory.Snapshot) func() *view.View {
+	byKey := map[string]*inventory.Snapshot{}
+	for i, s := range accounts {
+		byKey[strconv.Itoa(i)] = s
 	}
-	return func() *policy.View { return view }
+	v := view.Of(p, view.Reload{}, byKey, now)
+	return func() *view.View { return v }
 }
 
 // row is how the page shows an exemption; its rules are separated by commas.
@@ -378,7 +381,7 @@ func TestPolicySection(t *testing.T) {
 	at := time.Date(2026, 6, 1, 13, 30, 0, 0, time.FixedZone("", 2*60*60))
 	for name, test := range map[string]struct {
 		classes []policy.Class
-		reload  policy.Reload
+		reload  view.Reload
 		want    string
 	}{
 		"no file": {
@@ -386,14 +389,14 @@ func TestPolicySection(t *testing.T) {
 		},
 		"classes": {
 			classes: []policy.Class{{Name: "people", Limits: strict}, {Name: "<machines>", Limits: policy.DefaultLimits()}},
-			reload:  policy.Reload{Wanted: true, Successful: true, At: at},
+			reload:  view.Reload{Wanted: true, Successful: true, At: at},
 			want: "<p>The configuration file, as read at 2026-06-01T11:30:00Z, is in force.</p>\n" + head +
 				`<tr><td><code>people</code></td><td class="number">30d</td><td class="number">1d12h</td><td class="number">1d</td><td class="number">0s</td><td class="number">0s</td></tr>` + "\n" +
 				`<tr><td><code>&lt;machines&gt;</code></td><td class="number">90d</td><td class="number">14d</td><td class="number">45d</td><td class="number">7d</td><td class="number">15m</td></tr>` + "\n" +
 				defaults,
 		},
 		"failed reload": {
-			reload: policy.Reload{Wanted: true, At: at},
+			reload: view.Reload{Wanted: true, At: at},
 			want: `<p class="bad">The last reload failed; the configuration file stays in force as it was read at 2026-06-01T11:30:00Z. The log says why.</p>` + "\n" +
 				head + defaults,
 		},
@@ -402,7 +405,7 @@ func TestPolicySection(t *testing.T) {
 			p := policy.WithLimits(policy.DefaultLimits())
 			p.Classes = test.classes
 			o := options()
-			o.View = func() *policy.View { return &policy.View{Policy: p, Reload: test.reload} }
+			o.View = func() *view.View { return view.Of(p, test.reload, nil, now) }
 			if diff := cmp.Diff(test.want, section(t, o, "Policy")); diff != "" {
 				t.Errorf("section (-want +got):\n%s", diff)
 			}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
 
 //go:embed landing.html
@@ -95,23 +96,23 @@ type verdicts struct {
 }
 
 func newPage(o Options) page {
-	view, now := o.View(), o.Now()
+	v, now := o.View(), o.Now()
 	p := page{
 		Demo: o.Demo, Source: o.Source,
-		Reload: reloadSentence(view.Reload, o.Demo != ""), ReloadFailed: view.Reload.Wanted && !view.Reload.Successful,
-		Exemptions: newExemptions(view, o.Users, now),
+		Reload: reloadSentence(v.Reload, o.Demo != ""), ReloadFailed: v.Reload.Wanted && !v.Reload.Successful,
+		Exemptions: newExemptions(v, o.Users, now),
 	}
-	for i := range view.Policy.Classes {
-		p.Classes = append(p.Classes, newClass(&view.Policy.Classes[i]))
+	for i := range v.Policy.Classes {
+		p.Classes = append(p.Classes, newClass(&v.Policy.Classes[i]))
 	}
-	p.Classes = append(p.Classes, newClass(&view.Policy.Default))
-	for _, j := range view.Judgements {
+	p.Classes = append(p.Classes, newClass(&v.Policy.Default))
+	for _, j := range v.Accounts() {
 		p.Accounts = append(p.Accounts, newAccount(j, o.Users, now))
 	}
 	return p
 }
 
-func reloadSentence(r policy.Reload, demo bool) string {
+func reloadSentence(r view.Reload, demo bool) string {
 	at := r.At.UTC().Format(time.RFC3339)
 	switch {
 	case !r.Wanted && demo:

@@ -11,13 +11,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
 
 // Options say what to serve.
 type Options struct {
 	Gatherer prometheus.Gatherer
-	View     func() *policy.View // what is known and judged now
+	View     func() *view.View // what is known and judged now
 	Ready    func() bool
 	Reload   func() error // reads the configuration file anew, one call at a time; nil without a file
 	Now      func() time.Time

@@ -18,6 +18,7 @@ import (
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/web"
 )
 
@@ -29,9 +30,8 @@ func options() web.Options {
 	gauge := prometheus.NewGauge(prometheus.GaugeOpts{Name: "answer", Help: "The answer."})
 	gauge.Set(42)
 	registry.MustRegister(gauge)
-	view := &policy.View{Policy: policy.WithLimits(policy.DefaultLimits())}
 	return web.Options{
-		Gatherer: registry, View: func() *policy.View { return view }, Ready: func() bool { return true },
+		Gatherer: registry, View: under(policy.WithLimits(policy.DefaultLimits())), Ready: func() bool { return true },
 		Now: func() time.Time { return now }, Source: "auto", Users: true, Version: "1.2.3",
 		Logger: slog.New(slog.DiscardHandler),
 	}
@@ -159,7 +159,7 @@ func TestGatheringFails(t *testing.T) {
 }
 
 // judged is an account as the landing page shows it.
-func judged(change func(*inventory.Snapshot)) func() *policy.View {
+func judged(change func(*inventory.Snapshot)) func() *view.View {
 	key := inventory.AccessKey{ID: "AKIAA", Status: inventory.Active, Created: now.Add(-100 * 24 * time.Hour)}
 	s := &inventory.Snapshot{
 		Account: inventory.Account{ID: "123456789012", Partition: "aws"},
@@ -175,9 +175,7 @@ func judged(change func(*inventory.Snapshot)) func() *policy.View {
 		Health: inventory.Health{State: inventory.StateUp},
 	}
 	change(s)
-	p := policy.WithLimits(policy.DefaultLimits())
-	view := &policy.View{Policy: p, Judgements: []*policy.Judgement{policy.Judge(s, p, now)}}
-	return func() *policy.View { return view }
+	return under(policy.WithLimits(policy.DefaultLimits()), s)
 }
 
 func TestLandingPage(t *testing.T) {
@@ -286,7 +284,7 @@ func TestLandingPageTellsHowThingsStandNow(t *testing.T) {
 	up := judged(func(*inventory.Snapshot) {})
 	down := judged(func(s *inventory.Snapshot) { s.Health.State = inventory.StateDown })
 	current := up
-	o.View = func() *policy.View { return current() }
+	o.View = func() *view.View { return current() }
 	h := web.Handler(o)
 	if _, _, body := ask(t, h, "GET", "/"); !strings.Contains(body, "got every fact") {
 		t.Error("page: want all well")

@@ -1,4 +1,4 @@
-package policy
+package view
 
 import (
 	"strings"
@@ -6,21 +6,21 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
 
-// KeyIDs says how access key ids are shown: in metrics, in logs, on pages.
-type KeyIDs string
+// KeyIDFormat says how access key ids are shown: in metrics, in logs, on pages.
+type KeyIDFormat string
 
 // The ways of showing access key ids.
 const (
-	FullKeyIDs   KeyIDs = "full"
-	SuffixKeyIDs KeyIDs = "suffix" // the last 4 characters, or more until unique in the user
+	KeyIDFull   KeyIDFormat = "full"
+	KeyIDSuffix KeyIDFormat = "suffix" // the last 4 characters, or more until unique in the user
 )
 
 const suffixLength = 4
 
 // Show returns the id of one of a user's keys as it is to be shown, unique
 // among them. Made-up ids give nothing away and stay whole.
-func (k KeyIDs) Show(id string, keys []inventory.AccessKey) string {
-	if k != SuffixKeyIDs || inventory.IsCreatedKeyID(id) {
+func (f KeyIDFormat) Show(id string, keys []inventory.AccessKey) string {
+	if f != KeyIDSuffix || inventory.IsCreatedKeyID(id) {
 		return id
 	}
 	for n := suffixLength; n < len(id); n++ {

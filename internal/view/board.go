@@ -1,0 +1,158 @@
+package view
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+)
+
+// Board holds the view in force and replaces it as accounts and the policy
+// change. Its methods may be called at the same time. Nobody judges while
+// holding the lock that guards the view, so accounts do not wait for one
+// another, and readers wait for nothing but the end of an exemption.
+type Board struct {
+	view  atomic.Pointer[View]
+	judge func(*inventory.Snapshot, *policy.Policy, time.Time) *policy.Judgement // policy.Judge; tests watch it
+
+	mu    sync.Mutex        // held while the view is replaced
+	turn  uint64            // counts what was published and removed
+	turns map[string]uint64 // the turn that last changed each account
+
+	reloading sync.Mutex // held while a reload takes effect
+	renewing  sync.Mutex // held while accounts are judged again because an exemption has ended
+}
+
+// New returns a board without accounts, under the policy.
+func New(p *policy.Policy, reload Reload) *Board {
+	b := &Board{judge: policy.Judge, turns: map[string]uint64{}}
+	b.view.Store(newView(p, reload, nil))
+	return b
+}
+
+// View returns what is served now, all of it under one policy. It never waits,
+// except where an exemption has ended: then one reader judges the accounts again
+// that it concerns, and those who come meanwhile wait for that.
+func (b *Board) View() *View {
+	now := time.Now()
+	if v := b.view.Load(); v.outdated(now) == nil {
+		return v
+	}
+	b.renewing.Lock()
+	defer b.renewing.Unlock()
+	for {
+		v := b.view.Load()
+		old := v.outdated(now)
+		if old == nil {
+			return v
+		}
+		b.renew(old, b.judged(old.key, old.Snapshot, v.Policy))
+	}
+}
+
+// renew replaces the account, unless something else has replaced it.
+func (b *Board) renew(old, renewed *account) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if v := b.view.Load(); v.find(old.key) == old {
+		b.view.Store(v.with(renewed))
+	}
+}
+
+func (b *Board) judged(key string, s *inventory.Snapshot, p *policy.Policy) *account {
+	return newAccount(key, b.judge(s, p, time.Now()))
+}
+
+// Publish serves the snapshot of the account of that key, from now on and in
+// place of the one before. Of several that are published at the same time, the
+// one whose call began last stays.
+func (b *Board) Publish(key string, s *inventory.Snapshot) {
+	turn := b.nextTurn()
+	for {
+		if b.show(b.judged(key, s, b.view.Load().Policy), turn) {
+			return
+		}
+	}
+}
+
+func (b *Board) nextTurn() uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.turn++
+	return b.turn
+}
+
+// show puts the account into the view, unless a later turn has changed it. It
+// reports false if another policy is in force than it was judged under.
+func (b *Board) show(a *account, turn uint64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	v := b.view.Load()
+	switch {
+	case turn < b.turns[a.key]:
+		return true
+	case v.Policy != a.Policy:
+		return false
+	}
+	b.turns[a.key] = turn
+	b.view.Store(v.with(a))
+	return true
+}
+
+// Remove serves the account of that key no longer, nor what is being published
+// of it.
+func (b *Board) Remove(key string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.turn++
+	b.turns[key] = b.turn
+	b.view.Store(b.view.Load().without(key))
+}
+
+// Apply puts another policy into force, from one moment to the next for every
+// account, and returns the one before.
+func (b *Board) Apply(p *policy.Policy) (before *policy.Policy) {
+	b.reloading.Lock()
+	defer b.reloading.Unlock()
+	judged := map[string]*account{}
+	for {
+		old := b.view.Load()
+		if b.swap(old, b.under(p, old, judged)) {
+			return old.Policy
+		}
+	}
+}
+
+// under returns the view under another policy. It adds the accounts to those
+// that are judged under it already, and judges none of them again.
+func (b *Board) under(p *policy.Policy, v *View, judged map[string]*account) *View {
+	accounts := make([]*account, len(v.accounts))
+	for i, a := range v.accounts {
+		if known := judged[a.key]; known == nil || known.Snapshot != a.Snapshot {
+			judged[a.key] = b.judged(a.key, a.Snapshot, p)
+		}
+		accounts[i] = judged[a.key]
+	}
+	return newView(p, Reload{Wanted: true, Successful: true, At: time.Now()}, accounts)
+}
+
+// swap replaces the view, unless something else has.
+func (b *Board) swap(old, next *View) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.view.CompareAndSwap(old, next)
+}
+
+// NoteFailedReload says that a new configuration could not be used; the policy
+// in force stays.
+func (b *Board) NoteFailedReload() {
+	b.reloading.Lock()
+	defer b.reloading.Unlock()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	next := *b.view.Load()
+	next.Reload.Successful = false
+	b.view.Store(&next)
+}

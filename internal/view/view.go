@@ -1,0 +1,143 @@
+// Package view holds what is served at one moment: a policy, every account
+// judged under it, and how the configuration was last read. Beside it stands how
+// access key ids are shown.
+package view
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+)
+
+// View is everything that is served at one moment: one policy, and every
+// account judged under it. It is immutable.
+type View struct {
+	Policy *policy.Policy
+	Reload Reload
+
+	accounts   []*account // ordered by key
+	exemptions []tally    // one for each of the policy's exemptions
+	validUntil time.Time  // when the next exemption ends; zero if none does
+}
+
+// Reload says how the last reading of the configuration file went.
+type Reload struct {
+	Wanted     bool // there is a configuration file
+	Successful bool
+	At         time.Time // the last successful one
+}
+
+// account is an account of a view.
+type account struct {
+	*policy.Judgement
+	key   string
+	named []presence // for each of the policy's exemptions, whether it names somebody here
+}
+
+func newAccount(key string, j *policy.Judgement) *account {
+	return &account{Judgement: j, key: key, named: namedIn(j)}
+}
+
+// Of returns the view of the accounts, which are given by their keys, as judged
+// under the policy at the moment.
+func Of(p *policy.Policy, reload Reload, accounts map[string]*inventory.Snapshot, now time.Time) *View {
+	var judged []*account
+	for key, s := range accounts {
+		judged = append(judged, newAccount(key, policy.Judge(s, p, now)))
+	}
+	slices.SortFunc(judged, func(a, b *account) int { return strings.Compare(a.key, b.key) })
+	return newView(p, reload, judged)
+}
+
+// newView returns the view of accounts that are judged under the policy and
+// ordered by key.
+func newView(p *policy.Policy, reload Reload, accounts []*account) *View {
+	v := &View{Policy: p, Reload: reload, accounts: accounts, exemptions: make([]tally, len(p.Exemptions))}
+	for _, a := range accounts {
+		v.count(a, 1)
+	}
+	v.validUntil = firstEnd(accounts)
+	return v
+}
+
+// Accounts returns the judged accounts, ordered by their keys.
+func (v *View) Accounts() []*policy.Judgement {
+	all := make([]*policy.Judgement, len(v.accounts))
+	for i, a := range v.accounts {
+		all[i] = a.Judgement
+	}
+	return all
+}
+
+// Account returns the judged account of that key; nil if there is none.
+func (v *View) Account(key string) *policy.Judgement {
+	if a := v.find(key); a != nil {
+		return a.Judgement
+	}
+	return nil
+}
+
+func (v *View) find(key string) *account {
+	if i, found := v.search(key); found {
+		return v.accounts[i]
+	}
+	return nil
+}
+
+func (v *View) search(key string) (int, bool) {
+	return slices.BinarySearchFunc(v.accounts, key, func(a *account, key string) int { return strings.Compare(a.key, key) })
+}
+
+// with returns the view with the account in place of the one of its key.
+func (v *View) with(a *account) *View { return v.splice(a.key, a) }
+
+// without returns the view without the account of that key.
+func (v *View) without(key string) *View { return v.splice(key) }
+
+// splice returns the view with other accounts, one or none, in place of the one
+// of that key, if there is one.
+func (v *View) splice(key string, others ...*account) *View {
+	next := *v
+	next.exemptions = slices.Clone(v.exemptions)
+	i, found := v.search(key)
+	rest := v.accounts[i:]
+	if found {
+		next.count(rest[0], -1)
+		rest = rest[1:]
+	}
+	for _, a := range others {
+		next.count(a, 1)
+	}
+	next.accounts = slices.Concat(v.accounts[:i], others, rest)
+	next.validUntil = firstEnd(next.accounts)
+	return &next
+}
+
+// firstEnd returns when the first exemption ends from which an account's
+// verdicts rest on; zero if none does.
+func firstEnd(accounts []*account) time.Time {
+	var first time.Time
+	for _, a := range accounts {
+		if first.IsZero() || !a.Changes.IsZero() && a.Changes.Before(first) {
+			first = a.Changes
+		}
+	}
+	return first
+}
+
+// outdated returns an account in which an exemption has ended since it was
+// judged; nil if there is none.
+func (v *View) outdated(now time.Time) *account {
+	if v.validUntil.IsZero() || now.Before(v.validUntil) {
+		return nil
+	}
+	for _, a := range v.accounts {
+		if !a.Changes.IsZero() && !now.Before(a.Changes) {
+			return a
+		}
+	}
+	return nil
+}
