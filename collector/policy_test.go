@@ -203,6 +203,31 @@ func TestKeyIDsStayShortInDescriptions(t *testing.T) {
 	}
 }
 
+// TestLatestExemptionEndWins exempts a user several times from a rule, in
+// different orders.
+func TestLatestExemptionEndWins(t *testing.T) {
+	first, second, third := now.Add(day), now.Add(2*day), now.Add(3*day)
+	s := settled(account("111122223333", full("bob", ago(day), true, false)))
+	for name, ends := range map[string][]time.Time{
+		"last":   {first, second, third},
+		"first":  {third, second, first},
+		"middle": {second, third, first},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := defaults()
+			for _, end := range ends {
+				p.Exemptions = append(p.Exemptions, exempt("bob", end, policy.KeyRotation))
+			}
+			registry := prometheus.NewPedanticRegistry()
+			registry.MustRegister(scene{snapshots: of(s), policy: p}.build())
+			want := `aws_iam_exemption_expiry_timestamp_seconds{account_id="111122223333",rule="key_rotation",user_name="bob"} 1.795437296e+09` + "\n"
+			if got := string(encode(t, registry)); !strings.Contains(got, want) {
+				t.Errorf("want %s in\n%s", want, got)
+			}
+		})
+	}
+}
+
 // TestPolicyChangesBetweenScrapes serves one view per scrape, whatever labels
 // it asks for, from a collector that was registered once.
 func TestPolicyChangesBetweenScrapes(t *testing.T) {
