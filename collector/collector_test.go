@@ -135,6 +135,11 @@ func pending() *inventory.Snapshot {
 	return &inventory.Snapshot{Health: inventory.Health{State: inventory.StatePending, Refreshes: 1}}
 }
 
+// knownByID is an account that AWS has not told us about yet.
+func knownByID(id string, state inventory.State) *inventory.Snapshot {
+	return &inventory.Snapshot{Account: inventory.Account{ID: id}, Health: inventory.Health{State: state, Refreshes: 1}}
+}
+
 // partly is an account whose keys may not be read, and of whose root only the
 // presence of a key is known.
 func partly() *inventory.Snapshot {
@@ -232,6 +237,7 @@ func TestExposition(t *testing.T) {
 		{"suffix", scene{snapshots: of(collide()), policy: describing(), ids: view.KeyIDSuffix}},
 		{"no-age", scene{snapshots: of(collide()), noAge: true}},
 		{"two-accounts", scene{snapshots: of(everything(), partly())}},
+		{"known-by-id", scene{snapshots: of(knownByID("444455556666", inventory.StatePending), knownByID("777788889999", inventory.StateDown))}},
 		{"two-unnamed", scene{snapshots: of(pending(), unnamed)}},
 		{"odd", scene{snapshots: of(odd()), policy: oddTags(), ids: view.KeyIDSuffix}},
 		{"none", scene{}},

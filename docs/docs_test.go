@@ -24,6 +24,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/collector"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/account"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/app"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsiam"
@@ -329,12 +330,13 @@ func messageOf(t *testing.T, f exampleFailure) string {
 		}
 		return nil
 	})
-	client := awsapi.New(world.Config(), awsapi.NewProcess(awsapi.Needs{Source: awsapi.SourceAuto}, 20), awsapi.Options{
-		Rate: 5, Timeout: 10 * time.Second,
+	client := awsapi.New(world.Config(), awsapi.NewShared(20), awsapi.Options{
+		Needs: awsapi.Needs{Source: awsapi.SourceAuto}, Rate: 5, Timeout: 10 * time.Second,
 	})
-	reader := awsiam.New(client, awsiam.Options{Source: awsapi.SourceAuto, RefreshInterval: 5 * time.Minute, KeysInterval: time.Hour})
-	reader.Refresh(t.Context())
-	problems := reader.Snapshot().Health.Problems
+	watched := account.New(awsiam.New(client), account.Options{RefreshInterval: 5 * time.Minute, KeysInterval: time.Hour}, nil)
+	for !watched.Step(t.Context(), nil).Learnt { // the few calls about the account
+	}
+	problems := watched.Snapshot().Health.Problems
 	if len(problems) != 1 || problems[0].Reason != f.reason {
 		t.Fatalf("%s fails: got %v, want one problem of reason %s", f.operation, problems, f.reason)
 	}

@@ -91,9 +91,9 @@ func lifetimesOf(t *testing.T, source awsapi.Source) map[inventory.Group]time.Du
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
-	go func() { defer close(done); p.account.Run(ctx) }()
+	go func() { defer close(done); p.accounts.Run(ctx) }()
 	time.Sleep(time.Minute)
-	freshness := p.account.Judgement().Snapshot.Freshness
+	freshness := p.board.View().Account("").Snapshot.Freshness
 	cancel()
 	<-done
 	lifetimes := map[inventory.Group]time.Duration{}

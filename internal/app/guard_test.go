@@ -18,7 +18,7 @@ func TestGuard(t *testing.T) {
 	name := "bob"
 	for _, source := range awsapi.Sources() {
 		world := awssim.New(awssim.Options{})
-		client := awsapi.New(world.Config(), awsapi.NewProcess(awsapi.Needs{Source: source}, 1000), awsapi.Options{Rate: 1000, Timeout: time.Second})
+		client := awsapi.New(world.Config(), awsapi.NewShared(1000), awsapi.Options{Needs: awsapi.Needs{Source: source}, Rate: 1000, Timeout: time.Second})
 		for operation, call := range map[string]func(context.Context) error{
 			"CreateAccessKey": func(ctx context.Context) error {
 				_, err := client.IAM.CreateAccessKey(ctx, &iam.CreateAccessKeyInput{UserName: &name})

@@ -21,7 +21,6 @@ import (
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/fleet"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/web"
 )
 
@@ -53,7 +52,7 @@ type exporter struct {
 	t       *testing.T
 	world   *awssim.World
 	caller  *caller
-	account *fleet.Account
+	program *program
 	web     web.Options
 	handler http.Handler
 	log     bytes.Buffer
@@ -80,11 +79,11 @@ func startThrough(t *testing.T, world *awssim.World, transport http.RoundTripper
 	config := world.Config()
 	config.Credentials, config.HTTPClient = e.caller, &http.Client{Transport: transport}
 	p := must[*program](t)(wire(upstream{config: config}, s, s.logger(&e.log)))
-	e.account, e.web = p.account, p.web
+	e.program, e.web = p, p.web
 	e.handler = web.Handler(e.web)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
-	go func() { defer close(done); e.account.Run(ctx) }()
+	go func() { defer close(done); p.accounts.Run(ctx) }()
 	e.stop = func() { cancel(); <-done }
 	t.Cleanup(e.stop)
 	return e

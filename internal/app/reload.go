@@ -6,16 +6,16 @@ import (
 	"os"
 	"sync"
 
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/config"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/fleet"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
 
 // reloader puts the configuration file into force anew.
 type reloader struct {
 	settings *settings
-	process  *awsapi.Process
 	accounts *fleet.Fleet
+	board    *view.Board
 	logger   *slog.Logger
 
 	mu sync.Mutex // the file read last wins
@@ -28,12 +28,11 @@ func (r *reloader) reload() error {
 	defer r.mu.Unlock()
 	c, err := config.Load(r.settings.configFile, r.settings.limits())
 	if err != nil {
-		r.accounts.NoteFailedReload()
+		r.board.NoteFailedReload()
 		r.logger.Error("Keeping the old configuration", "err", err)
 		return err
 	}
-	r.process.SetTags(c.Tags) // first, so that whoever learns of the policy may ask for what it needs
-	r.accounts.Apply(c.Policy)
+	r.accounts.Apply(c.Policy, c.Tags)
 	r.logger.Info("Configuration reloaded", configurationDetails(r.settings, c)...)
 	return nil
 }

@@ -45,7 +45,7 @@ func serve(ctx context.Context, s *settings, _, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	group.Go(func() error { p.account.Run(ctx); return nil })
+	group.Go(func() error { p.accounts.Run(ctx); return nil })
 	group.Go(func() error { reloadOnHangup(ctx, hangup, p.reload, logger); return nil })
 	listen(ctx, group, s, logger, p.web)
 	if err := group.Wait(); err != nil {

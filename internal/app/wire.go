@@ -12,11 +12,10 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/collector"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/account"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsiam"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/config"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/fleet"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/state"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
@@ -25,13 +24,15 @@ import (
 
 // program is the exporter, wired.
 type program struct {
-	account *fleet.Account
-	web     web.Options
-	reload  func() error // nil without a configuration file
+	accounts *fleet.Fleet
+	board    *view.Board
+	web      web.Options
+	reload   func() error // nil without a configuration file
 }
 
 // wire puts the parts together, in the order in which data flows: from AWS to
-// the account's snapshot and judgement, to the metrics, to the pages.
+// the accounts' snapshots, to the board where they stand judged, to the metrics,
+// to the pages.
 func wire(from upstream, s *settings, logger *slog.Logger) (*program, error) {
 	c, err := configuration(from, s)
 	if err != nil {
@@ -40,39 +41,51 @@ func wire(from upstream, s *settings, logger *slog.Logger) (*program, error) {
 	if s.configFile != "" {
 		logger.Info("Configuration read", configurationDetails(s, c)...)
 	}
-	source := awsapi.Source(s.source)
-	process := awsapi.NewProcess(awsapi.Needs{Source: source, Tags: c.Tags}, rate.Limit(s.rate))
-	client := awsapi.New(from.config, process, awsapi.Options{Rate: rate.Limit(s.accountRate), Timeout: time.Duration(s.timeout)})
 	store, err := openStore(s.stateDir)
 	if err != nil {
 		return nil, err
 	}
-	reader := awsiam.New(client, awsiam.Options{
-		Source: source, RefreshInterval: time.Duration(s.refreshInterval), KeysInterval: time.Duration(s.keysInterval),
-		ReportLife: from.reportLife, Recall: recall(store, logger),
-	})
-	accounts := fleet.New(c.Policy, view.Reload{Wanted: s.configFile != "", Successful: true, At: time.Now()})
-	account := fleet.NewAccount(accounts, reader, fleet.Options{Interval: time.Duration(s.refreshInterval), Store: store, Logger: logger})
+	shared := awsapi.NewShared(rate.Limit(s.rate))
+	p := &program{board: view.New(c.Policy, view.Reload{Wanted: s.configFile != "", Successful: true, At: time.Now()})}
+	p.accounts = fleet.New(p.board, fleet.Options{Store: store, Logger: logger})
+	if err := p.accounts.Reconcile([]fleet.Wanted{callersAccount(from, s, shared, c.Tags)}); err != nil {
+		return nil, err
+	}
+	if s.configFile != "" {
+		p.reload = (&reloader{settings: s, accounts: p.accounts, board: p.board, logger: logger}).reload
+	}
+	p.web = web.Options{
+		Gatherer: registry(p.board, shared, s), View: p.board.View, Ready: p.accounts.Ready, Reload: p.reload, Now: time.Now,
+		Source: s.source, Users: s.users, Version: version.Version, Demo: from.note, Pprof: s.pprof, Logger: logger,
+	}
+	return p, nil
+}
 
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(
+// callersAccount is the account of the exporter's own credentials.
+func callersAccount(from upstream, s *settings, shared *awsapi.Shared, tags awsapi.TagSource) fleet.Wanted {
+	return fleet.Wanted{
+		Client: awsapi.New(from.config, shared, awsapi.Options{
+			Needs: awsapi.Needs{Source: awsapi.Source(s.source), Tags: tags},
+			Rate:  rate.Limit(s.accountRate), Timeout: time.Duration(s.timeout),
+		}),
+		Account: account.Options{
+			RefreshInterval: time.Duration(s.refreshInterval), KeysInterval: time.Duration(s.keysInterval), ReportLife: from.reportLife,
+		},
+	}
+}
+
+func registry(board *view.Board, shared *awsapi.Shared, s *settings) *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		versioncollector.NewCollector("aws_iam_exporter"),
 		collector.New(collector.Options{
-			View: accounts.View, API: process.Calls, Now: time.Now,
+			View: board.View, API: shared.Calls, Now: time.Now,
 			AccessKeyIDs: view.KeyIDFormat(s.accessKeyID), KeyAge: s.keyAge, Users: s.users,
 		}),
 	)
-	p := &program{account: account}
-	if s.configFile != "" {
-		p.reload = (&reloader{settings: s, process: process, accounts: accounts, logger: logger}).reload
-	}
-	p.web = web.Options{
-		Gatherer: registry, View: accounts.View, Ready: account.Ready, Reload: p.reload, Now: time.Now,
-		Source: s.source, Users: s.users, Version: version.Version, Demo: from.note, Pprof: s.pprof, Logger: logger,
-	}
-	return p, nil
+	return r
 }
 
 // configuration reads the configuration file; without one the flags say it all,
@@ -96,27 +109,4 @@ func openStore(dir string) (*state.Store, error) {
 		return nil, fmt.Errorf("flag --state.dir: %w", err)
 	}
 	return store, nil
-}
-
-// recall returns what hands out the facts of an earlier run. Until AWS has told
-// the account, they are those of the only account on disk.
-func recall(store *state.Store, logger *slog.Logger) func(string) *inventory.Snapshot {
-	if store == nil {
-		return nil
-	}
-	return func(accountID string) *inventory.Snapshot {
-		load := func() (*inventory.Snapshot, error) { return store.Load(accountID) }
-		if accountID == "" {
-			load = store.Sole
-		}
-		known, err := load()
-		switch {
-		case err != nil:
-			logger.Warn("Starting without the facts of an earlier run", "err", err)
-		case known != nil:
-			logger.Info("Starting with the facts of an earlier run", "account_id", known.Account.ID,
-				"users", len(known.Users), "listed", known.Freshness[inventory.GroupUsers].Observed)
-		}
-		return known
-	}
 }

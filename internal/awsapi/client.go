@@ -18,60 +18,54 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
 
-// Process is what all clients of this process share: one token bucket, because
+// Shared is what all clients of this process share: one token bucket, because
 // accounts may share AWS's limits, and the counts of calls.
-type Process struct {
+type Shared struct {
 	limiter *rate.Limiter
 
-	mu    sync.Mutex
-	needs Needs
-	calls []inventory.Calls // of each operation in the table
+	mu     sync.Mutex
+	calls  []inventory.Calls // of each operation in the table
+	needed []bool            // by a client, now or before
 }
 
-// NewProcess returns the shared part for clients that serve the needs. All of
-// them together send at most limit requests a second.
-func NewProcess(needs Needs, limit rate.Limit) *Process {
-	p := &Process{limiter: newLimiter(limit), needs: needs}
+// NewShared returns the shared part for clients that together send at most
+// limit requests a second.
+func NewShared(limit rate.Limit) *Shared {
+	s := &Shared{limiter: newLimiter(limit)}
 	for _, o := range Operations() {
-		p.calls = append(p.calls, inventory.Calls{Service: o.Service, Operation: o.Name})
+		s.calls = append(s.calls, inventory.Calls{Service: o.Service, Operation: o.Name})
 	}
-	return p
-}
-
-// Needs returns what the clients of the process serve.
-func (p *Process) Needs() Needs {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.needs
-}
-
-// SetTags changes where tags come from, and with it which operations the guard
-// lets through.
-func (p *Process) SetTags(tags TagSource) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.needs.Tags = tags
+	s.needed = make([]bool, len(s.calls))
+	return s
 }
 
 // Calls returns the requests sent so far, retries included: one entry for each
-// operation that is needed, or was before, in the order of the table.
-func (p *Process) Calls() []inventory.Calls {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+// operation that a client needs, or did before, in the order of the table.
+func (s *Shared) Calls() []inventory.Calls {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	var calls []inventory.Calls
-	for i, o := range Operations() {
-		if o.neededBy(p.needs) || p.calls[i].Requests > 0 {
-			calls = append(calls, p.calls[i])
+	for i, needed := range s.needed {
+		if needed {
+			calls = append(calls, s.calls[i])
 		}
 	}
 	return calls
 }
 
-func (p *Process) count(service, operation string, err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for i := range p.calls {
-		c := &p.calls[i]
+func (s *Shared) need(needs Needs) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, o := range Operations() {
+		s.needed[i] = s.needed[i] || o.neededBy(needs)
+	}
+}
+
+func (s *Shared) count(service, operation string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.calls {
+		c := &s.calls[i]
 		if c.Service != service || c.Operation != operation {
 			continue
 		}
@@ -87,6 +81,7 @@ func (p *Process) count(service, operation string, err error) {
 
 // Options are the settings of one account's client.
 type Options struct {
+	Needs   Needs         // which operations the guard lets through
 	Rate    rate.Limit    // requests a second to this account, retries included
 	Timeout time.Duration // for one attempt
 }
@@ -96,40 +91,58 @@ type Client struct {
 	IAM *iam.Client
 	STS *sts.Client
 
-	process *Process
+	shared  *Shared
+	pace    *pacer
+	timeout time.Duration
+
+	mu    sync.Mutex
+	needs Needs
 }
 
-// Needs returns what the client serves at the moment.
-func (c *Client) Needs() Needs { return c.process.Needs() }
-
 // New returns a client for the account that the credentials of cfg belong to.
-// It can only send the operations that are needed, and only as fast as
-// the account's and the process's token buckets allow.
-func New(cfg aws.Config, process *Process, o Options) *Client {
+// It can only send the operations that are needed, and only as fast as the
+// account's token bucket and the shared one allow.
+func New(cfg aws.Config, shared *Shared, o Options) *Client {
 	cfg = cfg.Copy()
 	if cfg.Credentials != nil {
 		cfg.Credentials = namedFailure{cfg.Credentials}
 	}
-	pace := newPacer(o.Rate)
-	options := func(service string) []func(*middleware.Stack) error {
-		return []func(*middleware.Stack) error{
-			guard(service, process),
-			func(stack *middleware.Stack) error {
-				a := &attempt{service: service, operation: stack.ID(), process: process, pace: pace, timeout: o.Timeout}
-				return stack.Finalize.Insert(a, "Retry", middleware.After)
-			},
-		}
-	}
-	return &Client{
-		process: process,
-		IAM: iam.NewFromConfig(cfg, func(io *iam.Options) {
-			io.Retryer = newRetryer()
-			io.APIOptions = append(io.APIOptions, options(ServiceIAM)...)
-		}),
-		STS: sts.NewFromConfig(cfg, func(so *sts.Options) {
-			so.Retryer = newRetryer()
-			so.APIOptions = append(so.APIOptions, options(ServiceSTS)...)
-		}),
+	c := &Client{shared: shared, pace: newPacer(o.Rate), timeout: o.Timeout, needs: o.Needs}
+	shared.need(o.Needs)
+	c.IAM = iam.NewFromConfig(cfg, func(io *iam.Options) {
+		io.Retryer = newRetryer()
+		io.APIOptions = append(io.APIOptions, c.middleware(ServiceIAM)...)
+	})
+	c.STS = sts.NewFromConfig(cfg, func(so *sts.Options) {
+		so.Retryer = newRetryer()
+		so.APIOptions = append(so.APIOptions, c.middleware(ServiceSTS)...)
+	})
+	return c
+}
+
+// Needs returns what the client serves at the moment.
+func (c *Client) Needs() Needs {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.needs
+}
+
+// SetTags changes where tags come from, and with it which operations the guard
+// lets through.
+func (c *Client) SetTags(tags TagSource) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.needs.Tags = tags
+	c.shared.need(c.needs)
+}
+
+func (c *Client) middleware(service string) []func(*middleware.Stack) error {
+	return []func(*middleware.Stack) error{
+		c.guard(service),
+		func(stack *middleware.Stack) error {
+			a := &attempt{service: service, operation: stack.ID(), shared: c.shared, pace: c.pace, timeout: c.timeout}
+			return stack.Finalize.Insert(a, "Retry", middleware.After)
+		},
 	}
 }
 
@@ -142,9 +155,9 @@ func newRetryer() aws.Retryer {
 
 // guard makes building a request fail for every operation that the table does
 // not list as needed, before anything is signed or sent.
-func guard(service string, process *Process) func(*middleware.Stack) error {
+func (c *Client) guard(service string) func(*middleware.Stack) error {
 	return func(stack *middleware.Stack) error {
-		needs := process.Needs()
+		needs := c.Needs()
 		for _, o := range OperationsFor(needs) {
 			if o.Service == service && o.Name == stack.ID() {
 				return nil
@@ -158,7 +171,7 @@ func guard(service string, process *Process) func(*middleware.Stack) error {
 // buckets, bounds the attempt in time, and counts it.
 type attempt struct {
 	service, operation string
-	process            *Process
+	shared             *Shared
 	pace               *pacer
 	timeout            time.Duration
 }
@@ -173,7 +186,7 @@ func (a *attempt) HandleFinalize(ctx context.Context, in middleware.FinalizeInpu
 	if err := a.pace.wait(ctx); err != nil {
 		return middleware.FinalizeOutput{}, middleware.Metadata{}, fmt.Errorf("wait for the account's token bucket: %w", err)
 	}
-	if err := a.process.limiter.Wait(ctx); err != nil {
+	if err := a.shared.limiter.Wait(ctx); err != nil {
 		return middleware.FinalizeOutput{}, middleware.Metadata{}, fmt.Errorf("wait for the process's token bucket: %w", err)
 	}
 	attemptCtx, cancel := context.WithTimeout(ctx, a.timeout)
@@ -185,7 +198,7 @@ func (a *attempt) HandleFinalize(ctx context.Context, in middleware.FinalizeInpu
 		err = &timeoutError{after: a.timeout}
 	}
 	if unsent := new(credentialsError); !errors.As(err, &unsent) { // without credentials nothing was sent
-		a.process.count(a.service, a.operation, err)
+		a.shared.count(a.service, a.operation, err)
 	}
 	if err != nil && classify(err) == inventory.ReasonThrottled {
 		a.pace.slowDown(time.Now())

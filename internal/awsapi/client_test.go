@@ -37,7 +37,7 @@ func newClient(cfg aws.Config, source awsapi.Source) *awsapi.Client {
 }
 
 func newClientFor(cfg aws.Config, needs awsapi.Needs) *awsapi.Client {
-	return awsapi.New(cfg, awsapi.NewProcess(needs, 1e6), awsapi.Options{Rate: 1e6, Timeout: timeout})
+	return awsapi.New(cfg, awsapi.NewShared(1e6), awsapi.Options{Needs: needs, Rate: 1e6, Timeout: timeout})
 }
 
 // everyNeed returns all combinations of sources.
@@ -144,13 +144,13 @@ func TestTagsComeFromWhereTheyAreWanted(t *testing.T) {
 		if _, err := world.CreateUser("alice", "/", time.Now()); err != nil {
 			t.Fatal(err)
 		}
-		process := awsapi.NewProcess(awsapi.Needs{Source: awsapi.SourceLive}, 1e6)
-		client := awsapi.New(world.Config(), process, awsapi.Options{Rate: 1e6, Timeout: timeout})
+		shared := awsapi.NewShared(1e6)
+		client := awsapi.New(world.Config(), shared, awsapi.Options{Needs: awsapi.Needs{Source: awsapi.SourceLive}, Rate: 1e6, Timeout: timeout})
 		asked := map[awsapi.TagSource]uint64{}
 		for _, tags := range []awsapi.TagSource{
 			awsapi.NoTags, awsapi.TagsFromAuthorizationDetails, awsapi.TagsFromListUserTags, awsapi.TagsFromAuthorizationDetails, awsapi.NoTags,
 		} {
-			process.SetTags(tags)
+			client.SetTags(tags)
 			if got, want := client.Needs(), (awsapi.Needs{Source: awsapi.SourceLive, Tags: tags}); got != want {
 				t.Errorf("needs: got %+v, want %+v", got, want)
 			}
@@ -165,7 +165,7 @@ func TestTagsComeFromWhereTheyAreWanted(t *testing.T) {
 			if tags != awsapi.NoTags {
 				asked[tags]++
 			}
-			mustCount(t, process, tags, asked)
+			mustCount(t, shared, tags, asked)
 		}
 		if got, want := world.Calls(), map[string]int{"GetAccountAuthorizationDetails": 2, "ListUserTags": 1}; !cmp.Equal(got, want) {
 			t.Errorf("requests: got %v, want %v", got, want)
@@ -175,7 +175,7 @@ func TestTagsComeFromWhereTheyAreWanted(t *testing.T) {
 
 // mustCount asserts that of the two operations that read tags those are listed
 // that are needed or were called, with the number of calls.
-func mustCount(t *testing.T, process *awsapi.Process, needed awsapi.TagSource, asked map[awsapi.TagSource]uint64) {
+func mustCount(t *testing.T, shared *awsapi.Shared, needed awsapi.TagSource, asked map[awsapi.TagSource]uint64) {
 	t.Helper()
 	want := map[awsapi.TagSource]uint64{}
 	for source, n := range asked {
@@ -185,7 +185,7 @@ func mustCount(t *testing.T, process *awsapi.Process, needed awsapi.TagSource, a
 		want[needed] = asked[needed]
 	}
 	got := map[awsapi.TagSource]uint64{}
-	for _, c := range process.Calls() {
+	for _, c := range shared.Calls() {
 		if slices.Contains(awsapi.TagSources(), awsapi.TagSource(c.Operation)) {
 			got[awsapi.TagSource(c.Operation)] = c.Requests
 		}
@@ -252,7 +252,7 @@ func TestRateCountsAttempts(t *testing.T) {
 			return awssim.Error(http.StatusInternalServerError, "ServiceFailure", "")
 		})
 		const limit = 5
-		client := awsapi.New(world.Config(), awsapi.NewProcess(awsapi.Needs{Source: awsapi.SourceLive}, 1e6), awsapi.Options{Rate: limit, Timeout: timeout})
+		client := awsapi.New(world.Config(), awsapi.NewShared(1e6), awsapi.Options{Needs: awsapi.Needs{Source: awsapi.SourceLive}, Rate: limit, Timeout: timeout})
 		if err := summarize(t.Context(), 40, client); err == nil {
 			t.Error("error: got none, want the failure of every attempt")
 		}
@@ -268,13 +268,13 @@ func TestRateCountsAttempts(t *testing.T) {
 	})
 }
 
-func TestClientsShareTheProcessBucket(t *testing.T) {
+func TestClientsShareABucket(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := awssim.New(awssim.Options{})
-		process := awsapi.NewProcess(awsapi.Needs{Source: awsapi.SourceLive}, 10)
+		shared := awsapi.NewShared(10)
 		var clients []*awsapi.Client
 		for range 2 {
-			clients = append(clients, awsapi.New(world.Config(), process, awsapi.Options{Rate: 1000, Timeout: timeout}))
+			clients = append(clients, awsapi.New(world.Config(), shared, awsapi.Options{Needs: awsapi.Needs{Source: awsapi.SourceLive}, Rate: 1000, Timeout: timeout}))
 		}
 		began := time.Now()
 		if err := summarize(t.Context(), 100, clients...); err != nil {
@@ -290,9 +290,9 @@ func TestClientsShareTheProcessBucket(t *testing.T) {
 func TestThrottlingHalvesTheAccountsRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := awssim.New(awssim.Options{})
-		process := awsapi.NewProcess(awsapi.Needs{Source: awsapi.SourceLive}, 1000)
-		o := awsapi.Options{Rate: 10, Timeout: timeout}
-		throttled, other := awsapi.New(world.Config(), process, o), awsapi.New(world.Config(), process, o)
+		shared := awsapi.NewShared(1000)
+		o := awsapi.Options{Needs: awsapi.Needs{Source: awsapi.SourceLive}, Rate: 10, Timeout: timeout}
+		throttled, other := awsapi.New(world.Config(), shared, o), awsapi.New(world.Config(), shared, o)
 		throttleFirst(world)
 		if err := summarize(t.Context(), 1, throttled); err != nil {
 			t.Fatal(err)
@@ -330,8 +330,8 @@ func TestWaitingForTheRateEndsWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := awssim.New(awssim.Options{})
 		for name, client := range map[string]*awsapi.Client{
-			"account": awsapi.New(world.Config(), awsapi.NewProcess(awsapi.Needs{Source: awsapi.SourceLive}, 1000), awsapi.Options{Rate: 0.001, Timeout: timeout}),
-			"process": awsapi.New(world.Config(), awsapi.NewProcess(awsapi.Needs{Source: awsapi.SourceLive}, 0.001), awsapi.Options{Rate: 1000, Timeout: timeout}),
+			"account": awsapi.New(world.Config(), awsapi.NewShared(1000), awsapi.Options{Needs: awsapi.Needs{Source: awsapi.SourceLive}, Rate: 0.001, Timeout: timeout}),
+			"process": awsapi.New(world.Config(), awsapi.NewShared(0.001), awsapi.Options{Needs: awsapi.Needs{Source: awsapi.SourceLive}, Rate: 1000, Timeout: timeout}),
 		} {
 			ctx, cancel := context.WithCancel(t.Context())
 			time.AfterFunc(time.Minute, cancel)
@@ -391,8 +391,8 @@ func TestRetriesHaveNoQuota(t *testing.T) {
 func TestCallsAreCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := awssim.New(awssim.Options{})
-		process := awsapi.NewProcess(awsapi.Needs{Source: awsapi.SourceLive}, 1000)
-		client := awsapi.New(world.Config(), process, awsapi.Options{Rate: 1000, Timeout: timeout})
+		shared := awsapi.NewShared(1000)
+		client := awsapi.New(world.Config(), shared, awsapi.Options{Needs: awsapi.Needs{Source: awsapi.SourceLive}, Rate: 1000, Timeout: timeout})
 		throttleFirst(world)
 		if err := summarize(t.Context(), 2, client); err != nil {
 			t.Fatal(err)
@@ -417,11 +417,11 @@ func TestCallsAreCounted(t *testing.T) {
 			{Service: "IAM", Operation: "ListMFADevices"},
 			{Service: "IAM", Operation: "GetAccountSummary", Requests: 3, Errors: 1, Throttles: 1},
 		}
-		if diff := cmp.Diff(want, process.Calls()); diff != "" {
+		if diff := cmp.Diff(want, shared.Calls()); diff != "" {
 			t.Errorf("calls (-want +got):\n%s", diff)
 		}
-		process.Calls()[0].Requests = 99 // a copy
-		if got := process.Calls()[0].Requests; got != 0 {
+		shared.Calls()[0].Requests = 99 // a copy
+		if got := shared.Calls()[0].Requests; got != 0 {
 			t.Errorf("requests: got %d, want 0", got)
 		}
 	})
@@ -456,7 +456,7 @@ func TestUserAgentNamesTheApplication(t *testing.T) {
 func TestAccountRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := awssim.New(awssim.Options{})
-		client := awsapi.New(world.Config(), awsapi.NewProcess(awsapi.Needs{Source: awsapi.SourceLive}, 1000), awsapi.Options{Rate: rate.Limit(5), Timeout: timeout})
+		client := awsapi.New(world.Config(), awsapi.NewShared(1000), awsapi.Options{Needs: awsapi.Needs{Source: awsapi.SourceLive}, Rate: rate.Limit(5), Timeout: timeout})
 		began := time.Now()
 		if err := summarize(t.Context(), 55, client); err != nil {
 			t.Fatal(err)

@@ -1,3 +1,6 @@
+// Package awsiam makes single, typed reads of an AWS account, and checks what
+// comes back. It keeps no state: what the answers mean together, and whom to
+// ask about next, is decided elsewhere.
 package awsiam
 
 import (
@@ -22,28 +25,42 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
 
-// The calls about one user, as IAM policies spell them.
+// The calls, as IAM policies spell them.
 const (
-	listKeys    = "iam:ListAccessKeys"
-	listMFA     = "iam:ListMFADevices"
-	getKeyUse   = "iam:GetAccessKeyLastUsed"
-	getPassword = "iam:GetLoginProfile"
-	listTags    = "iam:ListUserTags"
+	GetCallerIdentity = "sts:GetCallerIdentity"
+	ListUsers         = "iam:ListUsers"
+	GetSummary        = "iam:GetAccountSummary"
+	GenerateReport    = "iam:GenerateCredentialReport"
+	GetReport         = "iam:GetCredentialReport"
+	GetDetails        = "iam:GetAccountAuthorizationDetails"
+
+	// About one user.
+	ListKeys    = "iam:ListAccessKeys"
+	ListMFA     = "iam:ListMFADevices"
+	GetKeyUse   = "iam:GetAccessKeyLastUsed"
+	GetPassword = "iam:GetLoginProfile"
+	ListTags    = "iam:ListUserTags"
 )
 
 // pageSize is the most that IAM hands out at once.
 const pageSize = 1000
 
-// calls makes single, typed calls to AWS and checks the answers. It keeps no state.
-type calls struct{ client *awsapi.Client }
+// Reader reads one account. Several goroutines may use it at once.
+type Reader struct{ client *awsapi.Client }
+
+// New returns a reader of the account that the client reaches.
+func New(client *awsapi.Client) Reader { return Reader{client} }
+
+// Needs returns what the reader may ask for at the moment.
+func (r Reader) Needs() awsapi.Needs { return r.client.Needs() }
 
 // observedAt returns AWS's own clock at the time of an answer, so that a wrong
 // clock here judges no key; the local clock where the answer has no date.
 func observedAt(m middleware.Metadata) time.Time {
 	if t, ok := awsmiddleware.GetServerTime(m); ok && !t.IsZero() {
-		return whole(t)
+		return inventory.Truncate(t)
 	}
-	return whole(time.Now())
+	return inventory.Truncate(time.Now())
 }
 
 // observedInError is observedAt for an answer that came as an error.
@@ -51,20 +68,17 @@ func observedInError(err error) time.Time {
 	var response *awshttp.ResponseError
 	if errors.As(err, &response) && response.Response != nil {
 		if t, err := http.ParseTime(response.Response.Header.Get("Date")); err == nil {
-			return whole(t)
+			return inventory.Truncate(t)
 		}
 	}
-	return whole(time.Now())
+	return inventory.Truncate(time.Now())
 }
 
-// whole truncates to the second, the unit in which AWS's sources agree.
-func whole(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
-
-// account returns the account that the credentials belong to, and the time by
+// Account returns the account that the credentials belong to, and the time by
 // AWS's clock.
-func (c calls) account(ctx context.Context) (inventory.Account, time.Time, error) {
-	const action, target = "sts:GetCallerIdentity", "these credentials"
-	out, err := c.client.STS.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+func (r Reader) Account(ctx context.Context) (inventory.Account, time.Time, error) {
+	const action, target = GetCallerIdentity, "these credentials"
+	out, err := r.client.STS.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
 		return inventory.Account{}, time.Time{}, awsapi.Wrap(action, target, err)
 	}
@@ -104,24 +118,24 @@ func pages[O any](next func(marker *string) (*O, error), take func(*O) (truncate
 	}
 }
 
-// noElement tells of an answer without what was asked for. The SDK passes on an
+// missingElement tells of an answer without what was asked for. The SDK passes on an
 // empty body as an answer; taken at its word, it would empty an account.
-func noElement(element string) error {
+func missingElement(element string) error {
 	return &awsapi.Malformed{What: "the answer has no " + element + ": expected one, be it empty"}
 }
 
-// listUsers returns every user, and the time of the first page, before which
+// Users returns every user, and the time of the first page, before which
 // nothing is promised. Access keys, console access and MFA are unknown in it.
-func (c calls) listUsers(ctx context.Context) ([]inventory.User, time.Time, error) {
+func (r Reader) Users(ctx context.Context) ([]inventory.User, time.Time, error) {
 	var (
 		users []inventory.User
 		first time.Time
 	)
 	err := pages(func(marker *string) (*iam.ListUsersOutput, error) {
-		return c.client.IAM.ListUsers(ctx, &iam.ListUsersInput{Marker: marker, MaxItems: aws.Int32(pageSize)})
+		return r.client.IAM.ListUsers(ctx, &iam.ListUsersInput{Marker: marker, MaxItems: aws.Int32(pageSize)})
 	}, func(out *iam.ListUsersOutput) (bool, *string, error) {
 		if out.Users == nil {
-			return false, nil, noElement("Users")
+			return false, nil, missingElement("Users")
 		}
 		observed := observedAt(out.ResultMetadata)
 		if first.IsZero() {
@@ -135,17 +149,17 @@ func (c calls) listUsers(ctx context.Context) ([]inventory.User, time.Time, erro
 	if err == nil {
 		err = checkUsers(users)
 	}
-	return users, first, awsapi.Wrap("iam:ListUsers", "the account", err)
+	return users, first, awsapi.Wrap(ListUsers, "the account", err)
 }
 
 func fromListing(u *types.User, observed time.Time) inventory.User {
 	user := inventory.User{
 		ID: aws.ToString(u.UserId), Name: aws.ToString(u.UserName), ARN: aws.ToString(u.Arn),
-		Path: aws.ToString(u.Path), Created: whole(aws.ToTime(u.CreateDate)),
+		Path: aws.ToString(u.Path), Created: inventory.Truncate(aws.ToTime(u.CreateDate)),
 		PasswordUse: inventory.Observe(inventory.Use{}, observed),
 	}
 	if u.PasswordLastUsed != nil {
-		user.PasswordUse = inventory.Observe(inventory.Use{At: whole(*u.PasswordLastUsed)}, observed)
+		user.PasswordUse = inventory.Observe(inventory.Use{At: inventory.Truncate(*u.PasswordLastUsed)}, observed)
 	}
 	return user
 }
@@ -154,31 +168,31 @@ func fromListing(u *types.User, observed time.Time) inventory.User {
 func checkUsers(users []inventory.User) error {
 	for _, u := range users {
 		if u.ID == "" || u.Name == "" || u.Created.Unix() <= 0 {
-			return &aboutUser{u.Name, "", &awsapi.Malformed{What: fmt.Sprintf("user %q with id %q, created %s: expected name, id and creation date", u.Name, u.ID, u.Created.Format(time.RFC3339))}}
+			return &UserError{u.Name, "", &awsapi.Malformed{What: fmt.Sprintf("user %q with id %q, created %s: expected name, id and creation date", u.Name, u.ID, u.Created.Format(time.RFC3339))}}
 		}
 	}
 	return nil
 }
 
-// listKeys returns the user's access keys ordered by creation, with their last
+// Keys returns the user's access keys ordered by creation, with their last
 // use unknown.
-func (c calls) listKeys(ctx context.Context, user string) (inventory.Fact[[]inventory.AccessKey], error) {
+func (r Reader) Keys(ctx context.Context, user string) (inventory.Fact[[]inventory.AccessKey], error) {
 	var (
 		keys  []inventory.AccessKey
 		first time.Time
 	)
 	err := pages(func(marker *string) (*iam.ListAccessKeysOutput, error) {
-		return c.client.IAM.ListAccessKeys(ctx, &iam.ListAccessKeysInput{UserName: &user, Marker: marker, MaxItems: aws.Int32(pageSize)})
+		return r.client.IAM.ListAccessKeys(ctx, &iam.ListAccessKeysInput{UserName: &user, Marker: marker, MaxItems: aws.Int32(pageSize)})
 	}, func(out *iam.ListAccessKeysOutput) (bool, *string, error) {
 		if out.AccessKeyMetadata == nil {
-			return false, nil, noElement("AccessKeyMetadata")
+			return false, nil, missingElement("AccessKeyMetadata")
 		}
 		if first.IsZero() {
 			first = observedAt(out.ResultMetadata)
 		}
 		for _, k := range out.AccessKeyMetadata {
 			keys = append(keys, inventory.AccessKey{
-				ID: aws.ToString(k.AccessKeyId), Status: statusOf(k.Status), Created: whole(aws.ToTime(k.CreateDate)),
+				ID: aws.ToString(k.AccessKeyId), Status: statusOf(k.Status), Created: inventory.Truncate(aws.ToTime(k.CreateDate)),
 			})
 		}
 		return out.IsTruncated, out.Marker, nil
@@ -187,7 +201,7 @@ func (c calls) listKeys(ctx context.Context, user string) (inventory.Fact[[]inve
 		keys, err = orderKeys(keys)
 	}
 	if err != nil {
-		return inventory.Fact[[]inventory.AccessKey]{}, awsapi.Wrap(listKeys, "user "+user, err)
+		return inventory.Fact[[]inventory.AccessKey]{}, awsapi.Wrap(ListKeys, "user "+user, err)
 	}
 	return inventory.Observe(keys, first), nil
 }
@@ -213,23 +227,23 @@ func orderKeys(keys []inventory.AccessKey) ([]inventory.AccessKey, error) {
 			return nil, &awsapi.Malformed{What: fmt.Sprintf("a key with status %q, created %s: expected id, creation date, and status Active, Inactive or Expired", k.Status, k.Created.Format(time.RFC3339))}
 		}
 	}
-	slices.SortFunc(keys, compareKeys)
+	slices.SortFunc(keys, inventory.CompareKeys)
 	return slices.CompactFunc(keys, func(a, b inventory.AccessKey) bool { return a.ID == b.ID }), nil
 }
 
-// keyUse returns the key's last use. A key that is gone meanwhile is unknown.
-func (c calls) keyUse(ctx context.Context, user, id string) (inventory.Fact[inventory.Use], error) {
-	out, err := c.client.IAM.GetAccessKeyLastUsed(ctx, &iam.GetAccessKeyLastUsedInput{AccessKeyId: &id})
+// KeyUse returns the key's last use. A key that is gone meanwhile is unknown.
+func (r Reader) KeyUse(ctx context.Context, user, id string) (inventory.Fact[inventory.Use], error) {
+	out, err := r.client.IAM.GetAccessKeyLastUsed(ctx, &iam.GetAccessKeyLastUsedInput{AccessKeyId: &id})
 	if err != nil {
-		return inventory.Fact[inventory.Use]{}, awsapi.Wrap(getKeyUse, "a key of user "+user, err)
+		return inventory.Fact[inventory.Use]{}, awsapi.Wrap(GetKeyUse, "a key of user "+user, err)
 	}
 	last := out.AccessKeyLastUsed
 	if last == nil {
-		return inventory.Fact[inventory.Use]{}, awsapi.Wrap(getKeyUse, "a key of user "+user, noElement("AccessKeyLastUsed"))
+		return inventory.Fact[inventory.Use]{}, awsapi.Wrap(GetKeyUse, "a key of user "+user, missingElement("AccessKeyLastUsed"))
 	}
 	use := inventory.Use{}
 	if last.LastUsedDate != nil {
-		use = inventory.Use{At: whole(*last.LastUsedDate), Region: orEmpty(last.Region), Service: orEmpty(last.ServiceName)}
+		use = inventory.Use{At: inventory.Truncate(*last.LastUsedDate), Region: orEmpty(last.Region), Service: orEmpty(last.ServiceName)}
 	}
 	return inventory.Observe(use, observedAt(out.ResultMetadata)), nil
 }
@@ -242,44 +256,44 @@ func orEmpty(s *string) string {
 	return ""
 }
 
-// password is what GetLoginProfile tells.
-type password struct {
-	console inventory.Fact[bool]
-	created inventory.Fact[time.Time] // unknown without a password
+// Password is what GetLoginProfile tells.
+type Password struct {
+	Console inventory.Fact[bool]
+	Created inventory.Fact[time.Time] // unknown without a password
 }
 
-// password tells whether the user has one. No login profile means no password,
-// or no user; the next listing tells which.
-func (c calls) password(ctx context.Context, user string) (password, error) {
-	out, err := c.client.IAM.GetLoginProfile(ctx, &iam.GetLoginProfileInput{UserName: &user})
+// Password reports whether the user has one. No login profile means no
+// password, or no user; the next listing tells which.
+func (r Reader) Password(ctx context.Context, user string) (Password, error) {
+	out, err := r.client.IAM.GetLoginProfile(ctx, &iam.GetLoginProfileInput{UserName: &user})
 	if awsapi.IsNoSuchEntity(err) {
-		return password{console: inventory.Observe(false, observedInError(err))}, nil
+		return Password{Console: inventory.Observe(false, observedInError(err))}, nil
 	}
 	if err != nil {
-		return password{}, awsapi.Wrap(getPassword, "user "+user, err)
+		return Password{}, awsapi.Wrap(GetPassword, "user "+user, err)
 	}
 	if out.LoginProfile == nil {
-		return password{}, awsapi.Wrap(getPassword, "user "+user, noElement("LoginProfile"))
+		return Password{}, awsapi.Wrap(GetPassword, "user "+user, missingElement("LoginProfile"))
 	}
 	observed := observedAt(out.ResultMetadata)
-	p := password{console: inventory.Observe(true, observed)}
+	p := Password{Console: inventory.Observe(true, observed)}
 	if out.LoginProfile.CreateDate != nil {
-		p.created = inventory.Observe(whole(*out.LoginProfile.CreateDate), observed)
+		p.Created = inventory.Observe(inventory.Truncate(*out.LoginProfile.CreateDate), observed)
 	}
 	return p, nil
 }
 
-// mfa tells whether the user has an MFA device.
-func (c calls) mfa(ctx context.Context, user string) (inventory.Fact[bool], error) {
+// MFA reports whether the user has an MFA device.
+func (r Reader) MFA(ctx context.Context, user string) (inventory.Fact[bool], error) {
 	var (
 		devices int
 		first   time.Time
 	)
 	err := pages(func(marker *string) (*iam.ListMFADevicesOutput, error) {
-		return c.client.IAM.ListMFADevices(ctx, &iam.ListMFADevicesInput{UserName: &user, Marker: marker, MaxItems: aws.Int32(pageSize)})
+		return r.client.IAM.ListMFADevices(ctx, &iam.ListMFADevicesInput{UserName: &user, Marker: marker, MaxItems: aws.Int32(pageSize)})
 	}, func(out *iam.ListMFADevicesOutput) (bool, *string, error) {
 		if out.MFADevices == nil {
-			return false, nil, noElement("MFADevices")
+			return false, nil, missingElement("MFADevices")
 		}
 		if first.IsZero() {
 			first = observedAt(out.ResultMetadata)
@@ -288,20 +302,20 @@ func (c calls) mfa(ctx context.Context, user string) (inventory.Fact[bool], erro
 		return out.IsTruncated, out.Marker, nil
 	})
 	if err != nil {
-		return inventory.Fact[bool]{}, awsapi.Wrap(listMFA, "user "+user, err)
+		return inventory.Fact[bool]{}, awsapi.Wrap(ListMFA, "user "+user, err)
 	}
 	return inventory.Observe(devices > 0, first), nil
 }
 
-// rootSummary returns what GetAccountSummary tells of root: whether it has
+// Root returns what GetAccountSummary tells of root: whether it has
 // keys, but not their status; a password; an MFA device.
-func (c calls) rootSummary(ctx context.Context) (inventory.Root, error) {
-	out, err := c.client.IAM.GetAccountSummary(ctx, &iam.GetAccountSummaryInput{})
+func (r Reader) Root(ctx context.Context) (inventory.Root, error) {
+	out, err := r.client.IAM.GetAccountSummary(ctx, &iam.GetAccountSummaryInput{})
 	if err != nil {
-		return inventory.Root{}, awsapi.Wrap("iam:GetAccountSummary", "the account", err)
+		return inventory.Root{}, awsapi.Wrap(GetSummary, "the account", err)
 	}
 	if out.SummaryMap == nil {
-		return inventory.Root{}, awsapi.Wrap("iam:GetAccountSummary", "the account", noElement("SummaryMap"))
+		return inventory.Root{}, awsapi.Wrap(GetSummary, "the account", missingElement("SummaryMap"))
 	}
 	observed := observedAt(out.ResultMetadata)
 	fact := func(name types.SummaryKeyType) inventory.Fact[bool] {
@@ -318,50 +332,36 @@ func (c calls) rootSummary(ctx context.Context) (inventory.Root, error) {
 	}, nil
 }
 
-// reportPauses are the waits for a report in the making: a small account's is
-// there within seconds, a large one's takes longer. With GenerateCredentialReport
-// they bound a refresh to three calls.
-func reportPauses() []time.Duration { return []time.Duration{3 * time.Second, 25 * time.Second} }
-
-// report is a parsed credential report.
-type report struct {
+// Report is a parsed credential report.
+type Report struct {
 	*credreport.Report
-	generated time.Time
-	served    time.Time // by AWS's clock
+	Generated time.Time // when AWS made it
+	Served    time.Time // when AWS handed it out, by AWS's clock
 }
 
-// report has AWS make a report and returns the newest one. AWS keeps a report
-// for four hours, shared by all tools, and makes no other meanwhile; the one
-// returned may therefore be known already.
-func (c calls) report(ctx context.Context, newerThan time.Time) (*report, error) {
-	generate, err := c.client.IAM.GenerateCredentialReport(ctx, &iam.GenerateCredentialReportInput{})
+// GenerateReport has AWS make a report, and reports whether one is there
+// already. AWS keeps a report for four hours, shared by all tools, and makes no
+// other meanwhile.
+func (r Reader) GenerateReport(ctx context.Context) (complete bool, err error) {
+	out, err := r.client.IAM.GenerateCredentialReport(ctx, &iam.GenerateCredentialReportInput{})
 	if err != nil {
-		return nil, awsapi.Wrap("iam:GenerateCredentialReport", "the account", err)
+		return false, awsapi.Wrap(GenerateReport, "the account", err)
 	}
-	pauses := reportPauses()
-	if generate.State == types.ReportStateTypeComplete {
-		pauses = []time.Duration{0}
-	}
-	for _, pause := range pauses {
-		if err := sleep(ctx, pause); err != nil {
-			return nil, err
-		}
-		r, err := c.getReport(ctx)
-		switch {
-		case awsapi.IsReportPending(err):
-			continue
-		case err != nil:
-			return nil, awsapi.Wrap("iam:GetCredentialReport", "the account", err)
-		case generate.State != types.ReportStateTypeComplete && !r.generated.After(newerThan):
-			continue // the old one, while the new one is in the making
-		}
-		return r, nil
-	}
-	return nil, awsapi.Wrap("iam:GetCredentialReport", "the account", awsapi.ErrReportNotReady)
+	return out.State == types.ReportStateTypeComplete, nil
 }
 
-func (c calls) getReport(ctx context.Context) (*report, error) {
-	out, err := c.client.IAM.GetCredentialReport(ctx, &iam.GetCredentialReportInput{})
+// Report returns the newest report. While the first one is in the making the
+// error is one of awsapi.IsReportPending.
+func (r Reader) Report(ctx context.Context) (*Report, error) {
+	report, err := r.getReport(ctx)
+	if err != nil {
+		return nil, awsapi.Wrap(GetReport, "the account", err)
+	}
+	return report, nil
+}
+
+func (r Reader) getReport(ctx context.Context) (*Report, error) {
+	out, err := r.client.IAM.GetCredentialReport(ctx, &iam.GetCredentialReportInput{})
 	if err != nil {
 		return nil, err
 	}
@@ -371,22 +371,22 @@ func (c calls) getReport(ctx context.Context) (*report, error) {
 	parsed, err := credreport.Parse(out.Content)
 	if err != nil {
 		// It quotes what it cannot read, which may be anybody's name.
-		return nil, &aboutUser{somebody, "", &awsapi.Malformed{What: "the credential report cannot be used", Err: err}}
+		return nil, &UserError{Somebody, "", &awsapi.Malformed{What: "the credential report cannot be used", Err: err}}
 	}
-	return &report{Report: parsed, generated: whole(*out.GeneratedTime), served: observedAt(out.ResultMetadata)}, nil
+	return &Report{Report: parsed, Generated: inventory.Truncate(*out.GeneratedTime), Served: observedAt(out.ResultMetadata)}, nil
 }
 
-// sleep waits, or ends with the context.
-func sleep(ctx context.Context, d time.Duration) error {
-	if d == 0 {
-		return nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
+// Somebody stands for a user whose name is not known. No user can have it.
+const Somebody = "<somebody>"
+
+// UserError is a failure whose words name a user.
+type UserError struct {
+	Name   string
+	Action string // the call about the user; empty if the words are about more than one
+	Err    error
 }
+
+func (e *UserError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the failure itself.
+func (e *UserError) Unwrap() error { return e.Err }

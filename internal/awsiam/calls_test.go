@@ -14,6 +14,7 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory/inventorytest"
 )
 
 func TestPages(t *testing.T) {
@@ -53,8 +54,8 @@ func TestPages(t *testing.T) {
 			if err != nil {
 				text = err.Error()
 			}
-			mustEqual(t, test.want, text)
-			mustEqual(t, test.asked, asked)
+			inventorytest.Equal(t, test.want, text)
+			inventorytest.Equal(t, test.asked, asked)
 		})
 	}
 }
@@ -94,7 +95,7 @@ func TestListUsers(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				world := awssim.New(awssim.Options{})
 				world.SetFault(func(string, int) http.HandlerFunc { return test.fault })
-				users, _, err := callsOf(world).listUsers(t.Context())
+				users, _, err := readerOf(world).Users(t.Context())
 				if test.err != "" {
 					mustFail(t, "call iam:ListUsers for the account: "+test.err, err)
 					return
@@ -106,7 +107,7 @@ func TestListUsers(t *testing.T) {
 				for _, u := range users {
 					names = append(names, u.Name)
 				}
-				mustEqual(t, test.want, names)
+				inventorytest.Equal(t, test.want, names)
 			})
 		})
 	}
@@ -122,7 +123,7 @@ func mustFail(t *testing.T, want string, err error) {
 		_, after, _ := strings.Cut(rest, ")")
 		text = before + "request ID)" + after
 	}
-	mustEqual(t, want, text)
+	inventorytest.Equal(t, want, text)
 }
 
 func TestListKeys(t *testing.T) {
@@ -153,16 +154,16 @@ func TestListKeys(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				world := awssim.New(awssim.Options{})
 				world.SetFault(func(string, int) http.HandlerFunc { return test.fault })
-				keys, err := callsOf(world).listKeys(t.Context(), "alice")
+				keys, err := readerOf(world).Keys(t.Context(), "alice")
 				if test.err != "" {
 					mustFail(t, "call iam:ListAccessKeys for user alice: "+test.err, err)
-					mustEqual(t, inventory.Fact[[]inventory.AccessKey]{}, keys)
+					inventorytest.Equal(t, inventory.Fact[[]inventory.AccessKey]{}, keys)
 					return
 				}
 				if err != nil {
 					t.Fatal(err)
 				}
-				mustEqual(t, inventory.Observe(test.want, whole(time.Now())), keys)
+				inventorytest.Equal(t, inventory.Observe(test.want, inventory.Truncate(time.Now())), keys)
 			})
 		})
 	}
@@ -174,17 +175,17 @@ func TestEmptyAnswersTellNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := awssim.New(awssim.Options{})
 		world.SetFault(func(string, int) http.HandlerFunc { return awssim.Raw(200, "text/xml", "") })
-		c, ctx := callsOf(world), t.Context()
-		one, all := taggedCallsOf(world, awsapi.TagsFromListUserTags), taggedCallsOf(world, awsapi.TagsFromAuthorizationDetails)
+		c, ctx := readerOf(world), t.Context()
+		one, all := taggedReaderOf(world, awsapi.TagsFromListUserTags), taggedReaderOf(world, awsapi.TagsFromAuthorizationDetails)
 		for name, ask := range map[string]func() (any, error){
-			"AccessKeyLastUsed": func() (any, error) { f, err := c.keyUse(ctx, "alice", "AKIAA"); return f.Known(), err },
-			"LoginProfile":      func() (any, error) { p, err := c.password(ctx, "alice"); return p.console.Known(), err },
-			"MFADevices":        func() (any, error) { f, err := c.mfa(ctx, "alice"); return f.Known(), err },
-			"SummaryMap":        func() (any, error) { r, err := c.rootSummary(ctx); return r.KeyPresent.Known(), err },
-			"Tags":              func() (any, error) { f, err := one.listTags(ctx, "alice"); return f.Known(), err },
-			"UserDetailList":    func() (any, error) { users, err := all.allTags(ctx); return len(users) > 0, err },
-			"account":           func() (any, error) { a, _, err := c.account(ctx); return a.ID != "", err },
-			"report":            func() (any, error) { r, err := c.report(ctx, time.Time{}); return r != nil, err },
+			"AccessKeyLastUsed": func() (any, error) { f, err := c.KeyUse(ctx, "alice", "AKIAA"); return f.Known(), err },
+			"LoginProfile":      func() (any, error) { p, err := c.Password(ctx, "alice"); return p.Console.Known(), err },
+			"MFADevices":        func() (any, error) { f, err := c.MFA(ctx, "alice"); return f.Known(), err },
+			"SummaryMap":        func() (any, error) { r, err := c.Root(ctx); return r.KeyPresent.Known(), err },
+			"Tags":              func() (any, error) { f, err := one.Tags(ctx, "alice"); return f.Known(), err },
+			"UserDetailList":    func() (any, error) { users, err := all.AllTags(ctx); return len(users) > 0, err },
+			"account":           func() (any, error) { a, _, err := c.Account(ctx); return a.ID != "", err },
+			"report":            func() (any, error) { r, err := c.Report(ctx); return r != nil, err },
 		} {
 			known, err := ask()
 			if known != false || awsapi.ReasonOf(err) != inventory.ReasonMalformed {
@@ -197,31 +198,31 @@ func TestEmptyAnswersTellNothing(t *testing.T) {
 // TestFactsAreAsOldAsTheAnswer has AWS's clock go two hours ahead of ours.
 func TestFactsAreAsOldAsTheAnswer(t *testing.T) {
 	ahead := func() time.Time { return time.Now().Add(2 * time.Hour) }
-	inBubble(t, awsapi.SourceAuto, awssim.Options{Now: ahead, MaxPage: 1}, func(h *harness) {
+	inBubble(t, awssim.Options{Now: ahead, MaxPage: 1}, func(h *harness) {
 		h.user("alice")
 		h.user("bob")
 		h.password("alice")
 		id := h.key("alice")
-		c, ctx, want := callsOf(h.world), h.Context(), whole(ahead())
-		users, listed, err := c.listUsers(ctx)
+		c, ctx, want := readerOf(h.world), h.Context(), inventory.Truncate(ahead())
+		users, listed, err := c.Users(ctx)
 		h.ok(err)
-		keys, err := c.listKeys(ctx, "alice")
+		keys, err := c.Keys(ctx, "alice")
 		h.ok(err)
-		used, err := c.keyUse(ctx, "alice", id)
+		used, err := c.KeyUse(ctx, "alice", id)
 		h.ok(err)
-		with, err := c.password(ctx, "alice")
+		with, err := c.Password(ctx, "alice")
 		h.ok(err)
-		without, err := c.password(ctx, "bob") // the date of an error
+		without, err := c.Password(ctx, "bob") // the date of an error
 		h.ok(err)
-		mfa, err := c.mfa(ctx, "alice")
+		mfa, err := c.MFA(ctx, "alice")
 		h.ok(err)
-		root, err := c.rootSummary(ctx)
+		root, err := c.Root(ctx)
 		h.ok(err)
-		_, asked, err := c.account(ctx)
+		_, asked, err := c.Account(ctx)
 		h.ok(err)
 		for name, got := range map[string]time.Time{
 			"users": listed, "last sign-in": users[1].PasswordUse.Observed(), "keys": keys.Observed(), "key use": used.Observed(),
-			"password": with.console.Observed(), "no password": without.console.Observed(), "password creation": with.created.Observed(),
+			"password": with.Console.Observed(), "no password": without.Console.Observed(), "password creation": with.Created.Observed(),
 			"MFA": mfa.Observed(), "root": root.KeyPresent.Observed(), "account": asked,
 		} {
 			if !got.Equal(want) {
@@ -240,11 +241,11 @@ func TestAnswersWithoutDateAreAsOldAsOurClock(t *testing.T) {
 				listing()(w, r)
 			}
 		})
-		_, got, err := callsOf(world).listUsers(t.Context())
+		_, got, err := readerOf(world).Users(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		mustEqual(t, whole(time.Now()), got)
+		inventorytest.Equal(t, inventory.Truncate(time.Now()), got)
 	})
 }
 
@@ -259,48 +260,15 @@ func TestKeyUse(t *testing.T) {
 		"within a second": {awssim.Use{At: epoch.Add(999 * time.Millisecond)}, inventory.Use{At: epoch}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, awsapi.SourceAuto, awssim.Options{}, func(h *harness) {
+			inBubble(t, awssim.Options{}, func(h *harness) {
 				h.user("alice")
 				id := h.key("alice")
 				if !test.use.At.IsZero() {
 					h.ok(h.world.UseKey(id, test.use))
 				}
-				got, err := callsOf(h.world).keyUse(h.Context(), "alice", id)
+				got, err := readerOf(h.world).KeyUse(h.Context(), "alice", id)
 				h.ok(err)
-				mustEqual(h.T, inventory.Observe(test.want, whole(time.Now())), got)
-			})
-		})
-	}
-}
-
-func TestReportInTheMaking(t *testing.T) {
-	for name, test := range map[string]struct {
-		delay time.Duration
-		took  time.Duration
-		calls int
-		err   string
-	}{
-		"made at once":  {0, 3 * time.Second, 1, ""},
-		"small account": {2 * time.Second, 3 * time.Second, 1, ""},
-		"large account": {20 * time.Second, 28 * time.Second, 2, ""},
-		"not in time":   {time.Hour, 28 * time.Second, 2, "call iam:GetCredentialReport for the account: AWS is still making the credential report; AWS makes a report at most every four hours; the exporter asks again"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			inBubble(t, awsapi.SourceReport, awssim.Options{ReportDelay: test.delay}, func(h *harness) {
-				began := time.Now()
-				r, err := callsOf(h.world).report(h.Context(), time.Time{})
-				if took := time.Since(began); took != test.took {
-					h.Errorf("took %s, want %s", took, test.took)
-				}
-				if got := h.world.Calls()["GetCredentialReport"]; got != test.calls {
-					h.Errorf("GetCredentialReport: got %d calls, want %d", got, test.calls)
-				}
-				if test.err != "" {
-					mustFail(h.T, test.err, err)
-					return
-				}
-				h.ok(err)
-				mustEqual(h.T, whole(began), r.generated)
+				inventorytest.Equal(h.T, inventory.Observe(test.want, inventory.Truncate(time.Now())), got)
 			})
 		})
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/time/rate"
 
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/account"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsiam"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/fleet"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
@@ -30,10 +30,11 @@ const (
 // small is an account of two users, read live, whose log is kept.
 type small struct {
 	*testing.T
-	world   *awssim.World
-	account *fleet.Account
-	log     bytes.Buffer
-	stop    func() // stops the account and waits for it
+	world    *awssim.World
+	board    *view.Board
+	accounts *fleet.Fleet
+	log      bytes.Buffer
+	stop     func() // stops the fleet and waits for it
 }
 
 // inBubble runs the test on synctest's clock, with an account that runs.
@@ -48,21 +49,46 @@ func inBubble(t *testing.T, prepare func(*awssim.World), test func(*small)) {
 		_, err := s.world.CreateKey("alice", time.Now().Add(-100*24*time.Hour))
 		check(t, err)
 		prepare(s.world)
-		s.account = fleet.NewAccount(fleet.New(policy.WithLimits(policy.DefaultLimits()), view.Reload{}), newReader(s.world, 1000), fleet.Options{Interval: interval, Logger: s.logger()})
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() { s.account.Run(ctx); close(done) }()
-		s.stop = func() { cancel(); <-done }
+		s.board = newBoard()
+		s.accounts = fleetOf(t, s.board, s.logger(), wantedOf(s.world, "", 1000))
+		s.stop = run(t, s.accounts)
 		defer s.stop()
 		test(s)
 	})
 }
 
-func newReader(world *awssim.World, limit rate.Limit) *awsiam.Reader {
-	process := awsapi.NewProcess(awsapi.Needs{Source: awsapi.SourceLive}, 1000)
-	client := awsapi.New(world.Config(), process, awsapi.Options{Rate: limit, Timeout: 10 * time.Second})
-	return awsiam.New(client, awsiam.Options{Source: awsapi.SourceLive, RefreshInterval: interval, KeysInterval: time.Hour})
+func newBoard() *view.Board {
+	return view.New(policy.WithLimits(policy.DefaultLimits()), view.Reload{})
 }
+
+// wantedOf wants the account to be read live; an empty id leaves it to AWS to
+// tell which one it is.
+func wantedOf(world *awssim.World, id string, limit rate.Limit) fleet.Wanted {
+	return fleet.Wanted{
+		Client: awsapi.New(world.Config(), awsapi.NewShared(1000), awsapi.Options{
+			Needs: awsapi.Needs{Source: awsapi.SourceLive}, Rate: limit, Timeout: 10 * time.Second,
+		}),
+		Account: account.Options{ID: id, RefreshInterval: interval, KeysInterval: time.Hour},
+	}
+}
+
+func fleetOf(t *testing.T, board *view.Board, logger *slog.Logger, wanted ...fleet.Wanted) *fleet.Fleet {
+	t.Helper()
+	f := fleet.New(board, fleet.Options{Logger: logger})
+	check(t, f.Reconcile(wanted))
+	return f
+}
+
+// run runs the fleet, and returns what stops it and waits for it.
+func run(t *testing.T, f *fleet.Fleet) (stop func()) {
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { f.Run(ctx); close(done) }()
+	return func() { cancel(); <-done }
+}
+
+// judgement is what is known and judged of the one account.
+func (s *small) judgement() *policy.Judgement { return s.board.View().Account("") }
 
 // logger writes lines without their time into the log.
 func (s *small) logger() *slog.Logger {
@@ -105,7 +131,7 @@ func TestAsksSoonWhileNothingIsKnown(t *testing.T) {
 			t.Errorf("first questions: got %d, want 2", n)
 		}
 		time.Sleep(introduction)
-		if got := s.account.Judgement().Snapshot.Account.ID; got != "123456789012" {
+		if got := s.judgement().Snapshot.Account.ID; got != "123456789012" {
 			t.Errorf("account: got %q, want it known soon after the credentials came", got)
 		}
 		time.Sleep(introduction)
@@ -118,13 +144,13 @@ func TestAsksSoonWhileNothingIsKnown(t *testing.T) {
 func TestJudgementFollowsTheAccount(t *testing.T) {
 	inBubble(t, nothing, func(s *small) {
 		time.Sleep(time.Second)
-		if j := s.account.Judgement(); !j.InBreach("alice") || j.InBreach("bob") {
+		if j := s.judgement(); !j.Accused()["alice"] || j.Accused()["bob"] {
 			s.Errorf("findings: got %+v, want alice's old key", j.Findings)
 		}
 		u, _ := s.world.User("alice")
 		check(s.T, s.world.DeleteKey(u.Keys[0].ID))
 		time.Sleep(time.Hour + interval)
-		if j := s.account.Judgement(); j.InBreach("alice") {
+		if j := s.judgement(); j.Accused()["alice"] {
 			s.Errorf("findings after the key went: got %+v, want none", j.Findings)
 		}
 	})
@@ -139,19 +165,16 @@ func TestReadyAfterTheFirstRefresh(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				world := awssim.New(awssim.Options{})
 				prepare(world)
-				account := fleet.NewAccount(fleet.New(policy.WithLimits(policy.DefaultLimits()), view.Reload{}), newReader(world, 1000), fleet.Options{Interval: interval, Logger: slog.New(slog.DiscardHandler)})
-				if account.Ready() { // it does not run yet, or it might be done by now
+				accounts := fleetOf(t, newBoard(), slog.New(slog.DiscardHandler), wantedOf(world, "", 1000))
+				if accounts.Ready() { // it does not run yet, or it might be done by now
 					t.Error("ready before anything was asked")
 				}
-				ctx, cancel := context.WithCancel(t.Context())
-				done := make(chan struct{})
-				go func() { account.Run(ctx); close(done) }()
+				stop := run(t, accounts)
 				time.Sleep(time.Second)
-				if !account.Ready() {
+				if !accounts.Ready() {
 					t.Error("not ready after the first refresh")
 				}
-				cancel()
-				<-done
+				stop()
 			})
 		})
 	}
@@ -160,13 +183,13 @@ func TestReadyAfterTheFirstRefresh(t *testing.T) {
 // TestReadyAfterSilence never runs the account, so that it learns nothing.
 func TestReadyAfterSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		account := fleet.NewAccount(fleet.New(policy.WithLimits(policy.DefaultLimits()), view.Reload{}), newReader(awssim.New(awssim.Options{}), 1000), fleet.Options{Interval: interval, Logger: slog.New(slog.DiscardHandler)})
+		accounts := fleetOf(t, newBoard(), slog.New(slog.DiscardHandler), wantedOf(awssim.New(awssim.Options{}), "", 1000))
 		time.Sleep(2*time.Minute - 1)
-		if account.Ready() {
+		if accounts.Ready() {
 			t.Error("ready within two minutes")
 		}
 		time.Sleep(time.Nanosecond)
-		if !account.Ready() {
+		if !accounts.Ready() {
 			t.Error("not ready after two minutes")
 		}
 	})
@@ -180,12 +203,11 @@ func TestPublishesWhileSweeping(t *testing.T) {
 			_, err := world.CreateUser(string(rune('a'+i/26))+string(rune('a'+i%26)), "/", time.Now())
 			check(t, err)
 		}
-		account := fleet.NewAccount(fleet.New(policy.WithLimits(policy.DefaultLimits()), view.Reload{}), newReader(world, 1), fleet.Options{Interval: interval, Logger: slog.New(slog.DiscardHandler)})
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() { account.Run(ctx); close(done) }()
+		board := newBoard()
+		stop := run(t, fleetOf(t, board, slog.New(slog.DiscardHandler), wantedOf(world, "", 1)))
+		judgement := func() *policy.Judgement { return board.View().Account("") }
 		known := func() (n int) {
-			for _, u := range account.Judgement().Snapshot.Users {
+			for _, u := range judgement().Snapshot.Users {
 				if u.Keys.Known() {
 					n++
 				}
@@ -193,17 +215,16 @@ func TestPublishesWhileSweeping(t *testing.T) {
 			return n
 		}
 		time.Sleep(5 * time.Second)
-		if got := len(account.Judgement().Snapshot.Users); got != 100 || known() != 0 {
+		if got := len(judgement().Snapshot.Users); got != 100 || known() != 0 {
 			t.Errorf("after the few calls: got %d users, keys of %d; want 100, 0", got, known())
 		}
 		time.Sleep(time.Minute)
 		if got := known(); got == 0 || got == 100 {
 			t.Errorf("while sweeping: got keys of %d users, want some", got)
 		}
-		before := account.Judgement()
-		cancel()
-		<-done
-		if account.Judgement() != before {
+		before := judgement()
+		stop()
+		if judgement() != before {
 			t.Error("published after the end")
 		}
 	})
@@ -216,7 +237,7 @@ func TestStoppingPublishesNothing(t *testing.T) {
 				time.Sleep(time.Second)
 				all(awssim.Hang())(s.world)
 				time.Sleep(when - time.Second)
-				before := s.account.Judgement()
+				before := s.judgement()
 				synctest.Wait()
 				log := s.log.String()
 				began := time.Now()
@@ -224,7 +245,7 @@ func TestStoppingPublishesNothing(t *testing.T) {
 				if took := time.Since(began); took != 0 {
 					s.Errorf("stopping took %s, want none", took)
 				}
-				if s.account.Judgement() != before {
+				if s.judgement() != before {
 					s.Error("published after the end")
 				}
 				if diff := cmp.Diff(log, s.log.String()); diff != "" {

@@ -1,7 +1,6 @@
 package fleet_test
 
 import (
-	"context"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -17,13 +16,11 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/account"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsiam"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/fleet"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
 
 var update = flag.Bool("update", false, "rewrite docs/benchmarks.md's table of calls")
@@ -186,12 +183,14 @@ func total(world *awssim.World) int {
 // one hour more.
 func countViews(t *testing.T, needs awsapi.Needs) views {
 	world := largeAccount(t)
-	process := awsapi.NewProcess(needs, 20)
-	client := awsapi.New(world.Config(), process, awsapi.Options{Rate: 5, Timeout: 10 * time.Second})
-	reader := awsiam.New(client, awsiam.Options{Source: needs.Source, RefreshInterval: 5 * time.Minute, KeysInterval: time.Hour})
-	account := fleet.NewAccount(fleet.New(policy.WithLimits(policy.DefaultLimits()), view.Reload{}), reader, fleet.Options{Interval: 5 * time.Minute, Logger: slog.New(slog.DiscardHandler)})
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan struct{})
+	board := newBoard()
+	accounts := fleetOf(t, board, slog.New(slog.DiscardHandler), fleet.Wanted{
+		Client: awsapi.New(world.Config(), awsapi.NewShared(20), awsapi.Options{
+			Needs: needs, Rate: 5, Timeout: 10 * time.Second,
+		}),
+		Account: account.Options{RefreshInterval: 5 * time.Minute, KeysInterval: time.Hour},
+	})
+	known := func() *inventory.Snapshot { return board.View().Account("").Snapshot }
 
 	began := time.Now()
 	var v views
@@ -200,19 +199,19 @@ func countViews(t *testing.T, needs awsapi.Needs) views {
 	world.SetFault(func(string, int) http.HandlerFunc {
 		mu.Lock()
 		defer mu.Unlock()
-		if v.first == 0 && len(account.Judgement().Snapshot.Users) > 0 {
+		if v.first == 0 && len(known().Users) > 0 {
 			v.toFirst, v.first = time.Since(began), requests
 		}
 		requests++
 		return nil
 	})
-	go func() { account.Run(ctx); close(done) }()
+	stop := run(t, accounts)
 
 	groups := len(inventory.Groups())
 	if needs.Tags == awsapi.NoTags {
 		groups-- // nobody asks for tags
 	}
-	waitFor(t, func() bool { return len(account.Judgement().Snapshot.Complete) == groups })
+	waitFor(t, func() bool { return len(known().Complete) == groups })
 	mu.Lock()
 	v.toFull, v.full = time.Since(began), total(world)
 	if v.first == 0 { // nothing was asked after the first view
@@ -225,8 +224,7 @@ func countViews(t *testing.T, needs awsapi.Needs) views {
 	}
 	time.Sleep(time.Duration(hours) * time.Hour)
 	v.hour = float64(total(world)-v.full) / float64(hours)
-	cancel()
-	<-done
+	stop()
 	return v
 }
 

@@ -1,65 +1,182 @@
-// Package fleet keeps the snapshots of accounts fresh and judged.
+// Package fleet watches a set of accounts: it keeps each of them fresh in a
+// goroutine of its own, and all of them judged under one policy.
 package fleet
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
+	"slices"
 	"sync"
+	"time"
 
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/account"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/state"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
 
-// Fleet holds the newest snapshot of every account, all judged under the same
-// policy.
+// readyAfter is when the exporter counts as ready even if AWS has not answered
+// yet: its metrics tell what is wrong, and nobody sees them if it never gets
+// traffic.
+const readyAfter = 2 * time.Minute
+
+// Options are the settings of a Fleet.
+type Options struct {
+	Store  *state.Store // keeps the facts between restarts; may be nil
+	Logger *slog.Logger
+}
+
+// Wanted is an account that is to be watched. Two that are equal are the same.
+type Wanted struct {
+	Client  *awsapi.Client
+	Account account.Options // its ID may be empty for one account, that of the credentials
+}
+
+// Fleet holds the accounts that are watched, by id. Its methods may be called
+// at the same time.
 type Fleet struct {
-	board *view.Board
+	board  *view.Board
+	store  *state.Store // nil without one
+	logger *slog.Logger
+	began  time.Time
 
-	mu    sync.Mutex    // guards what follows
-	size  int           // how many accounts there are
-	wants chan struct{} // closed and replaced when a policy wants facts that the last one did not
+	reconciling sync.Mutex // held while the set of accounts changes
+	mu          sync.Mutex // guards members
+	members     map[string]*member
+	added       chan struct{} // has an element if members are to be started
 }
 
-// New returns a fleet without accounts, under the policy.
-func New(p *policy.Policy, reload view.Reload) *Fleet {
-	return &Fleet{board: view.New(p, reload), wants: make(chan struct{})}
+// New returns a fleet that watches no account yet. What it learns is shown on
+// the board.
+func New(board *view.Board, o Options) *Fleet {
+	return &Fleet{
+		board: board, store: o.Store, logger: o.Logger, began: time.Now(),
+		members: map[string]*member{}, added: make(chan struct{}, 1),
+	}
 }
 
-// View returns what is known and judged now, all of it under one policy.
-func (f *Fleet) View() *view.View { return f.board.View() }
+// Run keeps the accounts fresh until the context ends.
+func (f *Fleet) Run(ctx context.Context) {
+	var running sync.WaitGroup
+	defer running.Wait()
+	for {
+		for _, m := range f.all() {
+			if own, ok := m.start(ctx); ok {
+				running.Go(func() { m.run(own) })
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-f.added:
+		}
+	}
+}
+
+// Reconcile makes the accounts that are wanted the ones that are watched. Those
+// that are no longer wanted go, with everything about them; those that are new
+// are shown at once, with what is kept of them; those that are wanted in another
+// way keep what is known; and all others notice nothing. It returns an error,
+// and changes nothing, if an id is wanted twice.
+func (f *Fleet) Reconcile(wanted []Wanted) error {
+	byID := make(map[string]Wanted, len(wanted))
+	for _, w := range wanted {
+		if _, twice := byID[w.Account.ID]; twice {
+			return fmt.Errorf("watch accounts: got account %q twice, want each once", w.Account.ID)
+		}
+		byID[w.Account.ID] = w
+	}
+	f.reconciling.Lock()
+	defer f.reconciling.Unlock()
+	f.dropOthers(byID)
+	for id, w := range byID {
+		if f.member(id) == nil {
+			f.add(id, newMember(f, w))
+		}
+	}
+	select {
+	case f.added <- struct{}{}:
+	default: // somebody else has said so
+	}
+	return nil
+}
+
+// dropOthers stops every member that is not wanted as it is, and waits until
+// none of them can show anything more.
+func (f *Fleet) dropOthers(wanted map[string]Wanted) {
+	var dropped []*member
+	for _, m := range f.all() {
+		if w, still := wanted[m.wanted.Account.ID]; !still || w != m.wanted {
+			m.stop()
+			dropped = append(dropped, m)
+		}
+	}
+	for _, m := range dropped {
+		m.wait()
+		id := m.wanted.Account.ID
+		f.mu.Lock()
+		delete(f.members, id)
+		f.mu.Unlock()
+		if w, still := wanted[id]; still { // in another way
+			f.add(id, newMemberFrom(f, w, m))
+			continue
+		}
+		f.board.Remove(id)
+	}
+}
+
+func (f *Fleet) add(id string, m *member) {
+	m.show(m.account.Snapshot())
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.members[id] = m
+}
+
+func (f *Fleet) member(id string) *member {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.members[id]
+}
+
+func (f *Fleet) all() []*member {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	all := make([]*member, 0, len(f.members))
+	for _, m := range f.members {
+		all = append(all, m)
+	}
+	return all
+}
+
+// Ready reports whether every account was asked about at least once, with
+// success or without, or that this takes too long to wait for.
+func (f *Fleet) Ready() bool {
+	return time.Since(f.began) >= readyAfter ||
+		!slices.ContainsFunc(f.all(), func(m *member) bool { return !m.tried.Load() })
+}
 
 // Apply puts another policy into force: from one moment to the next, for every
-// account, whatever is under way.
-func (f *Fleet) Apply(p *policy.Policy) {
-	before := f.board.Apply(p)
-	if !p.NeedsTags() || before.NeedsTags() {
-		return
+// account, whatever is under way. Tags come from that source from now on.
+func (f *Fleet) Apply(p *policy.Policy, tags awsapi.TagSource) {
+	members := f.all()
+	for _, m := range members { // first, so that whoever learns of the policy may ask for what it needs
+		m.wanted.Client.SetTags(tags)
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	close(f.wants)
-	f.wants = make(chan struct{})
+	before := f.board.Apply(p)
+	if p.NeedsTags() && !before.NeedsTags() {
+		for _, m := range members {
+			m.tell(message{refresh: true})
+		}
+	}
 }
 
-// NoteFailedReload says that a new configuration could not be used; the policy
-// in force stays.
-func (f *Fleet) NoteFailedReload() { f.board.NoteFailedReload() }
-
-// wanting returns a channel that is closed when a policy comes into force that
-// wants facts which the last one did not.
-func (f *Fleet) wanting() <-chan struct{} {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.wants
-}
-
-// add makes room for an account and returns the key by which the view knows it.
-// It stays the same when AWS tells the account's id.
-func (f *Fleet) add(s *inventory.Snapshot) string {
-	f.mu.Lock()
-	f.size++
-	key := fmt.Sprintf("%06d", f.size)
-	f.mu.Unlock()
-	f.board.Publish(key, s)
-	return key
+// ReadSoon has users of an account read without waiting for their turn, because
+// something is known to have happened to them. It does nothing for an account
+// that is not watched.
+func (f *Fleet) ReadSoon(accountID string, users ...string) {
+	if m := f.member(accountID); m != nil {
+		m.tell(message{users: users})
+	}
 }

@@ -81,8 +81,8 @@ func TestExemptionEnds(t *testing.T) {
 					t.Errorf("%s is a finding: %t, want %t", rule, found[rule], want)
 				}
 			}
-			if want := tt.want == policy.Breach; j.InBreach("bob") != want {
-				t.Errorf("InBreach = %t, want %t", j.InBreach("bob"), want)
+			if want := tt.want == policy.Breach; j.Accused()["bob"] != want {
+				t.Errorf("accused: got %t, want %t", j.Accused()["bob"], want)
 			}
 			if !j.Changes.Equal(tt.changes) {
 				t.Errorf("Changes = %s, want %s", j.Changes, tt.changes)
@@ -169,8 +169,8 @@ func TestExemptionsAmongOthers(t *testing.T) {
 		t.Errorf("root_access_key: -want +got:\n%s", diff)
 	}
 	for name, want := range map[string]bool{"ann": true, "bob": false, "eve": true, policy.RootUserName: false} {
-		if got := j.InBreach(name); got != want {
-			t.Errorf("InBreach(%q) = %t, want %t", name, got, want)
+		if got := j.Accused()[name]; got != want {
+			t.Errorf("accused %q: got %t, want %t", name, got, want)
 		}
 	}
 }

@@ -39,7 +39,7 @@ type Judgement struct {
 	Problems []string
 
 	counts   map[Rule]tally
-	inBreach map[string]bool
+	accused map[string]bool
 	excused  map[excuse]bool
 }
 
@@ -61,8 +61,9 @@ func (j *Judgement) Count(rule Rule, verdict Verdict) int {
 	return 0
 }
 
-// InBreach tells whether there is a finding about the user of that name.
-func (j *Judgement) InBreach(userName string) bool { return j.inBreach[userName] }
+// Accused returns the names of the users about whom there is a finding. It is
+// not to be written to.
+func (j *Judgement) Accused() map[string]bool { return j.accused }
 
 // Find returns the user of that name, and how the user stands; nil if there is
 // none, and for root.
@@ -90,7 +91,7 @@ func Judge(snapshot *inventory.Snapshot, policy *Policy, now time.Time) *Judgeme
 		Policy:   policy,
 		Users:    make([]Standing, len(snapshot.Users)),
 		counts:   map[Rule]tally{},
-		inBreach: map[string]bool{},
+		accused: map[string]bool{},
 		excused:  map[excuse]bool{},
 	}
 	for i := range snapshot.Users {
@@ -122,7 +123,7 @@ func (j *Judgement) judge(r rule) {
 	})
 	for i := range found {
 		if i == 0 || found[i].UserName != found[i-1].UserName {
-			j.inBreach[found[i].UserName] = true
+			j.accused[found[i].UserName] = true
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	reading "github.com/aws-iam-exporter/aws_iam_exporter/internal/account"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsiam"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/demo"
@@ -41,16 +42,17 @@ func TestWhatReadersLearn(t *testing.T) {
 // learn returns what a reader knows after a refresh and a sweep of the keys.
 func learn(t *testing.T, source awsapi.Source) *inventory.Snapshot {
 	t.Helper()
-	account, err := demo.New(1, time.Now)
+	made, err := demo.New(1, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	process := awsapi.NewProcess(awsapi.Needs{Source: source}, 1e6)
-	client := awsapi.New(account.World.Config(), process, awsapi.Options{Rate: 1e6, Timeout: 10 * time.Second})
-	reader := awsiam.New(client, awsiam.Options{Source: source, RefreshInterval: 5 * time.Minute, KeysInterval: 5 * time.Minute})
-	reader.Refresh(t.Context())
-	reader.Sweep(t.Context(), time.Now().Add(5*time.Minute), func(string) bool { return false }, func() {})
-	snapshot := reader.Snapshot()
+	client := awsapi.New(made.World.Config(), awsapi.NewShared(1e6), awsapi.Options{
+		Needs: awsapi.Needs{Source: source}, Rate: 1e6, Timeout: 10 * time.Second,
+	})
+	watched := reading.New(awsiam.New(client), reading.Options{RefreshInterval: 5 * time.Minute, KeysInterval: 5 * time.Minute}, nil)
+	for !watched.Step(t.Context(), nil).Ended {
+	}
+	snapshot := watched.Snapshot()
 	if !snapshot.Complete[inventory.GroupKeys] || len(snapshot.Users) < 20 {
 		t.Fatalf("read %d users, complete are %v; want at least 20 and their keys", len(snapshot.Users), snapshot.Complete)
 	}

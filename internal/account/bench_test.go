@@ -1,4 +1,4 @@
-package awsiam
+package account
 
 import (
 	"fmt"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsiam"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/credreport"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
@@ -19,32 +20,31 @@ func BenchmarkReportToJudgement(b *testing.B) {
 		b.Run(fmt.Sprintf("users=%d", users), func(b *testing.B) {
 			content := reportOf(users)
 			before := heap()
-			var reader *Reader
+			var account *Account
 			var judgement *policy.Judgement
 			b.ReportAllocs()
 			for b.Loop() {
-				reader, judgement = judgeReport(b, content)
+				account, judgement = judgeReport(b, content)
 			}
 			if got := len(judgement.Snapshot.Users); got != users {
 				b.Fatalf("got %d users, want %d", got, users)
 			}
 			b.ReportMetric(float64(heap()-before)/1e6, "MB-held")
-			runtime.KeepAlive(reader)
+			runtime.KeepAlive(account)
 			runtime.KeepAlive(judgement)
 			runtime.KeepAlive(content)
 		})
 	}
 }
 
-func judgeReport(b *testing.B, content []byte) (*Reader, *policy.Judgement) {
+func judgeReport(b *testing.B, content []byte) (*Account, *policy.Judgement) {
 	parsed, err := credreport.Parse(content)
 	if err != nil {
 		b.Fatal(err)
 	}
-	r := New(idleClient(), Options{Source: awsapi.SourceReport, RefreshInterval: 5 * time.Minute, KeysInterval: time.Hour})
-	r.report = &report{Report: parsed, generated: benchTime()}
-	r.setUsersFromReport()
-	return r, policy.Judge(r.Snapshot(), policy.WithLimits(policy.DefaultLimits()), time.Now())
+	a := testAccount(awsapi.SourceReport)
+	a.takeReport(&awsiam.Report{Report: parsed, Generated: benchTime()})
+	return a, policy.Judge(a.Snapshot(), policy.WithLimits(policy.DefaultLimits()), time.Now())
 }
 
 func benchTime() time.Time { return time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC) }

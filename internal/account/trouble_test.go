@@ -1,4 +1,4 @@
-package awsiam
+package account
 
 import (
 	"fmt"
@@ -10,13 +10,8 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory/inventorytest"
 )
-
-// paced has the reader send as slowly as it does by default.
-func (h *harness) paced(source awsapi.Source) {
-	h.process = awsapi.NewProcess(awsapi.Needs{Source: source}, 20)
-	h.reader = New(h.client(5), h.reader.o)
-}
 
 // TestOneThrottledCallStarvesNobody throttles GetLoginProfile alone, for ever,
 // at the default rate: some users need it, and all others are read all the same.
@@ -30,7 +25,7 @@ func TestOneThrottledCallStarvesNobody(t *testing.T) {
 				h.key(name)
 			}
 		}
-		h.paced(awsapi.SourceAuto)
+		h.begin(awsapi.SourceAuto, 5, 20) // as slowly as by default
 		h.fail("GetLoginProfile", throttled())
 		var s *inventory.Snapshot
 		for range 24 { // two hours
@@ -105,7 +100,7 @@ func TestEmptyListingOfAnotherAccount(t *testing.T) {
 				other := awssim.New(awssim.Options{AccountID: "999999999999"})
 				h.world.SetFault(func(string, int) http.HandlerFunc { return other.ServeHTTP })
 				s := h.refresh()
-				mustEqual(h.T, before.Users, s.Users)
+				inventorytest.Equal(h.T, before.Users, s.Users)
 				want := "call iam:ListUsers for account 123456789012: the listing is of account 999999999999: the credentials are another account's now; restart the exporter"
 				if p := s.Health.Problems; len(p) != 1 || !strings.HasPrefix(p[0].Text, want) {
 					h.Errorf("problems: got %v, want %s", p, want)
@@ -166,7 +161,7 @@ func TestClockSetAfterTheStart(t *testing.T) {
 		if got := h.world.Calls()["GenerateCredentialReport"]; got != 0 {
 			h.Errorf("reports asked for within an hour of the last: got %d, want none", got)
 		}
-		if s := h.reader.Snapshot(); !s.Report.Usable {
+		if s := h.account.Snapshot(); !s.Report.Usable {
 			h.Errorf("report of %s: not usable at %s", s.Report.Generated, time.Now())
 		}
 	})
@@ -178,11 +173,11 @@ func TestSweepGoesOnHoweverLongTheRefreshTakes(t *testing.T) {
 		for i := range 12 {
 			h.user(fmt.Sprintf("user%02d", i))
 		}
+		h.account.o.RefreshInterval = 0
 		for range 3 {
-			h.reader.Refresh(h.Context())
-			h.reader.Sweep(h.Context(), time.Now(), nobody, func() {})
+			h.round(h.Context())
 		}
-		if s := h.reader.Snapshot(); !s.Complete[inventory.GroupKeys] {
+		if s := h.account.Snapshot(); !s.Complete[inventory.GroupKeys] {
 			h.Error("keys: unknown of some after three refreshes, want a batch of 4 in each")
 		}
 	})

@@ -1,4 +1,4 @@
-package awsiam
+package account
 
 import (
 	"errors"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory/inventorytest"
 )
 
 // groupsOf returns the groups' oldest observations and whether each is complete.
@@ -18,10 +19,10 @@ func groupsOf(s *inventory.Snapshot) (map[inventory.Group]time.Time, map[invento
 	return oldest, s.Complete
 }
 
-func readerOf(users ...inventory.User) *Reader {
-	r := testReader(awsapi.SourceAuto)
+func accountOf(users ...inventory.User) *Account {
+	r := testAccount(awsapi.SourceAuto)
 	for _, u := range users {
-		r.ordered = append(r.ordered, &record{user: u})
+		r.known.users = append(r.known.users, &trackedUser{User: u})
 	}
 	return r
 }
@@ -61,11 +62,11 @@ func TestFreshness(t *testing.T) {
 		"MFA unknown":     {late, []inventory.User{{Keys: inventory.Observe([]inventory.AccessKey(nil), early), Console: inventory.Observe(true, early)}}, map[inventory.Group]time.Time{inventory.GroupUsers: late, inventory.GroupKeys: early, inventory.GroupKeyUse: early, inventory.GroupConsole: early}, map[inventory.Group]bool{inventory.GroupUsers: true, inventory.GroupKeys: true, inventory.GroupKeyUse: true, inventory.GroupConsole: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := readerOf(test.users...)
-			r.listed = test.listed
+			r := accountOf(test.users...)
+			r.known.listed = test.listed
 			oldest, complete := groupsOf(r.Snapshot())
-			mustEqual(t, test.oldest, oldest)
-			mustEqual(t, test.complete, complete)
+			inventorytest.Equal(t, test.oldest, oldest)
+			inventorytest.Equal(t, test.complete, complete)
 		})
 	}
 }
@@ -82,23 +83,23 @@ func TestFreshnessOfRoot(t *testing.T) {
 		"password not told": {inventory.Root{KeyPresent: early}, epoch, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := readerOf()
-			r.root = test.root
+			r := accountOf()
+			r.known.root = test.root
 			oldest, complete := groupsOf(r.Snapshot())
-			mustEqual(t, test.oldest, oldest[inventory.GroupRoot])
-			mustEqual(t, test.complete, complete[inventory.GroupRoot])
+			inventorytest.Equal(t, test.oldest, oldest[inventory.GroupRoot])
+			inventorytest.Equal(t, test.complete, complete[inventory.GroupRoot])
 		})
 	}
 }
 
 // TestCompleteStaysSo has a new user come, of whom nothing is known yet.
 func TestCompleteStaysSo(t *testing.T) {
-	r := readerOf(knownUser("alice"))
-	r.listed = observed
+	r := accountOf(knownUser("alice"))
+	r.known.listed = observed
 	if s := r.Snapshot(); !s.Complete[inventory.GroupKeys] {
 		t.Error("keys: not complete, want complete")
 	}
-	r.ordered = append(r.ordered, &record{user: inventory.User{Name: "bob"}})
+	r.known.users = append(r.known.users, &trackedUser{User: inventory.User{Name: "bob"}})
 	s := r.Snapshot()
 	if !s.Complete[inventory.GroupKeys] || !s.Freshness[inventory.GroupKeys].Observed.Equal(observed) {
 		t.Errorf("keys: complete %t, %v; want complete, as old as alice's", s.Complete[inventory.GroupKeys], s.Freshness[inventory.GroupKeys])
@@ -144,21 +145,21 @@ func TestLifetime(t *testing.T) {
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := testReader(test.source)
-			r.cycle.length = test.cycle
+			r := testAccount(test.source)
+			r.pace.length = test.cycle
 			got := map[inventory.Group]time.Duration{}
 			for _, g := range inventory.Groups() {
-				got[g] = r.lifetime(g)
+				got[g] = r.lifetimes().of(g)
 			}
-			mustEqual(t, test.want, got)
+			inventorytest.Equal(t, test.want, got)
 		})
 	}
 }
 
 func TestStaleIsLifetimeAfterTheOldest(t *testing.T) {
-	r := readerOf(knownUser("alice"))
-	r.listed = epoch
-	mustEqual(t, inventory.Freshness{Observed: epoch, Stale: epoch.Add(15 * time.Minute)}, r.Snapshot().Freshness[inventory.GroupUsers])
+	r := accountOf(knownUser("alice"))
+	r.known.listed = epoch
+	inventorytest.Equal(t, inventory.Freshness{Observed: epoch, Stale: epoch.Add(15 * time.Minute)}, r.Snapshot().Freshness[inventory.GroupUsers])
 }
 
 func TestState(t *testing.T) {
@@ -176,8 +177,8 @@ func TestState(t *testing.T) {
 		"a user fails":    {1, nil, failure, inventory.StateDown},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := readerOf(knownUser("alice"), knownUser("bob"))
-			r.health.Finished, r.failed, r.ordered[1].failed = test.finished, test.failed, test.user
+			r := accountOf(knownUser("alice"), knownUser("bob"))
+			r.health.Finished, r.trouble.failed, r.known.users[1].failed = test.finished, test.failed, test.user
 			if got := r.Snapshot().Health.State; got != test.want {
 				t.Errorf("state: got %s, want %s", got, test.want)
 			}
@@ -188,12 +189,12 @@ func TestState(t *testing.T) {
 func TestProblems(t *testing.T) {
 	reset := errors.New("reset")
 	forbidden := awsapi.Wrap("iam:GetLoginProfile", "user alice", refusal("AccessDenied"))
-	r := readerOf(knownUser("alice"), knownUser("bob"), knownUser("carol"))
-	r.failed = map[string]error{"users": errors.New("users"), "report": awsapi.ErrReportNotReady}
-	r.ordered[0].failed = map[string]error{"iam:GetLoginProfile": forbidden, "iam:ListAccessKeys": reset}
-	r.ordered[1].failed = map[string]error{"iam:GetLoginProfile": &givenUp{forbidden}}
-	r.ordered[2].failed = map[string]error{"iam:GetLoginProfile": reset}
-	mustEqual(t, []inventory.Problem{
+	r := accountOf(knownUser("alice"), knownUser("bob"), knownUser("carol"))
+	r.trouble.failed = map[string]error{"users": errors.New("users"), "report": awsapi.ErrReportNotReady}
+	r.known.users[0].failed = map[string]error{"iam:GetLoginProfile": forbidden, "iam:ListAccessKeys": reset}
+	r.known.users[1].failed = map[string]error{"iam:GetLoginProfile": &givenUp{forbidden}}
+	r.known.users[2].failed = map[string]error{"iam:GetLoginProfile": reset}
+	inventorytest.Equal(t, []inventory.Problem{
 		{Reason: inventory.ReasonReport, Text: "AWS is still making the credential report"},
 		{Reason: inventory.ReasonOther, Text: "users"},
 		{Reason: inventory.ReasonDenied, Text: "call iam:GetLoginProfile for user alice: AccessDenied: not allowed; allow iam:GetLoginProfile (`aws_iam_exporter iam-policy` with the same flags prints the policy) (and the same for 1 more user)"},

@@ -1,4 +1,4 @@
-package awsiam
+package account
 
 import (
 	"encoding/base64"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsiam"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
 )
 
@@ -29,11 +30,11 @@ func TestProblemsTellWhomTheyName(t *testing.T) {
 		"listing of another account": {awsapi.SourceLive, "ListUsers", other.ServeHTTP, "alice"},
 		"listing without an id":      {awsapi.SourceLive, "ListUsers", noID, "alice"},
 		"tags of another account":    {awsapi.SourceLive, "GetAccountAuthorizationDetails", other.ServeHTTP, "alice"},
-		"unreadable report":          {awsapi.SourceReport, "GetCredentialReport", unreadableReport("alice"), somebody},
+		"unreadable report":          {awsapi.SourceReport, "GetCredentialReport", unreadableReport("alice"), awsiam.Somebody},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, test.source, awssim.Options{}, func(h *harness) {
-				h.process.SetTags(awsapi.TagsFromAuthorizationDetails)
+				h.client.SetTags(awsapi.TagsFromAuthorizationDetails)
 				h.user("bob")
 				h.fail(test.operation, test.fault)
 				s := h.refresh()

@@ -1,4 +1,4 @@
-package awsiam
+package account
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory/inventorytest"
 )
 
 // TestEachSourceLearnsEverything reads one small account by each source.
@@ -25,14 +26,14 @@ func TestEachSourceLearnsEverything(t *testing.T) {
 				h.ok(h.world.UseKey(id, awssim.Use{At: used, Service: "s3", Region: "eu-west-1"}))
 				h.user("bob")
 				h.ok(h.world.TagUser("alice", "team", "blue"))
-				h.process.SetTags(awsapi.TagsFromAuthorizationDetails)
+				h.client.SetTags(awsapi.TagsFromAuthorizationDetails)
 
 				s := h.refresh()
 
 				if s.Health.State != inventory.StateUp || len(s.Complete) != len(inventory.Groups()) {
 					h.Errorf("state: got %s, %v, complete %v; want up and complete", s.Health.State, s.Health.Problems, s.Complete)
 				}
-				mustEqual(h.T, inventory.Account{ID: "123456789012", Partition: "aws"}, s.Account)
+				inventorytest.Equal(h.T, inventory.Account{ID: "123456789012", Partition: "aws"}, s.Account)
 				alice, bob := h.find(s, "alice"), h.find(s, "bob")
 				if alice.Path != "/team/" || alice.ARN != "arn:aws:iam::123456789012:user/team/alice" {
 					h.Errorf("alice: got path %s, ARN %s", alice.Path, alice.ARN)
@@ -45,9 +46,9 @@ func TestEachSourceLearnsEverything(t *testing.T) {
 					h.Fatalf("alice's keys: got %+v, want %s of %s", keys, id, created)
 				}
 				lastUse, _ := keys[0].LastUse.Get()
-				mustEqual(h.T, inventory.Use{At: whole(used), Service: "s3", Region: "eu-west-1"}, lastUse)
+				inventorytest.Equal(h.T, inventory.Use{At: inventory.Truncate(used), Service: "s3", Region: "eu-west-1"}, lastUse)
 				tags, _ := alice.Tags.Get()
-				mustEqual(h.T, inventory.Tags{{Key: "team", Value: "blue"}}, tags)
+				inventorytest.Equal(h.T, inventory.Tags{{Key: "team", Value: "blue"}}, tags)
 				for name, fact := range map[string]struct {
 					fact inventory.Fact[bool]
 					want bool
@@ -87,8 +88,8 @@ func TestAnotherAccountsUsersAreRefused(t *testing.T) {
 				h.world.SetFault(func(string, int) http.HandlerFunc { return other.ServeHTTP })
 				time.Sleep(5 * time.Hour)
 				after := h.refresh()
-				mustEqual(h.T, before.Users, after.Users)
-				mustEqual(h.T, before.Root, after.Root)
+				inventorytest.Equal(h.T, before.Users, after.Users)
+				inventorytest.Equal(h.T, before.Root, after.Root)
 				if p := after.Health.Problems; len(p) == 0 || p[0].Reason != inventory.ReasonMalformed || !strings.HasPrefix(p[len(p)-1].Text, test.problem) {
 					h.Errorf("problems: got %v, want %s", p, test.problem)
 				}
@@ -128,7 +129,7 @@ func TestDuplicateUsers(t *testing.T) {
 		for _, u := range s.Users {
 			ids = append(ids, u.ID)
 		}
-		mustEqual(h.T, []string{"AIDANEW", "AIDAB"}, ids)
+		inventorytest.Equal(h.T, []string{"AIDANEW", "AIDAB"}, ids)
 	})
 }
 
@@ -255,7 +256,7 @@ func TestLiveWordsOutliveOlderReports(t *testing.T) {
 		}
 		h.ok(h.world.RemovePassword("alice"))
 		sees(false, keysInterval+refreshInterval)
-		if created := h.find(h.reader.Snapshot(), "alice").PasswordCreated; created.Known() {
+		if created := h.find(h.account.Snapshot(), "alice").PasswordCreated; created.Known() {
 			h.Error("password creation: known without a password")
 		}
 	})
@@ -311,9 +312,9 @@ func TestFailuresKeepTheFacts(t *testing.T) {
 				for end := time.Now().Add(90 * time.Minute); time.Now().Before(end); {
 					after = h.refresh()
 				}
-				mustEqual(h.T, before.Users, after.Users)
-				mustEqual(h.T, before.Root, after.Root)
-				mustEqual(h.T, before.Freshness, after.Freshness)
+				inventorytest.Equal(h.T, before.Users, after.Users)
+				inventorytest.Equal(h.T, before.Root, after.Root)
+				inventorytest.Equal(h.T, before.Freshness, after.Freshness)
 				if after.Health.State != inventory.StateDown {
 					h.Errorf("state: got %s, want down", after.Health.State)
 				}

@@ -1,4 +1,4 @@
-package awsiam
+package account
 
 import (
 	"context"
@@ -16,9 +16,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsiam"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/credreport"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory/inventorytest"
 )
 
 // knownUser is a user about whom nothing is left to ask.
@@ -42,144 +44,11 @@ func withKeys(name string, n int) inventory.User {
 	return u
 }
 
-func testReader(source awsapi.Source) *Reader {
-	return New(idleClient(), Options{Source: source, RefreshInterval: refreshInterval, KeysInterval: keysInterval})
-}
-
-func TestLacks(t *testing.T) {
-	console := func(change func(*inventory.User)) inventory.User {
-		u := withKeys("alice", 1)
-		u.Console, u.MFA = inventory.Observe(true, observed), inventory.Observe(true, observed)
-		u.PasswordCreated = inventory.Observe(epoch, observed)
-		change(&u)
-		return u
-	}
-	for name, test := range map[string]struct {
-		user inventory.User
-		want bool
-	}{
-		"nothing":                        {withKeys("alice", 2), false},
-		"keys":                           {inventory.User{Console: inventory.Observe(false, observed)}, true},
-		"console access":                 {inventory.User{Keys: inventory.Observe([]inventory.AccessKey{}, observed)}, true},
-		"nothing of a console user":      {console(func(*inventory.User) {}), false},
-		"MFA of a console user":          {console(func(u *inventory.User) { u.MFA = inventory.Fact[bool]{} }), true},
-		"password creation":              {console(func(u *inventory.User) { u.PasswordCreated = inventory.Fact[time.Time]{} }), true},
-		"password creation, no key":      {console(func(u *inventory.User) { u.PasswordCreated, u.Keys = inventory.Fact[time.Time]{}, knownUser("").Keys }), false},
-		"use of a key":                   {console(func(u *inventory.User) { u.Keys = inventory.Observe([]inventory.AccessKey{key("A", epoch)}, observed) }), true},
-		"MFA of whoever has no password": {knownUser("alice"), false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			for _, mode := range []struct {
-				name   string
-				reader func(*Reader)
-				want   bool
-			}{
-				{"with a report", func(r *Reader) { r.report = &report{generated: generated} }, test.want},
-				{"without a report", func(r *Reader) { r.liveSince = epoch }, test.want},
-				{"while a report is awaited", func(*Reader) {}, false},
-			} {
-				r := testReader(awsapi.SourceAuto)
-				mode.reader(r)
-				if got := r.lacks(&test.user); got != mode.want {
-					t.Errorf("%s: got %t, want %t", mode.name, got, mode.want)
-				}
-			}
-		})
-	}
-}
-
-func TestIsDue(t *testing.T) {
-	forbidden := map[string]error{"iam:GetLoginProfile": awsapi.Wrap("iam:GetLoginProfile", "user alice", refusal("AccessDenied"))}
-	synctest.Test(t, func(t *testing.T) {
-		now := time.Now()
-		for name, test := range map[string]struct {
-			rec  record
-			want bool
-		}{
-			"never read":                          {record{}, true},
-			"read just now":                       {record{attempted: now, user: knownUser("alice")}, false},
-			"read long ago":                       {record{attempted: now.Add(-keysInterval), user: knownUser("alice")}, true},
-			"due before next refresh":             {record{attempted: now.Add(refreshInterval - keysInterval), user: knownUser("alice")}, true},
-			"due after next refresh":              {record{attempted: now.Add(refreshInterval - keysInterval + 1), user: knownUser("alice")}, false},
-			"row changed":                         {record{attempted: now, user: knownUser("alice"), rowChanged: true}, true},
-			"to be read again":                    {record{attempted: now, user: knownUser("alice"), retry: true}, true},
-			"read before the report was given up": {record{attempted: now.Add(-2 * time.Minute), user: knownUser("alice")}, true},
-			"lacks a fact":                        {record{attempted: now}, true},
-			"lacks one it is denied":              {record{attempted: now, failed: forbidden}, false},
-			"failed for now":                      {record{attempted: now, user: knownUser("alice"), failed: map[string]error{"": errors.New("reset")}}, true},
-			"denied, long ago":                    {record{attempted: now.Add(-keysInterval), failed: forbidden}, true},
-		} {
-			r := testReader(awsapi.SourceAuto)
-			r.report = &report{generated: now}
-			if strings.Contains(name, "given up") {
-				r.liveSince = now.Add(-time.Minute)
-			}
-			if got := r.isDue(&test.rec, now.Add(refreshInterval)); got != test.want {
-				t.Errorf("%s: got %t, want %t", name, got, test.want)
-			}
-		}
-	})
+func testAccount(source awsapi.Source) *Account {
+	return New(idleReader(source), Options{RefreshInterval: refreshInterval, KeysInterval: keysInterval}, nil)
 }
 
 func refusal(code string) error { return &smithy.GenericAPIError{Code: code, Message: "not allowed"} }
-
-func TestOrderOfTheSweep(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		now := time.Now()
-		row := func(password bool, slots ...credreport.Slot) *credreport.Row {
-			return &credreport.Row{Password: credreport.Known(password), Slots: slots}
-		}
-		rec := func(name string, attempted time.Time, r *credreport.Row) *record {
-			return &record{user: inventory.User{Name: name}, attempted: attempted, row: r}
-		}
-		hour := now.Add(-keysInterval)
-		r := testReader(awsapi.SourceAuto)
-		r.report = &report{generated: now}
-		r.ordered = []*record{
-			rec("a read an hour ago", hour, row(false)),
-			rec("b read a little earlier", hour.Add(-time.Minute), row(false)),
-			rec("c in breach", hour, row(false)),
-			rec("d overdue", now.Add(-2*keysInterval-1), row(false)),
-			rec("e read, not in the report", hour, nil),
-			rec("f unread", time.Time{}, row(true)),
-			rec("g unread, active key", time.Time{}, row(false, slot(true, epoch))),
-			rec("h unread, password and active key", time.Time{}, row(true, slot(true, epoch))),
-			rec("i unread, password and inactive key", time.Time{}, row(true, slot(false, epoch))),
-			rec("j unread, not in the report", time.Time{}, nil),
-			{user: inventory.User{Name: "k row changed"}, attempted: now, row: row(false), rowChanged: true},
-			{user: knownUser("l not due"), attempted: now, row: row(false)},
-		}
-		var got []string
-		for _, rec := range r.due(now.Add(refreshInterval), func(name string) bool { return name == "c in breach" }) {
-			got = append(got, rec.user.Name)
-		}
-		want := []string{
-			"h unread, password and active key", "j unread, not in the report", "k row changed",
-			"g unread, active key",
-			"f unread", "i unread, password and inactive key",
-			"d overdue", "c in breach", "e read, not in the report",
-			"b read a little earlier", "a read an hour ago",
-		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("order (-want +got):\n%s", diff)
-		}
-	})
-}
-
-func TestOneOfTheDeniedIsProbed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		now := time.Now()
-		forbidden := map[string]error{"iam:GetLoginProfile": awsapi.Wrap("iam:GetLoginProfile", "user", refusal("AccessDenied"))}
-		r := testReader(awsapi.SourceLive)
-		for i, name := range []string{"a", "b", "c"} {
-			r.ordered = append(r.ordered, &record{user: knownUser(name), attempted: now.Add(time.Duration(-i%2) * time.Minute), failed: forbidden})
-		}
-		due := r.due(now.Add(refreshInterval), nobody)
-		if len(due) != 1 || due[0].user.Name != "b" {
-			t.Errorf("due: got %d users, want b alone, who was asked about longest ago", len(due))
-		}
-	})
-}
 
 func TestNeedsPassword(t *testing.T) {
 	at := func(created time.Time) []inventory.AccessKey { return []inventory.AccessKey{key("A", created)} }
@@ -209,10 +78,12 @@ func TestNeedsPassword(t *testing.T) {
 		"password and active key":         {console: yes, keys: at(epoch), want: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := &reading{
-				asksLive: test.live, generated: generated,
-				user: inventory.User{Console: test.console, PasswordUse: use(test.signIn, observed)},
-				keys: inventory.Observe(test.keys, observed),
+			g := &userRead{
+				question: question{
+					asksLive: test.live, generated: generated,
+					user: inventory.User{Console: test.console, PasswordUse: use(test.signIn, observed)},
+				},
+				answer: answer{keys: inventory.Observe(test.keys, observed)},
 			}
 			if !test.noRow {
 				g.row = &credreport.Row{}
@@ -254,9 +125,9 @@ func TestNeedsMFA(t *testing.T) {
 		"password made since":                     {console: no, password: yesNow, reportsMFA: none, want: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := &reading{
-				asksLive: test.live,
-				user:     inventory.User{Console: test.console}, password: password{console: test.password},
+			g := &userRead{
+				question: question{asksLive: test.live, user: inventory.User{Console: test.console}},
+				answer:   answer{password: awsiam.Password{Console: test.password}},
 			}
 			if !test.noRow {
 				g.row = &credreport.Row{MFA: test.reportsMFA}
@@ -331,20 +202,20 @@ func TestOneFailingCallStopsNoOther(t *testing.T) {
 	}
 }
 
-func TestCycle(t *testing.T) {
+func TestPace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		c := cycle{started: began}
-		a, b := &record{attempted: began}, &record{}
-		c.note([]*record{a, b})
-		if c.length != 0 {
-			t.Errorf("length while one is unread: got %s, want none", c.length)
+		p := pace{started: began}
+		a, b := &trackedUser{attempted: began}, &trackedUser{}
+		p.note([]*trackedUser{a, b}, time.Now())
+		if p.length != 0 {
+			t.Errorf("length while one is unread: got %s, want none", p.length)
 		}
 		time.Sleep(time.Hour)
 		b.attempted = time.Now()
-		c.note([]*record{a, b})
-		if c.length != time.Hour || !c.started.Equal(time.Now()) {
-			t.Errorf("cycle: got %s since %s, want 1h, and a new one", c.length, c.started)
+		p.note([]*trackedUser{a, b}, time.Now())
+		if p.length != time.Hour || !p.started.Equal(time.Now()) {
+			t.Errorf("pace: got %s since %s, want 1h, and a new measurement", p.length, p.started)
 		}
 	})
 }
@@ -366,7 +237,7 @@ func TestWhatFailsForAllIsGivenUp(t *testing.T) {
 			h.Errorf("errors: got %d, want one for each call", n)
 		}
 		want := "call iam:GetLoginProfile for user aa: AccessDenied: not allowed; allow iam:GetLoginProfile (`aws_iam_exporter iam-policy` with the same flags prints the policy) (and the same for 59 more users)"
-		mustEqual(h.T, []inventory.Problem{{Reason: inventory.ReasonDenied, Text: want, User: "aa", Action: "iam:GetLoginProfile"}}, s.Health.Problems)
+		inventorytest.Equal(h.T, []inventory.Problem{{Reason: inventory.ReasonDenied, Text: want, User: "aa", Action: "iam:GetLoginProfile"}}, s.Health.Problems)
 		if _, known := h.find(s, "ba").Keys.Get(); !known {
 			h.Error("keys of a user: unknown, want them listed all the same")
 		}
@@ -410,21 +281,21 @@ func TestListingKeysIsGivenUp(t *testing.T) {
 // TestRecoveryNeedsACallThatWorked has the need for a denied call go away for
 // one user, which is no news about the others.
 func TestRecoveryNeedsACallThatWorked(t *testing.T) {
-	r := testReader(awsapi.SourceLive)
+	f := facts{}
 	failed := map[string]error{"iam:GetAccessKeyLastUsed": errors.New("denied")}
-	other := &record{failed: failed}
-	r.ordered = []*record{other}
+	other := &trackedUser{failed: failed}
+	f.users = []*trackedUser{other}
 	for name, test := range map[string]struct {
-		g    *reading
+		g    *userRead
 		want bool
 	}{
-		"not called":             {&reading{}, false},
-		"one worked, one failed": {&reading{worked: map[string]bool{"iam:GetAccessKeyLastUsed": true}, failed: failed}, false},
-		"worked":                 {&reading{worked: map[string]bool{"iam:GetAccessKeyLastUsed": true}}, true},
-		"another worked":         {&reading{worked: map[string]bool{"iam:GetLoginProfile": true}}, false},
+		"not called":             {&userRead{}, false},
+		"one worked, one failed": {&userRead{answer: answer{worked: map[string]bool{"iam:GetAccessKeyLastUsed": true}, failed: failed}}, false},
+		"worked":                 {&userRead{answer: answer{worked: map[string]bool{"iam:GetAccessKeyLastUsed": true}}}, true},
+		"another worked":         {&userRead{answer: answer{worked: map[string]bool{"iam:GetLoginProfile": true}}}, false},
 	} {
 		other.retry = false
-		r.noteRecovery(failed, test.g)
+		f.noteRecovery(failed, test.g)
 		if other.retry != test.want {
 			t.Errorf("%s: read others again: got %t, want %t", name, other.retry, test.want)
 		}
@@ -502,20 +373,19 @@ func TestStoppingIsNoFailure(t *testing.T) {
 		h.user("alice")
 		h.key("alice")
 		h.refresh()
-		before := h.reader.Snapshot()
+		before := h.account.Snapshot()
 		h.fail("", awssim.Hang())
 		ctx, cancel := context.WithCancel(h.Context())
 		time.AfterFunc(time.Second, cancel)
 		began := time.Now()
-		h.reader.Refresh(ctx)
-		h.reader.Sweep(ctx, began.Add(refreshInterval), nobody, func() { h.Error("published after the end") })
+		h.round(ctx)
 		if took := time.Since(began); took != time.Second {
 			h.Errorf("stopping took %s, want none", took-time.Second)
 		}
-		after := h.reader.Snapshot()
-		mustEqual(h.T, before.Users, after.Users)
-		mustEqual(h.T, before.Health.Errors, after.Health.Errors)
-		mustEqual(h.T, before.Health.Problems, after.Health.Problems)
+		after := h.account.Snapshot()
+		inventorytest.Equal(h.T, before.Users, after.Users)
+		inventorytest.Equal(h.T, before.Health.Errors, after.Health.Errors)
+		inventorytest.Equal(h.T, before.Health.Problems, after.Health.Problems)
 	})
 }
 
@@ -526,7 +396,7 @@ func TestSnapshotsNeverChange(t *testing.T) {
 	for _, source := range awsapi.Sources() {
 		t.Run(string(source), func(t *testing.T) {
 			inBubble(t, source, awssim.Options{Seed: 1}, func(h *harness) {
-				h.process.SetTags(awsapi.TagsFromAuthorizationDetails)
+				h.client.SetTags(awsapi.TagsFromAuthorizationDetails)
 				var readers sync.WaitGroup
 				defer readers.Wait()
 				for _, name := range []string{"alice", "bob", "carol"} {
@@ -544,12 +414,12 @@ func TestSnapshotsNeverChange(t *testing.T) {
 					readers.Go(func() { _ = deepCopy(s) })
 					h.live(round)
 					if round == 6 {
-						h.process.SetTags(awsapi.TagsFromListUserTags)
+						h.client.SetTags(awsapi.TagsFromListUserTags)
 					}
 					time.Sleep(time.Hour)
 				}
 				for i := range shots {
-					if diff := cmp.Diff(copies[i], shots[i], equalFacts()); diff != "" {
+					if diff := cmp.Diff(copies[i], shots[i], inventorytest.Facts()); diff != "" {
 						h.Errorf("snapshot %d changed (-then +now):\n%s", i, diff)
 					}
 				}
@@ -629,7 +499,7 @@ func TestFailingUsersStandInNobodysWay(t *testing.T) {
 	for _, source := range awsapi.Sources() {
 		t.Run(string(source), func(t *testing.T) {
 			inBubble(t, source, awssim.Options{}, func(h *harness) {
-				h.process.SetTags(awsapi.TagsFromListUserTags)
+				h.client.SetTags(awsapi.TagsFromListUserTags)
 				for i := range 3 * giveUpAfter {
 					h.user(fmt.Sprintf("bad%02d", i))
 					h.user(fmt.Sprintf("good%02d", i))

@@ -1,4 +1,4 @@
-package awsiam
+package account
 
 import (
 	"errors"
@@ -36,7 +36,7 @@ func FuzzAnswers(f *testing.F) {
 			{Source: awsapi.SourceLive, Tags: awsapi.TagsFromListUserTags},
 		} {
 			inBubble(t, needs.Source, awssim.Options{}, func(h *harness) {
-				h.process.SetTags(needs.Tags)
+				h.client.SetTags(needs.Tags)
 				h.user("alice")
 				h.password("alice")
 				h.key("alice")

@@ -1,0 +1,88 @@
+package account
+
+import (
+	"slices"
+	"time"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsiam"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+)
+
+// tagState is how tags are read.
+type tagState struct {
+	source awsapi.TagSource
+	read   time.Time // when the refresh began that last read everybody's; zero if none did
+}
+
+// setTagSource takes on where tags come from. Tags that nobody wants are
+// forgotten, and what went wrong with another source is over; tags that it has
+// told stay until the new one tells them.
+func (a *Account) setTagSource(source awsapi.TagSource) {
+	if source == awsapi.NoTags {
+		delete(a.known.complete, inventory.GroupTags)
+		for _, user := range a.known.users {
+			user.Tags = inventory.Fact[inventory.Tags]{}
+		}
+	}
+	if source == a.tags.source {
+		return
+	}
+	a.tags = tagState{source: source}
+	a.trouble.end("tags")
+	for _, user := range a.known.users {
+		delete(user.failed, awsiam.ListTags)
+		delete(user.deferred, awsiam.ListTags)
+		user.missing = false
+	}
+}
+
+// tagsDue reports whether to read everybody's tags: as often as keys are read,
+// again after a failure, and for the sake of a new user.
+func (a *Account) tagsDue() bool {
+	return a.trouble.failed["tags"] != nil || a.round.began.Sub(a.tags.read) >= a.o.KeysInterval ||
+		slices.ContainsFunc(a.known.users, func(user *trackedUser) bool { return !user.Tags.Known() && !user.missing })
+}
+
+// identity is what tells a user from all others, in one source.
+type identity struct {
+	id      string
+	name    string
+	created time.Time
+}
+
+// identityOf returns the user's id or, as reports have none, name and creation
+// second, so that a user made anew under an old name inherits nothing.
+func identityOf(user *inventory.User, source awsapi.Source) identity {
+	if source == awsapi.SourceReport {
+		return identity{name: user.Name, created: user.Created}
+	}
+	return identity{id: user.ID}
+}
+
+// joinTags takes over the tags of the users. Who is not among them keeps what
+// was known, and so does who is among them twice and not alike.
+func (f *facts) joinTags(users []inventory.User, source awsapi.Source) {
+	told := make(map[identity]*inventory.User, len(users)) // nil if told in two ways
+	for i := range users {
+		user := &users[i]
+		id := identityOf(user, source)
+		if other, twice := told[id]; twice && (other == nil || !sameTags(other, user)) {
+			user = nil
+		}
+		told[id] = user
+	}
+	for _, user := range f.users {
+		tagged, found := told[identityOf(&user.User, source)]
+		user.missing = !found && source == awsapi.SourceReport
+		if tagged != nil {
+			user.Tags = tagged.Tags
+		}
+	}
+}
+
+func sameTags(a, b *inventory.User) bool {
+	tags, _ := a.Tags.Get()
+	other, _ := b.Tags.Get()
+	return a.ID == b.ID && slices.Equal(tags, other)
+}

@@ -1,0 +1,120 @@
+package account
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsiam"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+)
+
+// trouble is what went wrong with the account as a whole.
+type trouble struct {
+	failed map[string]error            // by step of the refresh, until the step succeeds
+	errors map[inventory.Reason]uint64 // failures to learn a fact, since the start
+}
+
+func newTrouble() trouble {
+	return trouble{failed: map[string]error{}, errors: map[inventory.Reason]uint64{}}
+}
+
+// note keeps the failure of a step of the refresh until the step succeeds.
+func (t *trouble) note(ctx context.Context, step string, err error) {
+	switch {
+	case err == nil:
+		t.end(step)
+	case ctx.Err() == nil: // else we are stopping, which is no failure
+		t.failed[step] = err
+		t.errors[awsapi.ReasonOf(err)]++
+	}
+}
+
+// end forgets the failure of a step that is not taken any more.
+func (t *trouble) end(step string) { delete(t.failed, step) }
+
+// countAll counts the failed calls about a user. One that was put back has not
+// failed, and one that was given up was not made.
+func (t *trouble) countAll(failed map[string]error) {
+	for _, err := range failed {
+		reason := awsapi.ReasonOf(err)
+		if reason != inventory.ReasonThrottled && !errors.Is(err, errGivenUp) {
+			t.errors[reason]++
+		}
+	}
+}
+
+// counts returns a copy of the counters.
+func (t *trouble) counts() map[inventory.Reason]uint64 { return maps.Clone(t.errors) }
+
+// wrongAccount reports whether one of the steps has shown that the credentials
+// reach another account, in which a user of the same name would be somebody else.
+func (t *trouble) wrongAccount(steps ...string) bool {
+	return slices.ContainsFunc(steps, func(step string) bool { return errors.Is(t.failed[step], errWrongAccount) })
+}
+
+// errWrongAccount says that the credentials are not those of the account that
+// they were, or ought to be.
+var errWrongAccount = errors.New("the credentials are another account's now; restart the exporter")
+
+// refuseAccount is the failure of a call that another account has answered than
+// the one that was expected from the start.
+func refuseAccount(action, want, got string) error {
+	return awsapi.Wrap(action, "account "+want, &awsapi.Malformed{
+		What: fmt.Sprintf("the credentials are those of account %s, want account %s: correct the credentials or role for it", got, want),
+	})
+}
+
+// checkListing refuses a listing of another account. One without users does not
+// tell whose it is, so AWS is asked again who we are.
+func (a *Account) checkListing(ctx context.Context, users []inventory.User) error {
+	if len(users) == 0 {
+		return a.checkCredentials(ctx, awsiam.ListUsers, "the listing is")
+	}
+	return checkUsers(awsiam.ListUsers, a.known.account.ID, users)
+}
+
+// checkCredentials asks AWS again who we are, for the sake of answers that do not
+// tell whose they are.
+func (a *Account) checkCredentials(ctx context.Context, action, answers string) error {
+	account, _, err := a.reads.Account(ctx)
+	if err == nil && account.ID != a.known.account.ID {
+		err = awsapi.Wrap(action, "account "+a.known.account.ID, &awsapi.Malformed{What: answers + " of account " + account.ID, Err: errWrongAccount})
+	}
+	return err
+}
+
+// checkUsers refuses users of another account.
+func checkUsers(action, accountID string, users []inventory.User) error {
+	for i := range users {
+		if err := checkARN(accountID, users[i].Name, users[i].ARN); err != nil {
+			return awsapi.Wrap(action, "account "+accountID, err)
+		}
+	}
+	return nil
+}
+
+// checkReport refuses a report of another account.
+func checkReport(accountID string, report *awsiam.Report) error {
+	var err error
+	if report.Root != nil {
+		err = checkARN(accountID, report.Root.User, report.Root.ARN)
+	}
+	for i := 0; i < len(report.Users) && err == nil; i++ {
+		err = checkARN(accountID, report.Users[i].User, report.Users[i].ARN)
+	}
+	return awsapi.Wrap(awsiam.GetReport, "account "+accountID, err)
+}
+
+// checkARN refuses a user of another account.
+func checkARN(accountID, name, userARN string) error {
+	if id, _ := inventory.AccountOf(userARN); id == accountID {
+		return nil
+	}
+	return &awsiam.UserError{Name: name, Err: &awsapi.Malformed{
+		What: fmt.Sprintf("user %q has the ARN %q: expected one in account %s", name, userARN, accountID), Err: errWrongAccount,
+	}}
+}

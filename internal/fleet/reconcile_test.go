@@ -1,0 +1,206 @@
+package fleet_test
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/fleet"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
+)
+
+const (
+	first  = "111111111111"
+	second = "222222222222"
+)
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// worldOf is an account with users of those names.
+func worldOf(t *testing.T, id string, users ...string) *awssim.World {
+	t.Helper()
+	world := awssim.New(awssim.Options{AccountID: id})
+	for _, name := range users {
+		_, err := world.CreateUser(name, "/", time.Now().Add(-24*time.Hour))
+		check(t, err)
+	}
+	return world
+}
+
+// shown returns the names of the users that the board shows, by account.
+func shown(board *view.Board) map[string]string {
+	all := map[string]string{}
+	for _, j := range board.View().Accounts() {
+		var names []string
+		for _, u := range j.Snapshot.Users {
+			names = append(names, u.Name)
+		}
+		all[j.Snapshot.Account.ID] = strings.Join(names, " ")
+	}
+	return all
+}
+
+func mustShow(t *testing.T, when string, board *view.Board, want map[string]string) {
+	t.Helper()
+	got := shown(board)
+	for id, names := range want {
+		if shows, found := got[id]; !found || shows != names {
+			t.Errorf("%s: account %s: got %q, found %t; want %q", when, id, shows, found, names)
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("%s: got accounts %v, want %v", when, got, want)
+	}
+}
+
+// TestReconcile adds and removes accounts while others are watched.
+func TestReconcile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := worldOf(t, first, "alice"), worldOf(t, second, "bob")
+		wantA, wantB := wantedOf(a, first, 1000), wantedOf(b, second, 1000)
+		board := newBoard()
+		accounts := fleetOf(t, board, quiet(), wantA)
+		mustShow(t, "before anything was asked", board, map[string]string{first: ""})
+		defer run(t, accounts)()
+		time.Sleep(time.Second)
+		mustShow(t, "alone", board, map[string]string{first: "alice"})
+
+		before := board.View().Account(first)
+		check(t, accounts.Reconcile([]fleet.Wanted{wantB, wantA}))
+		mustShow(t, "joined", board, map[string]string{first: "alice", second: ""})
+		time.Sleep(time.Second)
+		mustShow(t, "both", board, map[string]string{first: "alice", second: "bob"})
+		if board.View().Account(first) != before || a.Calls()["ListUsers"] != 1 {
+			t.Errorf("the account that was there: got %d listings, want it undisturbed", a.Calls()["ListUsers"])
+		}
+
+		check(t, accounts.Reconcile([]fleet.Wanted{wantB}))
+		mustShow(t, "left alone", board, map[string]string{second: "bob"})
+		a.ResetCalls()
+		time.Sleep(2 * interval)
+		mustShow(t, "still alone", board, map[string]string{second: "bob"})
+		if calls := a.Calls(); len(calls) > 0 {
+			t.Errorf("calls of an account that is not wanted: got %v, want none", calls)
+		}
+
+		check(t, accounts.Reconcile([]fleet.Wanted{wantA, wantB}))
+		time.Sleep(time.Second)
+		mustShow(t, "back", board, map[string]string{first: "alice", second: "bob"})
+
+		check(t, accounts.Reconcile(nil))
+		mustShow(t, "nobody wanted", board, map[string]string{})
+		if !accounts.Ready() {
+			t.Error("without accounts: not ready, want ready")
+		}
+	})
+}
+
+// TestReconcileRefusesAnIDTwice changes nothing.
+func TestReconcileRefusesAnIDTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		board := newBoard()
+		accounts := fleetOf(t, board, quiet(), wantedOf(worldOf(t, first), first, 1000))
+		twice := wantedOf(worldOf(t, second), second, 1000)
+		err := accounts.Reconcile([]fleet.Wanted{twice, twice})
+		if want := `watch accounts: got account "222222222222" twice, want each once`; err == nil || err.Error() != want {
+			t.Errorf("error: got %v, want %s", err, want)
+		}
+		mustShow(t, "afterwards", board, map[string]string{first: ""})
+	})
+}
+
+// TestReconcileInAnotherWay wants the account by another client, at which AWS is
+// silent: what is known stays.
+func TestReconcileInAnotherWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		world := worldOf(t, first, "alice")
+		board := newBoard()
+		accounts := fleetOf(t, board, quiet(), wantedOf(world, first, 1000))
+		defer run(t, accounts)()
+		time.Sleep(time.Second)
+		observed := board.View().Account(first).Snapshot.Users[0].Keys.Observed()
+
+		world.SetFault(func(string, int) http.HandlerFunc { return awssim.Hang() })
+		time.Sleep(interval) // into the calls that hang
+		check(t, accounts.Reconcile([]fleet.Wanted{wantedOf(world, first, 999)}))
+		mustShow(t, "at once", board, map[string]string{first: "alice"})
+		time.Sleep(interval)
+		mustShow(t, "later", board, map[string]string{first: "alice"})
+		s := board.View().Account(first).Snapshot
+		if !s.Users[0].Keys.Observed().Equal(observed) || s.Health.State != inventory.StateDown {
+			t.Errorf("got keys observed at %s, %s; want them as they were, at %s, and down", s.Users[0].Keys.Observed(), s.Health.State, observed)
+		}
+		world.SetFault(nil)
+		time.Sleep(interval)
+		if s = board.View().Account(first).Snapshot; s.Health.State != inventory.StateUp {
+			t.Errorf("state afterwards: got %s, %v; want up", s.Health.State, s.Health.Problems)
+		}
+	})
+}
+
+// TestReadyOnceAllWereTried has one account answer and another one hang.
+func TestReadyOnceAllWereTried(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		silent := worldOf(t, second)
+		silent.SetFault(func(string, int) http.HandlerFunc { return awssim.Hang() })
+		accounts := fleetOf(t, newBoard(), quiet(), wantedOf(worldOf(t, first), first, 1000), wantedOf(silent, second, 1000))
+		defer run(t, accounts)()
+		time.Sleep(20 * time.Second)
+		if accounts.Ready() {
+			t.Error("ready while one account has not been tried")
+		}
+		time.Sleep(20 * time.Second) // three attempts of 10 s
+		if !accounts.Ready() {
+			t.Error("not ready although all were tried")
+		}
+	})
+}
+
+// TestReadSoon has something happen to a user just after the sweep.
+func TestReadSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		world := worldOf(t, first, "alice", "bob")
+		board := newBoard()
+		accounts := fleetOf(t, board, quiet(), wantedOf(world, first, 1000))
+		defer run(t, accounts)()
+		time.Sleep(time.Second)
+		_, err := world.CreateKey("bob", time.Now())
+		check(t, err)
+		accounts.ReadSoon(first, "bob")
+		accounts.ReadSoon(second, "bob") // an account of nobody here
+		time.Sleep(time.Second)
+		if n, _ := board.View().Account(first).Snapshot.Users[1].CountKeys(inventory.Active); n != 1 {
+			t.Errorf("bob's keys a second later: got %d, want the new one", n)
+		}
+	})
+}
+
+// TestKnownByID looks at what is shown of an account before AWS has answered, and
+// while AWS refuses.
+func TestKnownByID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		world := worldOf(t, first, "alice")
+		world.SetFault(func(string, int) http.HandlerFunc { return awssim.Error(http.StatusForbidden, "AccessDenied", "no") })
+		board := newBoard()
+		accounts := fleetOf(t, board, quiet(), wantedOf(world, first, 1000))
+		mustBe := func(when string, refreshes uint64, state inventory.State) {
+			t.Helper()
+			s := board.View().Account(first).Snapshot
+			if s.Account.ID != first || s.Health.Refreshes != refreshes || s.Health.State != state {
+				t.Errorf("%s: got account %q, %d refreshes, %s; want %s, %d, %s", when, s.Account.ID, s.Health.Refreshes, s.Health.State, first, refreshes, state)
+			}
+		}
+		mustBe("before anything was asked", 0, inventory.StatePending)
+		defer run(t, accounts)()
+		time.Sleep(time.Second)
+		mustBe("refused", 1, inventory.StateDown)
+		world.SetFault(nil)
+		time.Sleep(interval)
+		mustBe("allowed", 2, inventory.StateUp)
+	})
+}
