@@ -1,7 +1,6 @@
 package account
 
 import (
-	"context"
 	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
@@ -55,108 +54,38 @@ func (r *reportState) decideFallback(now time.Time, usable bool) {
 
 // reportSlack is how late a report may come before it is given up: a refresh
 // or two must fall due, and AWS takes its time.
-func (a *Account) reportSlack() time.Duration { return 2*a.o.RefreshInterval + reportPatience }
+func (m *memory) reportSlack() time.Duration { return 2*m.o.RefreshInterval + reportPatience }
 
 // reportUsable reports whether the facts that reports give come from one.
-func (a *Account) reportUsable() bool {
-	return a.report.newest != nil && a.clock.now().Before(a.report.newest.Generated.Add(a.o.ReportLife+a.reportSlack()))
+func (m *memory) reportUsable() bool {
+	return m.report.newest != nil && m.clock.now().Before(m.report.newest.Generated.Add(m.o.ReportLife+m.reportSlack()))
 }
 
 // asksLive reports whether console access, MFA and key use are asked user by user.
-func (a *Account) asksLive() bool {
-	return a.needs().Source == awsapi.SourceLive || !a.report.liveSince.IsZero()
-}
-
-func (a *Account) refreshReport(ctx context.Context) {
-	known := a.report.generated()
-	if a.report.awaitedFrom.IsZero() {
-		a.report.awaitedFrom = time.Now()
-	}
-	newest, err := a.fetchReport(ctx, known)
-	if err == nil {
-		a.clock.set(newest.Served)
-		err = checkReport(a.known.account.ID, newest)
-	}
-	if err == nil && !newest.Generated.After(known) && !a.reportUsable() {
-		// AWS still hands out a report that it should have replaced long ago.
-		err = awsapi.Wrap(awsiam.GetReport, "the account", awsapi.ErrReportNotReady)
-	}
-	a.report.denied = err != nil && awsapi.ReasonOf(err) == inventory.ReasonDenied
-	if a.trouble.note(ctx, "report", err); err != nil || !newest.Generated.After(known) {
-		return
-	}
-	a.takeReport(newest)
+func (m *memory) asksLive() bool {
+	return m.needs().Source == awsapi.SourceLive || !m.report.liveSince.IsZero()
 }
 
 // takeReport takes over the facts of a report that is newer than the one before.
-func (a *Account) takeReport(newest *awsiam.Report) {
-	a.report.newest = newest
+func (m *memory) takeReport(newest *awsiam.Report) {
+	m.report.newest = newest
 	if newest.Root != nil {
-		a.known.root = inventory.MergeRoot(a.known.root, newest.Root.RootFacts(newest.Generated))
+		m.known.root = inventory.MergeRoot(m.known.root, newest.Root.RootFacts(newest.Generated))
 	}
-	if a.needs().Source == awsapi.SourceReport {
-		a.known.setUsersFromReport(newest)
+	if m.needs().Source == awsapi.SourceReport {
+		m.known.setUsersFromReport(newest)
 		return
 	}
-	a.report.rows = make(map[string]*credreport.Row, len(newest.Users))
+	m.report.rows = make(map[string]*credreport.Row, len(newest.Users))
 	for i := range newest.Users {
-		a.report.rows[newest.Users[i].User] = &newest.Users[i]
+		m.report.rows[newest.Users[i].User] = &newest.Users[i]
 	}
-	a.joinReport()
+	m.joinReport()
 }
 
 // joinReport gives the users what the newest report tells of them.
-func (a *Account) joinReport() {
-	if a.needs().Source == awsapi.SourceAuto {
-		a.known.joinRows(a.report.rows, a.report.generated())
-	}
-}
-
-// reportPauses are the waits for a report in the making: a small account's is
-// there within seconds, a large one's takes longer. With GenerateCredentialReport
-// they bound a refresh to three calls.
-func reportPauses() []time.Duration { return []time.Duration{3 * time.Second, 25 * time.Second} }
-
-// fetchReport has AWS make a report and returns the newest one, which may be
-// known already: AWS keeps a report for hours and makes no other meanwhile.
-func (a *Account) fetchReport(ctx context.Context, newerThan time.Time) (*awsiam.Report, error) {
-	complete, err := a.reads.GenerateReport(ctx)
-	if err != nil {
-		return nil, err
-	}
-	pauses := reportPauses()
-	if complete {
-		pauses = []time.Duration{0}
-	}
-	for _, pause := range pauses {
-		if err := sleep(ctx, pause); err != nil {
-			return nil, err
-		}
-		report, err := a.reads.Report(ctx)
-		switch {
-		case awsapi.IsReportPending(err):
-			continue
-		case err != nil:
-			return nil, err
-		case !complete && !report.Generated.After(newerThan):
-			continue // the old one, while the new one is in the making
-		}
-		return report, nil
-	}
-	return nil, awsapi.Wrap(awsiam.GetReport, "the account", awsapi.ErrReportNotReady)
-}
-
-// sleep waits, or ends with the context.
-func sleep(ctx context.Context, d time.Duration) error {
-	if d == 0 {
-		return nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
+func (m *memory) joinReport() {
+	if m.needs().Source == awsapi.SourceAuto {
+		m.known.joinRows(m.report.rows, m.report.generated())
 	}
 }

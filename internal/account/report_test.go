@@ -25,7 +25,7 @@ func TestReportInTheMaking(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, awsapi.SourceReport, awssim.Options{ReportDelay: test.delay}, func(h *harness) {
 				began := time.Now()
-				r, err := h.account.fetchReport(h.Context(), time.Time{})
+				r, err := (&refresh{memory: h.account.memory}).fetchReport(h.Context(), time.Time{})
 				if took := time.Since(began); took != test.took {
 					h.Errorf("took %s, want %s", took, test.took)
 				}

@@ -92,7 +92,7 @@ func (a *Account) lifetimes() lifetimes {
 	return lifetimes{
 		source:  a.needs().Source,
 		refresh: refresh,
-		sweep:   2*max(a.o.KeysInterval, a.pace.length) + refresh,
+		sweep:   2*max(a.o.KeysInterval, a.sweep.pace.length) + refresh,
 		report:  a.o.ReportLife + a.reportSlack() + a.o.RefreshInterval,
 	}
 }

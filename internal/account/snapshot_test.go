@@ -146,7 +146,7 @@ func TestLifetime(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := testAccount(test.source)
-			r.pace.length = test.cycle
+			r.sweep.pace.length = test.cycle
 			got := map[inventory.Group]time.Duration{}
 			for _, g := range inventory.Groups() {
 				got[g] = r.lifetimes().of(g)

@@ -11,45 +11,66 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsiam"
 )
 
+const (
+	// readers is how many users are read at the same time, so that the rate,
+	// not the distance to AWS, sets the pace.
+	readers = 4
+	// showInterval is how often a sweep shows what it has learnt so far: as
+	// often as the more eager scrapes come, because each time the whole account
+	// is judged again.
+	showInterval = 30 * time.Second
+)
+
+// sweep reads users, a few in each step.
+type sweep struct {
+	*memory
+	pace   pace
+	queue  []*trackedUser
+	limits *breaker
+	asked  bool      // a batch of the queue was read
+	shown  time.Time // when what is known was last shown
+	urgent []string  // names of users to read before all others
+}
+
 // sweeps reports whether anything is asked user by user.
-func (a *Account) sweeps() bool {
-	return a.needs().Source != awsapi.SourceReport || a.tags.source == awsapi.TagsFromListUserTags
+func (s *sweep) sweeps() bool {
+	return s.needs().Source != awsapi.SourceReport || s.tags.source == awsapi.TagsFromListUserTags
 }
 
 // mayRead reports whether it is certain enough whose users would be asked about.
-func (a *Account) mayRead() bool {
-	return a.sweeps() && a.identified && !a.known.listed.IsZero() && !a.trouble.wrongAccount("users", "report", "tags")
+func (s *sweep) mayRead() bool {
+	return s.sweeps() && s.identified && !s.known.listed.IsZero() && !s.trouble.wrongAccount("users", "report", "tags")
 }
 
-// planSweep decides whom to read until the next refresh, and reports whether
-// anybody may be read at all.
-func (a *Account) planSweep(ctx context.Context, accused map[string]bool) bool {
-	if !a.sweeps() {
-		a.pace = pace{}
-		a.trouble.end("sweep")
-		a.trouble.end("names")
+// begin decides whom to read until the next refresh, and reports whether anybody
+// may be read at all.
+func (s *sweep) begin(ctx context.Context, until time.Time, accused map[string]bool) bool {
+	if !s.sweeps() {
+		s.pace = pace{}
+		s.trouble.end("sweep")
+		s.trouble.end("names")
 		return false
 	}
-	if !a.mayRead() {
+	if !s.mayRead() {
 		return false
 	}
-	a.pace.begin(time.Now())
-	a.round.queue = a.plan(accused).order(a.known.users)
-	err := a.checkNames(ctx, len(a.round.queue))
-	if a.trouble.note(ctx, "names", err); err != nil {
-		a.pace.restart(time.Now())
+	s.pace.begin(time.Now())
+	s.queue = s.plan(until, accused).order(s.known.users)
+	err := s.checkNames(ctx, len(s.queue))
+	if s.trouble.note(ctx, "names", err); err != nil {
+		s.pace.restart(time.Now())
 		return false
 	}
-	a.round.limits, a.round.shown, a.round.phase = newBreaker(), time.Now(), sweeping
+	s.limits, s.shown, s.asked = newBreaker(), time.Now(), false
 	return true
 }
 
-func (a *Account) plan(accused map[string]bool) *plan {
-	needs := a.needs()
+func (s *sweep) plan(until time.Time, accused map[string]bool) *plan {
+	needs := s.needs()
 	return &plan{
-		now: time.Now(), until: a.round.next, keysInterval: a.o.KeysInterval,
-		source: needs.Source, tagsByUser: a.tags.source == awsapi.TagsFromListUserTags,
-		reported: a.report.newest != nil, asksLive: a.asksLive(), liveSince: a.report.liveSince,
+		now: time.Now(), until: until, keysInterval: s.o.KeysInterval,
+		source: needs.Source, tagsByUser: s.tags.source == awsapi.TagsFromListUserTags,
+		reported: s.report.newest != nil, asksLive: s.asksLive(), liveSince: s.report.liveSince,
 		accused: accused,
 	}
 }
@@ -57,88 +78,98 @@ func (a *Account) plan(accused map[string]bool) *plan {
 // checkNames makes sure that whoever is to be asked about by name alone is a user
 // of this account. Other sources have just listed the users; the last report may
 // be hours old.
-func (a *Account) checkNames(ctx context.Context, users int) error {
-	if a.needs().Source != awsapi.SourceReport || users == 0 {
+func (s *sweep) checkNames(ctx context.Context, users int) error {
+	if s.needs().Source != awsapi.SourceReport || users == 0 {
 		return nil
 	}
-	return a.checkCredentials(ctx, awsiam.ListTags, "the tags would be")
+	return s.checkCredentials(ctx, awsiam.ListTags, "the tags would be")
 }
 
-// sweep reads the next few users, until none is left or the next refresh is
-// due. One batch is read even if the calls before took all the time.
-func (a *Account) sweep(ctx context.Context) Progress {
-	a.hurry()
-	if len(a.round.queue) == 0 || ctx.Err() != nil || a.round.limits.unreachable() ||
-		a.round.asked && !time.Now().Before(a.round.next) {
-		return a.endSweep(ctx)
+// step reads the next few users. It reports whether there is news to show, and
+// whether more is to be read: not if none is left, or the next refresh is due.
+// One batch is read even if the calls before took all the time.
+func (s *sweep) step(ctx context.Context, until time.Time) (learnt, more bool) {
+	s.hurry()
+	if len(s.queue) == 0 || ctx.Err() != nil || s.limits.unreachable() || s.asked && !time.Now().Before(until) {
+		s.end(ctx)
+		return false, false
 	}
-	batch := a.round.queue[:min(readers, len(a.round.queue))]
-	again := a.readAll(ctx, batch, a.round.limits)
-	a.round.queue = append(a.round.queue[len(batch):], again...)
-	a.round.asked = true
-	if time.Since(a.round.shown) < showInterval {
-		return Progress{}
+	batch := s.queue[:min(readers, len(s.queue))]
+	again := s.readAll(ctx, batch, s.limits)
+	s.queue = append(s.queue[len(batch):], again...)
+	s.asked = true
+	if time.Since(s.shown) < showInterval {
+		return false, true
 	}
-	a.round.shown = time.Now()
-	return Progress{Learnt: true}
+	s.shown = time.Now()
+	return true, true
 }
 
-// endSweep measures the pace, of which trouble tells nothing.
-func (a *Account) endSweep(ctx context.Context) Progress {
-	busy := a.known.firstDeferred()
-	a.trouble.note(ctx, "sweep", busy)
-	if busy != nil || a.round.limits.unreachable() {
-		a.pace.restart(time.Now())
+// end measures the pace, of which trouble tells nothing.
+func (s *sweep) end(ctx context.Context) {
+	busy := s.known.firstDeferred()
+	s.trouble.note(ctx, "sweep", busy)
+	if busy != nil || s.limits.unreachable() {
+		s.pace.restart(time.Now())
 	} else {
-		a.pace.note(a.known.users, time.Now())
+		s.pace.note(s.known.users, time.Now())
 	}
-	return a.endRound()
+	s.queue = nil
+}
+
+// want has users read before all others.
+func (s *sweep) want(names []string) {
+	for _, name := range names {
+		if !slices.Contains(s.urgent, name) {
+			s.urgent = append(s.urgent, name)
+		}
+	}
 }
 
 // hurry puts the users who are wanted soon before all others.
-func (a *Account) hurry() {
-	urgent := a.takeUrgent()
+func (s *sweep) hurry() {
+	urgent := s.takeUrgent()
 	if len(urgent) == 0 {
 		return
 	}
-	rest := slices.DeleteFunc(a.round.queue, func(user *trackedUser) bool { return slices.Contains(urgent, user) })
-	a.round.queue = append(urgent, rest...)
+	rest := slices.DeleteFunc(s.queue, func(user *trackedUser) bool { return slices.Contains(urgent, user) })
+	s.queue = append(urgent, rest...)
 }
 
 // readUrgent reads between two rounds the users who are wanted soon, and
 // reports whether there was any.
-func (a *Account) readUrgent(ctx context.Context) bool {
-	urgent := a.takeUrgent()
-	if len(urgent) == 0 || !a.mayRead() {
+func (s *sweep) readUrgent(ctx context.Context) bool {
+	urgent := s.takeUrgent()
+	if len(urgent) == 0 || !s.mayRead() {
 		return false
 	}
-	if err := a.checkNames(ctx, len(urgent)); err != nil {
+	if err := s.checkNames(ctx, len(urgent)); err != nil {
 		return false // the next sweep says so
 	}
 	for batch := range slices.Chunk(urgent, readers) {
-		a.readAll(ctx, batch, newBreaker()) // whatever is put back is due in the next sweep
+		s.readAll(ctx, batch, newBreaker()) // whatever is put back is due in the next sweep
 	}
 	return true
 }
 
-func (a *Account) takeUrgent() []*trackedUser {
+func (s *sweep) takeUrgent() []*trackedUser {
 	var users []*trackedUser
-	for _, name := range a.round.urgent {
-		if user := a.known.find(name); user != nil {
+	for _, name := range s.urgent {
+		if user := s.known.find(name); user != nil {
 			users = append(users, user)
 		}
 	}
-	a.round.urgent = nil
+	s.urgent = nil
 	return users
 }
 
 // readAll reads the users at the same time and returns those that AWS was too
 // busy for, to be read again later.
-func (a *Account) readAll(ctx context.Context, batch []*trackedUser, limits *breaker) (again []*trackedUser) {
+func (s *sweep) readAll(ctx context.Context, batch []*trackedUser, limits *breaker) (again []*trackedUser) {
 	results := make([]*userRead, len(batch))
 	var group errgroup.Group
 	for i, user := range batch {
-		results[i] = a.newRead(user, limits)
+		results[i] = s.newRead(user, limits)
 		group.Go(func() error { results[i].read(ctx); return nil })
 	}
 	_ = group.Wait() // reads keep their failures
@@ -147,27 +178,27 @@ func (a *Account) readAll(ctx context.Context, batch []*trackedUser, limits *bre
 			return nil
 		}
 		result, before := results[i], user.failed
-		if user.take(result, a.needs().Source, time.Now()) {
+		if user.take(result, s.needs().Source, time.Now()) {
 			again = append(again, user)
 		}
 		if !result.gone {
-			a.trouble.countAll(result.failed)
-			a.known.noteRecovery(before, result)
+			s.trouble.countAll(result.failed)
+			s.known.noteRecovery(before, result)
 		}
 	}
 	return again
 }
 
-func (a *Account) newRead(user *trackedUser, limits *breaker) *userRead {
+func (s *sweep) newRead(user *trackedUser, limits *breaker) *userRead {
 	r := &userRead{
-		reads: a.reads, limits: limits,
+		reads: s.reads, limits: limits,
 		question: question{
-			user: user.User, row: user.row, generated: a.report.generated(),
-			asksLive: a.asksLive(), waitReport: a.report.newest == nil && !a.asksLive(),
-			wantsTags: a.tags.source == awsapi.TagsFromListUserTags,
+			user: user.User, row: user.row, generated: s.report.generated(),
+			asksLive: s.asksLive(), waitReport: s.report.newest == nil && !s.asksLive(),
+			wantsTags: s.tags.source == awsapi.TagsFromListUserTags,
 		},
 		answer: answer{worked: map[string]bool{}, failed: map[string]error{}},
 	}
-	r.limitTo(user, a.needs().Source, a.report.liveSince)
+	r.limitTo(user, s.needs().Source, s.report.liveSince)
 	return r
 }

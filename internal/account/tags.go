@@ -18,19 +18,19 @@ type tagState struct {
 // setTagSource takes on where tags come from. Tags that nobody wants are
 // forgotten, and what went wrong with another source is over; tags that it has
 // told stay until the new one tells them.
-func (a *Account) setTagSource(source awsapi.TagSource) {
+func (m *memory) setTagSource(source awsapi.TagSource) {
 	if source == awsapi.NoTags {
-		delete(a.known.complete, inventory.GroupTags)
-		for _, user := range a.known.users {
+		delete(m.known.complete, inventory.GroupTags)
+		for _, user := range m.known.users {
 			user.Tags = inventory.Fact[inventory.Tags]{}
 		}
 	}
-	if source == a.tags.source {
+	if source == m.tags.source {
 		return
 	}
-	a.tags = tagState{source: source}
-	a.trouble.end("tags")
-	for _, user := range a.known.users {
+	m.tags = tagState{source: source}
+	m.trouble.end("tags")
+	for _, user := range m.known.users {
 		delete(user.failed, awsiam.ListTags)
 		delete(user.deferred, awsiam.ListTags)
 		user.missing = false
@@ -39,9 +39,9 @@ func (a *Account) setTagSource(source awsapi.TagSource) {
 
 // tagsDue reports whether to read everybody's tags: as often as keys are read,
 // again after a failure, and for the sake of a new user.
-func (a *Account) tagsDue() bool {
-	return a.trouble.failed["tags"] != nil || a.round.began.Sub(a.tags.read) >= a.o.KeysInterval ||
-		slices.ContainsFunc(a.known.users, func(user *trackedUser) bool { return !user.Tags.Known() && !user.missing })
+func (m *memory) tagsDue(now time.Time) bool {
+	return m.trouble.failed["tags"] != nil || now.Sub(m.tags.read) >= m.o.KeysInterval ||
+		slices.ContainsFunc(m.known.users, func(user *trackedUser) bool { return !user.Tags.Known() && !user.missing })
 }
 
 // identity is what tells a user from all others, in one source.

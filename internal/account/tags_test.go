@@ -744,11 +744,11 @@ func TestTagsDue(t *testing.T) {
 			"who left since unknown": {read: now, rec: trackedUser{User: knownUser("alice"), missing: true}},
 		} {
 			r := testAccount(awsapi.SourceReport)
-			r.round.began, r.tags.read, r.known.users = now, test.read, []*trackedUser{&test.rec}
+			r.tags.read, r.known.users = test.read, []*trackedUser{&test.rec}
 			if test.failed != nil {
 				r.trouble.failed["tags"] = test.failed
 			}
-			if got := r.tagsDue(); got != test.want {
+			if got := r.tagsDue(now); got != test.want {
 				t.Errorf("%s: got %t, want %t", name, got, test.want)
 			}
 		}

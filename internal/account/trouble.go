@@ -70,19 +70,19 @@ func refuseAccount(action, want, got string) error {
 
 // checkListing refuses a listing of another account. One without users does not
 // tell whose it is, so AWS is asked again who we are.
-func (a *Account) checkListing(ctx context.Context, users []inventory.User) error {
+func (m *memory) checkListing(ctx context.Context, users []inventory.User) error {
 	if len(users) == 0 {
-		return a.checkCredentials(ctx, awsiam.ListUsers, "the listing is")
+		return m.checkCredentials(ctx, awsiam.ListUsers, "the listing is")
 	}
-	return checkUsers(awsiam.ListUsers, a.known.account.ID, users)
+	return checkUsers(awsiam.ListUsers, m.known.account.ID, users)
 }
 
 // checkCredentials asks AWS again who we are, for the sake of answers that do not
 // tell whose they are.
-func (a *Account) checkCredentials(ctx context.Context, action, answers string) error {
-	account, _, err := a.reads.Account(ctx)
-	if err == nil && account.ID != a.known.account.ID {
-		err = awsapi.Wrap(action, "account "+a.known.account.ID, &awsapi.Malformed{What: answers + " of account " + account.ID, Err: errWrongAccount})
+func (m *memory) checkCredentials(ctx context.Context, action, answers string) error {
+	account, _, err := m.reads.Account(ctx)
+	if err == nil && account.ID != m.known.account.ID {
+		err = awsapi.Wrap(action, "account "+m.known.account.ID, &awsapi.Malformed{What: answers + " of account " + account.ID, Err: errWrongAccount})
 	}
 	return err
 }

@@ -38,9 +38,9 @@ type Judgement struct {
 	// Problems says, a sentence each, what users' tags ask for in vain.
 	Problems []string
 
-	counts   map[Rule]tally
+	counts  map[Rule]tally
 	accused map[string]bool
-	excused  map[excuse]bool
+	excused map[excuse]bool
 }
 
 // tally counts the verdicts of one rule.
@@ -91,7 +91,7 @@ func Judge(snapshot *inventory.Snapshot, policy *Policy, now time.Time) *Judgeme
 		Policy:   policy,
 		Users:    make([]Standing, len(snapshot.Users)),
 		counts:   map[Rule]tally{},
-		accused: map[string]bool{},
+		accused:  map[string]bool{},
 		excused:  map[excuse]bool{},
 	}
 	for i := range snapshot.Users {
