@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -52,7 +53,7 @@ func rich() *inventory.Snapshot {
 	s.Account = inventory.Account{ID: accountID, Name: `Größe "1" <&>`, Partition: "aws-cn", OUPath: "o-1/r-2/ou-3/"}
 	s.Complete = map[inventory.Group]bool{inventory.GroupUsers: true, inventory.GroupTags: true, inventory.GroupMFA: true}
 	s.Root = inventory.Root{
-		Created:    epoch.AddDate(-5, 0, 0),
+		Created:    epoch.AddDate(-5, 0, 0).In(time.FixedZone("", 7200)),
 		KeyPresent: known(true),
 		Keys: known([]inventory.AccessKey{
 			{Status: inventory.Active, Created: epoch, LastUse: known(inventory.Use{At: epoch, Service: "s3"})},
@@ -103,6 +104,9 @@ func TestRoundTrip(t *testing.T) {
 			if diff := cmp.Diff(snapshot, got, exactly()); diff != "" {
 				t.Errorf("loaded snapshot (-saved +loaded):\n%s", diff)
 			}
+			if zone := got.Root.Created.Location(); zone != time.UTC {
+				t.Errorf("creation of root: got zone %s, want UTC", zone)
+			}
 			for _, user := range got.Users {
 				if zone := user.Created.Location(); zone != time.UTC {
 					t.Errorf("creation of %s: got zone %s, want UTC", user.Name, zone)
@@ -130,6 +134,26 @@ func TestFactsAlone(t *testing.T) {
 	}
 	if diff := cmp.Diff(rich(), got, exactly()); diff != "" {
 		t.Errorf("loaded snapshot (-want +got):\n%s", diff)
+	}
+}
+
+// TestVersion1 reads and writes a file that the first code for version 1 wrote
+// of the rich snapshot. The file is never to be written anew: a change that needs
+// that makes a new version.
+func TestVersion1(t *testing.T) {
+	file, err := os.ReadFile("testdata/version-1.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(file), string(encoded(t, rich()))); diff != "" {
+		t.Errorf("file (-version 1 +now):\n%s", diff)
+	}
+	got, err := decode(accountID, file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(rich(), got, exactly()); diff != "" {
+		t.Errorf("snapshot in the file (-want +got):\n%s", diff)
 	}
 }
 
