@@ -61,10 +61,10 @@ func (f Fact[T]) Newer(other Fact[T]) Fact[T] {
 
 // Account identifies an AWS account.
 type Account struct {
-	ID        string // 12 digits; empty until AWS has told it
-	Name      string // empty if unknown
-	Partition string // aws, aws-cn, aws-us-gov, …; empty until AWS has told it
-	OUPath    string // the path of organizational units; empty outside an organization
+	ID        string `json:"id"`                  // 12 digits; empty until AWS has told it
+	Name      string `json:"name,omitempty"`      // empty if unknown
+	Partition string `json:"partition,omitempty"` // aws, aws-cn, aws-us-gov, …; empty until AWS has told it
+	OUPath    string `json:"ou_path,omitempty"`   // the path of organizational units; empty outside an organization
 }
 
 // Status is the status of an access key.
@@ -83,9 +83,9 @@ func Statuses() []Status { return []Status{Active, Inactive, Expired} }
 // Use is the last use on record of a key or password. A zero At means that no
 // use is on record, which is a known value, unlike an unknown Fact[Use].
 type Use struct {
-	At      time.Time
-	Region  string // empty where AWS gives none
-	Service string // empty where AWS gives none
+	At      time.Time `json:"at,omitzero"`
+	Region  string    `json:"region,omitempty"`  // empty where AWS gives none
+	Service string    `json:"service,omitempty"` // empty where AWS gives none
 }
 
 // Never tells whether no use is on record.
@@ -95,39 +95,42 @@ func (u Use) Never() bool { return u.At.IsZero() }
 type AccessKey struct {
 	// ID is the access key id, or one made by CreatedKeyID where the source
 	// of the facts gives no ids. It is unique within its user.
-	ID      string
-	Status  Status
-	Created time.Time // whole seconds, UTC
-	LastUse Fact[Use]
+	ID      string    `json:"id,omitempty"` // root's keys have none
+	Status  Status    `json:"status"`
+	Created time.Time `json:"created,omitzero"` // whole seconds, UTC; zero if unknown, which only root's can be
+	LastUse Fact[Use] `json:"last_use,omitzero"`
 }
 
 // User is one IAM user; the root user is none of them.
 type User struct {
-	ID      string // AWS's unique UserId; empty where the source gives none
-	Name    string
-	ARN     string
-	Path    string
-	Created time.Time // whole seconds, UTC
+	ID      string    `json:"id,omitempty"` // AWS's unique UserId; empty where the source gives none
+	Name    string    `json:"name"`
+	ARN     string    `json:"arn"`
+	Path    string    `json:"path,omitempty"`
+	Created time.Time `json:"created"` // whole seconds, UTC
 
 	// Keys holds all access keys of the user, ordered by creation, then id.
-	Keys Fact[[]AccessKey]
+	Keys Fact[[]AccessKey] `json:"keys,omitzero"`
 	// Console tells whether the user has a password.
-	Console Fact[bool]
+	Console Fact[bool] `json:"console,omitzero"`
 	// PasswordCreated is when the present password came to be; only a live
 	// answer tells, so it is often unknown for a user with console access.
-	PasswordCreated Fact[time.Time]
+	PasswordCreated Fact[time.Time] `json:"password_created,omitzero"`
 	// PasswordUse is the last sign-in with a password. It outlives a deleted
 	// password, so it says nothing about console access.
-	PasswordUse Fact[Use]
+	PasswordUse Fact[Use] `json:"password_use,omitzero"`
 	// MFA tells whether the user has an MFA device.
-	MFA Fact[bool]
+	MFA Fact[bool] `json:"mfa,omitzero"`
 	// Tags holds all tags of the user, ordered by key; a known, empty list is a
 	// user without tags.
-	Tags Fact[Tags]
+	Tags Fact[Tags] `json:"tags,omitzero"`
 }
 
 // Tag is a tag of a user.
-type Tag struct{ Key, Value string }
+type Tag struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
 
 // Tags are the tags of one user.
 type Tags []Tag
@@ -170,15 +173,15 @@ func (u *User) CountKeys(status Status) (int, bool) {
 
 // Root is what is known of the account's root user.
 type Root struct {
-	Created time.Time // zero if unknown
+	Created time.Time `json:"created,omitzero"` // zero if unknown
 	// KeyPresent tells whether root has any access key, active or not.
-	KeyPresent Fact[bool]
+	KeyPresent Fact[bool] `json:"key_present,omitzero"`
 	// Keys holds root's access keys with their status. It can be unknown while
 	// KeyPresent is known: GetAccountSummary tells presence only.
-	Keys        Fact[[]AccessKey]
-	Console     Fact[bool]
-	MFA         Fact[bool]
-	PasswordUse Fact[Use]
+	Keys        Fact[[]AccessKey] `json:"keys,omitzero"`
+	Console     Fact[bool]        `json:"console,omitzero"`
+	MFA         Fact[bool]        `json:"mfa,omitzero"`
+	PasswordUse Fact[Use]         `json:"password_use,omitzero"`
 }
 
 // AccessKeys returns root's access keys. A later word on whether there are any

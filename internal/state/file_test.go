@@ -2,7 +2,6 @@ package state
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
@@ -31,7 +30,7 @@ func framed(facts string) []byte { return frame(accountID, checksum([]byte(facts
 // their checksum with them.
 func edited(t *testing.T, old, replacement string) []byte {
 	t.Helper()
-	facts, err := json.Marshal(factsOf(plain()))
+	facts, err := encodeFacts(plain())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,10 +112,16 @@ func TestFactsRefused(t *testing.T) {
 	}
 	const made = "2026-01-02T15:04:05Z"
 	tests := map[string]struct{ old, replacement, want string }{
-		"unknown field":           {bob, with(`"verdict":"breach"`), `read JSON: json: unknown field "verdict"`},
-		"no number":               {bob, with(`"name":7`), `read JSON: json: cannot unmarshal number into Go struct field user.users.name of type string`},
-		"no time":                 {made, "yesterday", `read JSON: parsing time "yesterday" as "2006-01-02T15:04:05Z07:00": cannot parse "yesterday" as "2006"`},
+		"unknown field":           {bob, with(`"verdict":"breach"`), `user "bob": json: unknown field "verdict"`},
+		"unknown field of root":   {`"root":{}`, `"root":{"verdict":"breach"}`, `root: json: unknown field "verdict"`},
+		"unknown field of a fact": {bob, with(`"mfa":{"value":true,"verdict":"breach",` + seen + `}`), `user "bob": json: unknown field "verdict"`},
+		"unknown field of a use":  {bob, with(`"password_use":{"value":{"never":true,"verdict":"breach"},` + seen + `}`), `user "bob": json: unknown field "verdict"`},
+		"unknown field of a key":  {bob, keys(`{"id":"AKIA1","status":"active","created":"` + made + `","verdict":"breach"}`), `user "bob": json: unknown field "verdict"`},
+		"unknown field of a tag":  {bob, with(`"tags":{"value":[{"key":"a","verdict":"breach"}],` + seen + `}`), `user "bob": json: unknown field "verdict"`},
+		"no number":               {bob, with(`"name":7`), `user "bob": json: cannot unmarshal number into Go struct field User.name of type string`},
+		"no time":                 {made, "yesterday", `user "bob": parsing time "yesterday" as "2006-01-02T15:04:05Z07:00": cannot parse "yesterday" as "2006"`},
 		"no users":                {`"users":[` + bob + `]`, `"users":null`, "it has no list of users"},
+		"no root":                 {`"root":{},`, ``, "it says nothing about root"},
 		"other account":           {`"id":"123456789012"`, `"id":"210987654321"`, `its facts are of account "210987654321", want 123456789012, as its name says`},
 		"never listed":            {`"users_listed":"2026-11-05T09:30:00.123456789Z",`, "", "the time of the listing of users is 0001-01-01T00:00:00Z" + yearWant},
 		"unknown group":           {`"complete":[]`, `"complete":["vibes"]`, `there is no fact group "vibes"`},
