@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"iter"
 	"reflect"
+	"strings"
 	"time"
 )
 
@@ -88,3 +90,42 @@ func decodeStrictly(data []byte, into any) error {
 	decoder.DisallowUnknownFields()
 	return decoder.Decode(into)
 }
+
+// KnownFact is a known fact, whatever the type of its value.
+type KnownFact struct {
+	Name     string // of its field in JSON
+	Value    any
+	Observed time.Time
+}
+
+// KnownFacts yields each known fact about the user.
+func (u *User) KnownFacts() iter.Seq[KnownFact] { return knownFacts(u) }
+
+// KnownFacts yields each known fact about root.
+func (r *Root) KnownFacts() iter.Seq[KnownFact] { return knownFacts(r) }
+
+// KnownFacts yields each known fact about the key.
+func (k *AccessKey) KnownFacts() iter.Seq[KnownFact] { return knownFacts(k) }
+
+// knownFacts finds the facts among the fields of the struct that holder points
+// to, so that a new field needs no entry in a list.
+func knownFacts(holder any) iter.Seq[KnownFact] {
+	return func(yield func(KnownFact) bool) {
+		for field, value := range reflect.ValueOf(holder).Elem().Fields() {
+			fact, ok := value.Addr().Interface().(interface{ known() (any, time.Time) })
+			if !ok {
+				continue
+			}
+			known, observed := fact.known()
+			if observed.IsZero() {
+				continue
+			}
+			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+			if !yield(KnownFact{Name: name, Value: known, Observed: observed}) {
+				return
+			}
+		}
+	}
+}
+
+func (f *Fact[T]) known() (any, time.Time) { return f.value, f.observed }

@@ -2,7 +2,9 @@ package inventory
 
 import (
 	"encoding/json"
+	"iter"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -112,4 +114,43 @@ func TestUnmarshalRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestKnownFacts expects each known fact by its name in JSON, and no other.
+func TestKnownFacts(t *testing.T) {
+	use := Observe(Use{At: epoch}, observed)
+	keys := Observe([]AccessKey{{ID: "AKIA1"}}, observed)
+	yes := Observe(true, observed)
+	user := &User{
+		Name: "alice", Created: epoch, Keys: keys, Console: yes, PasswordCreated: Observe(epoch, observed),
+		PasswordUse: use, MFA: Observe(false, epoch), Tags: Observe(Tags{}, observed),
+	}
+	root := &Root{Created: epoch, KeyPresent: yes, PasswordUse: use}
+	key := &AccessKey{ID: "AKIA1", Created: epoch, LastUse: use}
+
+	for what, test := range map[string]struct{ got, want []KnownFact }{
+		"user": {slices.Collect(user.KnownFacts()), []KnownFact{
+			{"keys", []AccessKey{{ID: "AKIA1"}}, observed},
+			{"console", true, observed},
+			{"password_created", epoch, observed},
+			{"password_use", Use{At: epoch}, observed},
+			{"mfa", false, epoch},
+			{"tags", Tags{}, observed},
+		}},
+		"root":            {slices.Collect(root.KnownFacts()), []KnownFact{{"key_present", true, observed}, {"password_use", Use{At: epoch}, observed}}},
+		"key":             {slices.Collect(key.KnownFacts()), []KnownFact{{"last_use", Use{At: epoch}, observed}}},
+		"nobody":          {slices.Collect((&User{}).KnownFacts()), nil},
+		"the first alone": {first(user.KnownFacts()), []KnownFact{{"keys", []AccessKey{{ID: "AKIA1"}}, observed}}},
+	} {
+		if diff := cmp.Diff(test.want, test.got, facts()); diff != "" {
+			t.Errorf("facts of %s (-want +got):\n%s", what, diff)
+		}
+	}
+}
+
+func first(facts iter.Seq[KnownFact]) []KnownFact {
+	for fact := range facts {
+		return []KnownFact{fact}
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -23,7 +24,7 @@ func check(s *inventory.Snapshot) error {
 	if err := checkText(s.Account.Name, s.Account.Partition, s.Account.OUPath); err != nil {
 		return fmt.Errorf("account: %w", err)
 	}
-	if err := checkMoments(moment{"listing of users", true, listed(s)}); err != nil {
+	if err := checkMoment(listed(s), "the listing of users"); err != nil {
 		return err
 	}
 	for group := range s.Complete {
@@ -50,22 +51,12 @@ func isAccountID(id string) bool {
 }
 
 func checkRoot(root *inventory.Root) error {
-	use, _ := root.PasswordUse.Get()
-	err := checkMoments(
-		moment{"creation", !root.Created.IsZero(), root.Created},
-		moment{"observation of the presence of keys", root.KeyPresent.Known(), root.KeyPresent.Observed()},
-		moment{"observation of keys", root.Keys.Known(), root.Keys.Observed()},
-		moment{"observation of console access", root.Console.Known(), root.Console.Observed()},
-		moment{"observation of MFA", root.MFA.Known(), root.MFA.Observed()},
-		moment{"observation of the password's use", root.PasswordUse.Known(), root.PasswordUse.Observed()},
-		moment{"use of the password", !use.Never(), use.At},
-	)
-	keys, _ := root.Keys.Get()
-	for i := 0; i < len(keys) && err == nil; i++ {
-		created := moment{"creation of a key", !keys[i].Created.IsZero(), keys[i].Created}
-		err = cmp.Or(checkKey(&keys[i]), checkMoments(created))
+	if !root.Created.IsZero() {
+		if err := checkMoment(root.Created, "the creation"); err != nil {
+			return err
+		}
 	}
-	return cmp.Or(err, checkText(use.Region, use.Service))
+	return checkFacts(root.KnownFacts())
 }
 
 func checkUser(u *inventory.User, accountID string) error {
@@ -76,34 +67,96 @@ func checkUser(u *inventory.User, accountID string) error {
 	case err != nil || parsed.AccountID != accountID:
 		return fmt.Errorf("the ARN is %q, want one in account %s", u.ARN, accountID)
 	}
-	use, _ := u.PasswordUse.Get()
-	set, _ := u.PasswordCreated.Get()
-	err = checkMoments(
-		moment{"creation", true, u.Created},
-		moment{"observation of keys", u.Keys.Known(), u.Keys.Observed()},
-		moment{"observation of console access", u.Console.Known(), u.Console.Observed()},
-		moment{"observation of the password's creation", u.PasswordCreated.Known(), u.PasswordCreated.Observed()},
-		moment{"creation of the password", u.PasswordCreated.Known(), set},
-		moment{"observation of the password's use", u.PasswordUse.Known(), u.PasswordUse.Observed()},
-		moment{"use of the password", !use.Never(), use.At},
-		moment{"observation of MFA", u.MFA.Known(), u.MFA.Observed()},
-		moment{"observation of tags", u.Tags.Known(), u.Tags.Observed()},
+	return cmp.Or(
+		checkMoment(u.Created, "the creation"),
+		checkText(u.ID, u.Name, u.ARN, u.Path),
+		checkFacts(u.KnownFacts()),
+		checkKeys(u),
 	)
-	return cmp.Or(err, checkText(u.ID, u.Name, u.ARN, u.Path, use.Region, use.Service), checkKeys(u), checkTags(u))
 }
 
+// checkKeys checks what holds for users' keys, and not for root's.
 func checkKeys(u *inventory.User) error {
 	keys, _ := u.Keys.Get()
 	for i := range keys {
-		err := checkKey(&keys[i])
-		switch {
-		case err != nil:
-			return err
-		case keys[i].ID == "" || slices.ContainsFunc(keys[:i], func(k inventory.AccessKey) bool { return k.ID == keys[i].ID }):
+		if keys[i].ID == "" || slices.ContainsFunc(keys[:i], func(k inventory.AccessKey) bool { return k.ID == keys[i].ID }) {
 			return fmt.Errorf("the id of a key is %q, want one of its own", keys[i].ID)
 		}
-		if err := checkMoments(moment{"creation of a key", true, keys[i].Created}); err != nil {
+		if err := checkMoment(keys[i].Created, "the creation of a key"); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+func checkFacts(facts iter.Seq[inventory.KnownFact]) error {
+	for fact := range facts {
+		err := cmp.Or(
+			checkMoment(fact.Observed, "the observation of", inWords(fact.Name)),
+			checkValue(inWords(fact.Name), fact.Value),
+		)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// inWords says what a fact is about, where its name in JSON does not.
+func inWords(name string) string {
+	switch name {
+	case "key_present":
+		return "the presence of keys"
+	case "console":
+		return "console access"
+	case "mfa":
+		return "MFA"
+	case "password_created":
+		return "the creation of the password"
+	case "password_use":
+		return "the use of the password"
+	case "last_use":
+		return "the use of a key"
+	}
+	return name
+}
+
+// checkValue refuses a type that it does not know, so that no fact goes
+// unchecked.
+func checkValue(what string, value any) error {
+	switch v := value.(type) {
+	case bool:
+		return nil
+	case time.Time:
+		return checkMoment(v, what)
+	case inventory.Use:
+		return checkUse(what, v)
+	case inventory.Tags:
+		return checkTags(v)
+	case []inventory.AccessKey:
+		for i := range v {
+			if err := checkKey(&v[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return fmt.Errorf("%s: state has no check for a value of type %T", what, value)
+}
+
+func checkUse(what string, use inventory.Use) error {
+	if !use.Never() {
+		if err := checkMoment(use.At, what); err != nil {
+			return err
+		}
+	}
+	return checkText(use.Region, use.Service)
+}
+
+func checkTags(tags inventory.Tags) error {
+	for _, tag := range tags {
+		if err := checkText(tag.Key, tag.Value); err != nil {
+			return fmt.Errorf("tag: %w", err)
 		}
 	}
 	return nil
@@ -114,38 +167,19 @@ func checkKey(k *inventory.AccessKey) error {
 	if !slices.Contains(inventory.Statuses(), k.Status) {
 		return fmt.Errorf("the status of a key is %q, want one of %q", k.Status, inventory.Statuses())
 	}
-	use, _ := k.LastUse.Get()
-	err := checkMoments(
-		moment{"observation of a key's use", k.LastUse.Known(), k.LastUse.Observed()},
-		moment{"use of a key", !use.Never(), use.At},
-	)
-	return cmp.Or(err, checkText(k.ID, use.Region, use.Service))
-}
-
-func checkTags(u *inventory.User) error {
-	tags, _ := u.Tags.Get()
-	for i := range tags {
-		if err := checkText(tags[i].Key, tags[i].Value); err != nil {
-			return fmt.Errorf("tag: %w", err)
+	if !k.Created.IsZero() {
+		if err := checkMoment(k.Created, "the creation of a key"); err != nil {
+			return err
 		}
 	}
-	return nil
+	return cmp.Or(checkText(k.ID), checkFacts(k.KnownFacts()))
 }
 
-// moment is a time that makes sense if it is known.
-type moment struct {
-	what  string
-	known bool
-	at    time.Time
-}
-
-func checkMoments(moments ...moment) error {
-	for _, m := range moments {
-		if m.known && (m.at.Unix() <= 0 || m.at.UTC().Year() > 9999) {
-			return fmt.Errorf("the time of the %s is %s, want one between the years 1970 and 9999", m.what, m.at.UTC().Format(time.RFC3339))
-		}
+func checkMoment(at time.Time, what ...string) error {
+	if at.Unix() > 0 && at.UTC().Year() <= 9999 {
+		return nil
 	}
-	return nil
+	return fmt.Errorf("the time of %s is %s, want one between the years 1970 and 9999", strings.Join(what, " "), at.UTC().Format(time.RFC3339))
 }
 
 // checkText refuses text that is not UTF-8, which JSON would change silently.

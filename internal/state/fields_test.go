@@ -3,6 +3,7 @@ package state
 import (
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 	"unsafe"
@@ -81,4 +82,42 @@ func TestEveryFieldIsKept(t *testing.T) {
 	if diff := cmp.Diff(want, got, exactly()); diff != "" {
 		t.Errorf("loaded snapshot (-saved +loaded):\n%s", diff)
 	}
+}
+
+// TestEveryMomentIsChecked fails when a time anywhere in the facts is not.
+func TestEveryMomentIsChecked(t *testing.T) {
+	s, f := filled(t)
+	for path, at := range f.times {
+		good := *at
+		*at = time.Date(1969, 12, 31, 23, 59, 59, 0, time.UTC)
+		if err := check(s); err == nil || !strings.Contains(err.Error(), "1969-12-31T23:59:59Z, want one between the years 1970 and 9999") {
+			t.Errorf("%s in 1969: got error %v, want one that says so", path, err)
+		}
+		*at = good
+	}
+	if err := check(s); err != nil {
+		t.Errorf("all good again: %v", err)
+	}
+}
+
+// TestEveryTextIsChecked fails when a text anywhere in the facts is not.
+func TestEveryTextIsChecked(t *testing.T) {
+	s, f := filled(t)
+	for path, text := range f.texts {
+		good := *text
+		*text += "\xff"
+		// The account's id says what it must be instead.
+		if err := check(s); err == nil || !strings.Contains(err.Error(), `\xff`) {
+			t.Errorf("%s: got error %v, want one that quotes it", path, err)
+		}
+		*text = good
+	}
+	if err := check(s); err != nil {
+		t.Errorf("all good again: %v", err)
+	}
+}
+
+// TestUnknownTypeRefused has a fact of a type that nobody taught check.
+func TestUnknownTypeRefused(t *testing.T) {
+	equalError(t, "checkValue", checkValue("the weather", 1.5), "the weather: state has no check for a value of type float64")
 }

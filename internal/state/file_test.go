@@ -139,6 +139,8 @@ func TestFactsRefused(t *testing.T) {
 		"null keys":               {bob, with(`"keys":{"value":null,` + seen + `}`), lacking},
 		"no value of root":        {`"root":{}`, `"root":{"mfa":{` + seen + `}}`, "root: a fact lacks its value or the time of its observation"},
 		"early observation":       {bob, with(`"tags":{"value":[],"observed":"1970-01-01T00:00:00Z"}`), `user "bob": the time of the observation of tags is 1970-01-01T00:00:00Z` + yearWant},
+		"early observed use":      {bob, with(`"password_use":{"value":{"never":true},"observed":"1970-01-01T00:00:00Z"}`), `user "bob": the time of the observation of the use of the password is 1970-01-01T00:00:00Z` + yearWant},
+		"early observation, root": {`"root":{}`, `"root":{"key_present":{"value":true,"observed":"1970-01-01T00:00:00Z"}}`, `root: the time of the observation of the presence of keys is 1970-01-01T00:00:00Z` + yearWant},
 		"no use, not never":       {bob, with(`"password_use":{"value":{},` + seen + `}`), `user "bob": a last use must be either never or at a time`},
 		"never and at a time":     {bob, with(`"password_use":{"value":{"never":true,"at":"2026-01-02T15:04:05Z"},` + seen + `}`), `user "bob": a last use must be either never or at a time`},
 		"early use":               {bob, with(`"password_use":{"value":{"at":"1960-01-02T15:04:05Z"},` + seen + `}`), `user "bob": the time of the use of the password is 1960-01-02T15:04:05Z` + yearWant},
