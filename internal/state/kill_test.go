@@ -176,13 +176,14 @@ func moments(dir string, whole int64) []func(part float64) {
 	}
 }
 
-// TestKilledWhileSaving kills a process that saves two snapshots in turn, 300
-// times in all, and expects one of them whole each time.
+// TestKilledWhileSaving kills a process that saves two snapshots in turn, again
+// and again, and expects one of them whole each time. The build tag long says
+// how often.
 func TestKilledWhileSaving(t *testing.T) {
-	for directory := range 3 {
+	for directory := range killedDirectories {
 		t.Run(fmt.Sprint(directory), func(t *testing.T) {
 			t.Parallel()
-			killWhileSaving(t, 100)
+			killWhileSaving(t, killsEach)
 		})
 	}
 }
