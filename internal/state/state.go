@@ -154,7 +154,9 @@ func (s *Store) create() error {
 }
 
 // replace writes the file under another name first, so that the one under its
-// own name is always whole.
+// own name is always whole. The module google/renameio does so too, but not on
+// Windows, and would leave the locking, the cleaning up of interrupted writes
+// and the writing out of the directory here.
 func replace(root *os.Root, name string, data []byte) error {
 	dir, err := root.Open(".")
 	if err != nil {
