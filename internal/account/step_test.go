@@ -1,10 +1,12 @@
 package account
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
@@ -168,4 +170,48 @@ func TestRestoreTakesNothingOfAnotherAccount(t *testing.T) {
 			t.Errorf("%s: got account %q with %d users, want %q with %d", name, s.Account.ID, len(s.Users), test.id, test.users)
 		}
 	}
+}
+
+// TestTroubleIsNotThePace ends sweeps in which everybody was read, an hour after
+// the measurement began.
+func TestTroubleIsNotThePace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, test := range map[string]struct {
+			deferred    map[string]error
+			unreachable bool
+			want        time.Duration
+		}{
+			"all is well":  {want: time.Hour},
+			"busy":         {deferred: map[string]error{awsiam.ListKeys: refusal("Throttling")}},
+			"unreachable":  {unreachable: true},
+			"both of them": {deferred: map[string]error{awsiam.ListKeys: refusal("Throttling")}, unreachable: true},
+		} {
+			a := testAccount(awsapi.SourceLive)
+			a.known.users = []*trackedUser{{User: knownUser("alice"), attempted: time.Now(), deferred: test.deferred}}
+			a.sweep.pace.begin(time.Now().Add(-time.Hour))
+			a.sweep.limits = newBreaker()
+			for test.unreachable && !a.sweep.limits.unreachable() {
+				a.sweep.limits.note(awsiam.ListKeys, errors.New("no answer"))
+			}
+			a.sweep.end(t.Context())
+			if got := a.sweep.pace; got.length != test.want || !got.started.Equal(time.Now()) {
+				t.Errorf("%s: got %+v, want a length of %s, and a new measurement from now on", name, got, test.want)
+			}
+		}
+	})
+}
+
+func TestClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for ahead, want := range map[time.Duration]time.Duration{
+			0: 0, 59 * time.Second: 0, -59 * time.Second: 0,
+			time.Minute: time.Minute, -time.Minute: -time.Minute, 30 * time.Minute: 30 * time.Minute, -5 * time.Hour: -5 * time.Hour,
+		} {
+			var c clock
+			c.set(time.Now().Add(ahead))
+			if got := c.now().Sub(time.Now()); got != want {
+				t.Errorf("AWS's clock %s ahead: got %s, want %s", ahead, got, want)
+			}
+		}
+	})
 }

@@ -366,6 +366,25 @@ func TestAttemptThatTimesOutIsRepeated(t *testing.T) {
 	})
 }
 
+// TestStoppingIsNoTimeout stops while an answer is awaited: that is the caller's
+// wish, neither slow AWS nor a reason to try again.
+func TestStoppingIsNoTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		world := awssim.New(awssim.Options{})
+		world.SetFault(func(string, int) http.HandlerFunc { return awssim.Hang() })
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		began := time.Now()
+		err := summarize(ctx, 1, newClient(world.Config(), awsapi.SourceLive))
+		if !errors.Is(err, context.Canceled) || awsapi.ReasonOf(err) == inventory.ReasonTimeout || time.Since(began) != time.Second {
+			t.Errorf("got %v (%s) after %s, want cancellation after a second", err, awsapi.ReasonOf(err), time.Since(began))
+		}
+		if pause := new(aws.RequestCanceledError); errors.As(err, &pause) {
+			t.Errorf("got %v, which is how a pause before another attempt ends, want no other attempt", err)
+		}
+	})
+}
+
 // TestRetriesHaveNoQuota fails, with the SDK's quota, after about 100 retries.
 func TestRetriesHaveNoQuota(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

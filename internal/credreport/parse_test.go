@@ -308,6 +308,7 @@ func TestParseErrors(t *testing.T) {
 		{"no creation", minimal().set("user_creation_time", "N/A").String(), `line 3, column user_creation_time: got "N/A", want a date like 2006-01-02T15:04:05Z`},
 		{"date without offset", minimal().set("user_creation_time", "2026-01-02T03:04:05").String(), `line 3, column user_creation_time: got "2026-01-02T03:04:05", want a date like 2006-01-02T15:04:05Z`},
 		{"date that never was", minimal().set("user_creation_time", "2026-02-30T03:04:05Z").String(), `line 3, column user_creation_time: got "2026-02-30T03:04:05Z", want a date like 2006-01-02T15:04:05Z`},
+		{"the first second of 1970", minimal().set("user_creation_time", "1970-01-01T00:00:00Z").String(), `line 3, column user_creation_time: got "1970-01-01T00:00:00Z", want a date like 2006-01-02T15:04:05Z`},
 		{"zero date", minimal().set("access_key_1_last_used_date", "0001-01-01T00:00:00Z").String(), `line 3, column access_key_1_last_used_date: got "0001-01-01T00:00:00Z", want a date like 2006-01-02T15:04:05Z, N/A, no_information or not_supported`},
 		{"date of a key", minimal().set("access_key_1_last_rotated", "no_information").String(), `line 3, column access_key_1_last_rotated: got "no_information", want a date like 2006-01-02T15:04:05Z, or N/A`},
 		{"date of a use", minimal().set("password_last_used", "yesterday").String(), `line 3, column password_last_used: got "yesterday", want a date like 2006-01-02T15:04:05Z, N/A, no_information or not_supported`},

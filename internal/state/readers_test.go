@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	reading "github.com/aws-iam-exporter/aws_iam_exporter/internal/account"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/account"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsiam"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/demo"
@@ -49,7 +49,7 @@ func learn(t *testing.T, source awsapi.Source) *inventory.Snapshot {
 	client := awsapi.New(made.World.Config(), awsapi.NewShared(1e6), awsapi.Options{
 		Needs: awsapi.Needs{Source: source}, Rate: 1e6, Timeout: 10 * time.Second,
 	})
-	watched := reading.New(awsiam.New(client), reading.Options{RefreshInterval: 5 * time.Minute, KeysInterval: 5 * time.Minute}, nil)
+	watched := account.New(awsiam.New(client), account.Options{RefreshInterval: 5 * time.Minute, KeysInterval: 5 * time.Minute}, nil)
 	for !watched.Step(t.Context(), nil).Ended {
 	}
 	snapshot := watched.Snapshot()
