@@ -33,10 +33,10 @@ func TestAlertmanagerRoutes(t *testing.T) {
 	}{
 		{"a root key", labels{"alertname": "IAMRootAccessKey", "severity": "critical", "user_name": "<root_account>"}, "pager"},
 		{"a dead exporter", labels{"alertname": "IAMExporterDown", "severity": "critical"}, "pager"},
-		{"a breach of an owner's user", labels{"alertname": "IAMKeyRotation", "severity": "warning", "user_owner": "payments"}, "payments"},
+		{"a violation of an owner's user", labels{"alertname": "IAMKeyRotation", "severity": "warning", "user_owner": "payments"}, "payments"},
 		{"what comes due for an owner", labels{"alertname": "IAMKeyRotationDue", "severity": "info", "user_owner": "payments"}, "payments"},
 		{"an owner whose name is longer", labels{"alertname": "IAMKeyRotation", "severity": "warning", "user_owner": "payments-eu"}, "tickets"},
-		{"a breach of nobody's user", labels{"alertname": "IAMKeyRotation", "severity": "warning"}, "tickets"},
+		{"a violation of nobody's user", labels{"alertname": "IAMKeyRotation", "severity": "warning"}, "tickets"},
 		{"an owner who is unknown", labels{"alertname": "IAMKeyRotation", "severity": "warning", "user_owner": "<unknown>"}, "tickets"},
 		{"stale facts", labels{"alertname": "IAMFactsStale", "severity": "warning"}, "tickets"},
 		{"what comes due for nobody", labels{"alertname": "IAMKeyRotationDue", "severity": "info"}, "digest"},

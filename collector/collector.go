@@ -62,7 +62,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	w := &writer{metrics: c.metricsUnder(s.view.Policy), out: ch, labels: make([]string, 0, 16)}
 	w.write(perExporter, &s)
-	for _, s.Judgement = range distinct(s.view.Accounts()) {
+	for _, s.Evaluation = range distinct(s.view.Accounts()) {
 		writeAccount(w, s)
 	}
 }
@@ -82,8 +82,8 @@ func writeAccount(w *writer, s subject) {
 	id := s.Snapshot.Account.ID
 	w.write(perAccount, &s, id)
 	for i := range s.Snapshot.Users {
-		s.user, s.standing = &s.Snapshot.Users[i], &s.Users[i]
-		if !s.shows(s.standing) {
+		s.user, s.classification = &s.Snapshot.Users[i], &s.Users[i]
+		if !s.shows(s.classification) {
 			continue
 		}
 		w.write(perUser, &s, id, s.user.Name)
@@ -95,11 +95,11 @@ func writeAccount(w *writer, s subject) {
 	}
 }
 
-// distinct returns the first judgement of each account id. Accounts share the
+// distinct returns the first evaluation of each account id. Accounts share the
 // empty id until AWS has told theirs, and two series may not share their labels.
-func distinct(judgements []*policy.Judgement) []*policy.Judgement {
+func distinct(evaluations []*policy.Evaluation) []*policy.Evaluation {
 	seen := map[string]bool{}
-	return slices.DeleteFunc(slices.Clone(judgements), func(j *policy.Judgement) bool {
+	return slices.DeleteFunc(slices.Clone(evaluations), func(j *policy.Evaluation) bool {
 		id := j.Snapshot.Account.ID
 		defer func() { seen[id] = true }()
 		return seen[id]
@@ -109,13 +109,13 @@ func distinct(judgements []*policy.Judgement) []*policy.Judgement {
 // subject is what a metric is about: the exporter, an account, a user or a key.
 // What lies outside the metric's scope is nil.
 type subject struct {
-	*policy.Judgement
-	view     *view.View
-	options  *Options
-	now      time.Time
-	user     *inventory.User
-	standing *policy.Standing // of that user
-	key      *inventory.AccessKey
+	*policy.Evaluation
+	view           *view.View
+	options        *Options
+	now            time.Time
+	user           *inventory.User
+	classification *policy.Classification // of that user
+	key            *inventory.AccessKey
 }
 
 // writer sends the series of one scope after another.

@@ -85,7 +85,7 @@ func sectionOf(name string) string {
 }
 
 func writeRules(b *strings.Builder) {
-	b.WriteString("\n## Rules\n\nThe values of `rule`.\n\n| rule | judges every | in breach when |\n| --- | --- | --- |\n")
+	b.WriteString("\n## Rules\n\nThe values of `rule`.\n\n| rule | judges every | violated when |\n| --- | --- | --- |\n")
 	for _, r := range policy.Rules() {
 		fmt.Fprintf(b, "| `%s` | %s | %s |\n", r, r.Subject(), r.Description())
 	}

@@ -108,7 +108,7 @@ func owners() *policy.Policy {
 	return p
 }
 
-// owned has users with every sort of owner, all of them in breach.
+// owned has users with every sort of owner, all of them in violation.
 func owned() *inventory.Snapshot {
 	sinner := func(name string) inventory.User { return full(name, ago(day), true, false) }
 	return withTags(settled(account("111122223333",
@@ -171,7 +171,7 @@ func including() *policy.Policy {
 	return p
 }
 
-// private has five users in breach; hiding shows one of them, including another.
+// private has five users in violation; hiding shows one of them, including another.
 func private() *inventory.Snapshot {
 	sinner := func(name string) inventory.User {
 		return full(name, ago(400*day), true, false,

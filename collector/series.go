@@ -37,7 +37,7 @@ func emitUse(emit emit, fact inventory.Fact[inventory.Use]) {
 }
 
 func emitUserInfo(s *subject, emit emit) {
-	labels := []string{s.user.ARN, s.user.Path, s.standing.ClassName(), s.standing.Owner}
+	labels := []string{s.user.ARN, s.user.Path, s.classification.ClassName(), s.classification.Owner}
 	for _, tag := range s.view.Policy.UserTags {
 		labels = append(labels, policy.TagOf(s.user, tag))
 	}
@@ -54,26 +54,26 @@ func emitKeyInfo(s *subject, emit emit) {
 }
 
 // shows tells whether a user who stands so has series of their own. Nobody
-// hides root, who has no standing.
-func (s *subject) shows(standing *policy.Standing) bool {
-	return standing == nil || s.options.Users && !standing.Hidden
+// hides root, who has no classification.
+func (s *subject) shows(classification *policy.Classification) bool {
+	return classification == nil || s.options.Users && !classification.Hidden
 }
 
 func emitExemptions(s *subject, emit emit) {
-	type excuse struct {
+	type exemptionKey struct {
 		rule     policy.Rule
 		userName string
 	}
-	ends := map[excuse]time.Time{}
+	ends := map[exemptionKey]time.Time{}
 	for _, e := range s.Exemptions {
 		for _, rule := range e.Rules {
-			if of := (excuse{rule, e.UserName}); e.Until.After(ends[of]) {
+			if of := (exemptionKey{rule, e.UserName}); e.Until.After(ends[of]) {
 				ends[of] = e.Until
 			}
 		}
 	}
 	for of, end := range ends {
-		if s.shows(s.Standing(of.userName)) {
+		if s.shows(s.Classification(of.userName)) {
 			emitTime(emit, end, string(of.rule), of.userName)
 		}
 	}
@@ -267,13 +267,13 @@ func emitAccounts(s *subject, emit emit) {
 // the key ids as the keys' own series show them.
 func emitFindings(s *subject, emit emit) {
 	for _, f := range s.Findings {
-		user, standing := s.Find(f.UserName)
-		if !s.shows(standing) {
+		user, classification := s.Find(f.UserName)
+		if !s.shows(classification) {
 			continue
 		}
 		owner, keyID := "", f.KeyID
-		if standing != nil {
-			owner = standing.Owner
+		if classification != nil {
+			owner = classification.Owner
 		}
 		if keyID != "" && user != nil {
 			keys, _ := user.Keys.Get()

@@ -157,7 +157,7 @@ func userMetrics() []metric {
 			help:  "When the user's newest active access key should have replaced the others. Only for users with two or more.",
 			facts: facts(inventory.GroupKeys),
 			series: func(s *subject, emit emit) {
-				limits := s.standing.Limits()
+				limits := s.classification.Limits()
 				if limits == nil {
 					return
 				}
@@ -231,7 +231,7 @@ func keyMetrics() []metric {
 				"whether or not the user has console access. Absent while the user's class is unknown.",
 			facts: facts(inventory.GroupUsers, inventory.GroupKeys),
 			series: func(s *subject, emit emit) {
-				if limits := s.standing.Limits(); limits != nil {
+				if limits := s.classification.Limits(); limits != nil {
 					emit(number(limits.CreatedAtSetup(s.user, s.key)))
 				}
 			},
@@ -241,7 +241,7 @@ func keyMetrics() []metric {
 			help:  "When the access key becomes older than the policy allows. Only for active keys.",
 			facts: facts(inventory.GroupKeys),
 			series: func(s *subject, emit emit) {
-				if limits := s.standing.Limits(); limits != nil && s.key.Status == inventory.Active {
+				if limits := s.classification.Limits(); limits != nil && s.key.Status == inventory.Active {
 					emitTime(emit, limits.RotationDeadline(s.key))
 				}
 			},
@@ -252,7 +252,7 @@ func keyMetrics() []metric {
 				"Only for active keys whose use is known.",
 			facts: facts(inventory.GroupKeys, inventory.GroupKeyUse),
 			series: func(s *subject, emit emit) {
-				limits := s.standing.Limits()
+				limits := s.classification.Limits()
 				if limits == nil || s.key.Status != inventory.Active {
 					return
 				}
@@ -268,7 +268,7 @@ func findingMetrics() []metric {
 	return []metric{{
 		name: "aws_iam_finding_since_timestamp_seconds", scope: perAccount, kind: gauge,
 		labels: []string{"rule", "user_owner", "user_name", "access_key_id"},
-		help: "A policy rule in breach, for a user or an access key, and since when. " +
+		help: "A rule that a user or an access key violates, and since when. " +
 			"Judged as of the moment at which AWS stated the facts; no series means compliant, exempted or unknown, see aws_iam_account_verdicts.",
 		facts: facts(inventory.GroupUsers, inventory.GroupKeys, inventory.GroupKeyUse,
 			inventory.GroupConsole, inventory.GroupMFA, inventory.GroupRoot, inventory.GroupTags),
@@ -437,7 +437,7 @@ func countMetrics() []metric {
 		{
 			name: "aws_iam_account_verdicts", scope: perAccount, kind: gauge,
 			labels: []string{"rule", "verdict"},
-			help: "Users, active access keys or accounts, whichever the rule judges, by verdict: compliant, breach, exempted, unknown. " +
+			help: "Users, active access keys or accounts, whichever the rule judges, by verdict: compliant, violation, exempted, unknown. " +
 				"Under a rule about keys, a user whose keys are unknown counts once. " +
 				"Judged as of the moment at which AWS stated the facts that the rule rests on: see " + factsObserved + ".",
 			series: emitVerdicts,

@@ -205,7 +205,7 @@ func defaultOf(f *kingpin.FlagModel) string {
 }
 
 func ruleTable(*testing.T) string {
-	table := row("rule", "judges every", "in breach when") + row("---", "---", "---")
+	table := row("rule", "judges every", "violated when") + row("---", "---", "---")
 	for _, rule := range policy.Rules() {
 		table += row(code(string(rule)), string(rule.Subject()), rule.Description())
 	}

@@ -13,38 +13,38 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
-// BenchmarkReportToJudgement takes a credential report from its bytes to a
+// BenchmarkReportToEvaluation takes a credential report from its bytes to a
 // judged snapshot, and tells how much memory an account of that size keeps.
-func BenchmarkReportToJudgement(b *testing.B) {
+func BenchmarkReportToEvaluation(b *testing.B) {
 	for _, users := range []int{5_000, 100_000} {
 		b.Run(fmt.Sprintf("users=%d", users), func(b *testing.B) {
 			content := reportOf(users)
 			before := heap()
 			var account *Account
-			var judgement *policy.Judgement
+			var evaluation *policy.Evaluation
 			b.ReportAllocs()
 			for b.Loop() {
-				account, judgement = judgeReport(b, content)
+				account, evaluation = judgeReport(b, content)
 			}
-			if got := len(judgement.Snapshot.Users); got != users {
+			if got := len(evaluation.Snapshot.Users); got != users {
 				b.Fatalf("got %d users, want %d", got, users)
 			}
 			b.ReportMetric(float64(heap()-before)/1e6, "MB-held")
 			runtime.KeepAlive(account)
-			runtime.KeepAlive(judgement)
+			runtime.KeepAlive(evaluation)
 			runtime.KeepAlive(content)
 		})
 	}
 }
 
-func judgeReport(b *testing.B, content []byte) (*Account, *policy.Judgement) {
+func judgeReport(b *testing.B, content []byte) (*Account, *policy.Evaluation) {
 	parsed, err := credreport.Parse(content)
 	if err != nil {
 		b.Fatal(err)
 	}
 	a := testAccount(awsapi.SourceReport)
 	a.takeReport(&awsiam.Report{Report: parsed, Generated: benchTime()})
-	return a, policy.Judge(a.Snapshot(), policy.WithLimits(policy.DefaultLimits()), time.Now())
+	return a, policy.Evaluate(a.Snapshot(), policy.WithLimits(policy.DefaultLimits()), time.Now())
 }
 
 func benchTime() time.Time { return time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC) }

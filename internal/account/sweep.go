@@ -89,7 +89,7 @@ func (s *sweep) checkNames(ctx context.Context, users int) error {
 // whether more is to be read: not if none is left, or the next refresh is due.
 // One batch is read even if the calls before took all the time.
 func (s *sweep) step(ctx context.Context, until time.Time) (learnt, more bool) {
-	s.hurry()
+	s.moveUrgentUp()
 	if len(s.queue) == 0 || ctx.Err() != nil || s.limits.unreachable() || s.asked && !time.Now().Before(until) {
 		s.end(ctx)
 		return false, false
@@ -126,8 +126,8 @@ func (s *sweep) want(names []string) {
 	}
 }
 
-// hurry puts the users who are wanted soon before all others.
-func (s *sweep) hurry() {
+// moveUrgentUp puts the users who are wanted soon before all others.
+func (s *sweep) moveUrgentUp() {
 	urgent := s.takeUrgent()
 	if len(urgent) == 0 {
 		return

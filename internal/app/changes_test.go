@@ -178,7 +178,7 @@ func TestUsedKeyIsNeverCalledUnused(t *testing.T) {
 	})
 }
 
-// TestRecreatedUserInheritsNothing replaces a user in breach by one of the same
+// TestRecreatedUserInheritsNothing replaces a user in violation by one of the same
 // name without a password or key.
 func TestRecreatedUserInheritsNothing(t *testing.T) {
 	eachSource(t, func(t *testing.T, source awsapi.Source) {
@@ -407,10 +407,10 @@ func withClock(t *testing.T, source awsapi.Source, ahead time.Duration) (served 
 		time.Sleep(4*day + ahead)
 		awsNow := func() time.Time { return time.Now().Add(-ahead) }
 		e := start(t, town(t, awsNow(), awssim.Options{Now: awsNow}), "--iam.source="+string(source), configured(source), "--iam.refresh-interval=30m", "--iam.keys-interval=2h", "--iam.rate=1e6", "--iam.account-rate=1e6")
-		time.Sleep(13 * time.Hour) // three users come to be in breach
+		time.Sleep(13 * time.Hour) // three users come to be in violation
 		x := e.scrape()
 		if !x.finds(unused, "soon-idle") {
-			t.Error("soon-idle is not in breach")
+			t.Error("soon-idle is not in violation")
 		}
 		served = x.facts()
 		maps.Copy(served, x.only("aws_iam_account_verdicts", "aws_iam_account_up", "aws_iam_account_facts_observed", "aws_iam_account_credential_report_usable"))

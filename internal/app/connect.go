@@ -23,15 +23,15 @@ const (
 	commercialRegion = "us-east-1"
 )
 
-// upstream is where facts come from.
-type upstream struct {
+// awsSource is where facts come from.
+type awsSource struct {
 	config        aws.Config
 	reportLife    time.Duration // 0 for AWS's own
 	note          string        // for the landing page; empty for AWS
 	configuration []byte        // in place of a file; nil for AWS
 }
 
-func connect(ctx context.Context, group *errgroup.Group, s *settings, logger *slog.Logger) (upstream, error) {
+func connect(ctx context.Context, group *errgroup.Group, s *settings, logger *slog.Logger) (awsSource, error) {
 	if s.demo {
 		return connectDemo(ctx, group)
 	}
@@ -41,15 +41,15 @@ func connect(ctx context.Context, group *errgroup.Group, s *settings, logger *sl
 // connectAWS finds credentials and region as the AWS SDK does everywhere. It
 // sends nothing yet: missing credentials show in metrics, not here. The region
 // is for the calls that fetch credentials, too. More options come last.
-func connectAWS(ctx context.Context, logger *slog.Logger, more ...func(*config.LoadOptions) error) (upstream, error) {
+func connectAWS(ctx context.Context, logger *slog.Logger, more ...func(*config.LoadOptions) error) (awsSource, error) {
 	options := append([]func(*config.LoadOptions) error{
 		config.WithAppID(appID), config.WithLogger(sdkLogger(logger)), config.WithDefaultRegion(commercialRegion),
 	}, more...)
 	cfg, err := config.LoadDefaultConfig(ctx, options...)
 	if err != nil {
-		return upstream{}, fmt.Errorf("load AWS configuration: %w; check the AWS_ environment variables and ~/.aws", err)
+		return awsSource{}, fmt.Errorf("load AWS configuration: %w; check the AWS_ environment variables and ~/.aws", err)
 	}
-	return upstream{config: cfg}, nil
+	return awsSource{config: cfg}, nil
 }
 
 // sdkLogger passes on what the SDK has to say, which is little: it logs
@@ -65,18 +65,18 @@ const demoReportLife = time.Minute
 
 // connectDemo starts the made-up account on the loopback interface and lets it
 // live. AWS cannot be reached through what it returns.
-func connectDemo(ctx context.Context, group *errgroup.Group) (upstream, error) {
+func connectDemo(ctx context.Context, group *errgroup.Group) (awsSource, error) {
 	account, err := demo.New(uint64(time.Now().UnixNano()), time.Now)
 	if err != nil {
-		return upstream{}, fmt.Errorf("make up the demo account: %w", err)
+		return awsSource{}, fmt.Errorf("make up the demo account: %w", err)
 	}
 	server, err := demo.Listen(ctx, account.World)
 	if err != nil {
-		return upstream{}, fmt.Errorf("serve the demo account: %w", err)
+		return awsSource{}, fmt.Errorf("serve the demo account: %w", err)
 	}
 	group.Go(server.Wait)
 	group.Go(func() error { return account.Live(ctx) })
-	return upstream{
+	return awsSource{
 		config: aws.Config{
 			Region:       commercialRegion,
 			BaseEndpoint: aws.String(server.URL),

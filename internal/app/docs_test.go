@@ -85,7 +85,7 @@ func lifetimesOf(t *testing.T, source awsapi.Source) map[inventory.Group]time.Du
 	b.user("erin", "/", day)
 	b.console("erin", day, false)
 	b.key("erin", day, never)
-	p, err := wire(upstream{config: b.world.Config(), configuration: []byte("owner_tags: [owner]")}, s, slog.New(slog.DiscardHandler))
+	p, err := wire(awsSource{config: b.world.Config(), configuration: []byte("owner_tags: [owner]")}, s, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

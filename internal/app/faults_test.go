@@ -210,7 +210,7 @@ func reported() []inventory.Group {
 }
 
 // TestFaults has each fault last for a day, in which three users would come to
-// be in breach.
+// be in violation.
 func TestFaults(t *testing.T) {
 	for _, f := range faults() {
 		for _, source := range awsapi.Sources() {

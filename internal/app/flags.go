@@ -140,7 +140,7 @@ func parse(args []string, stdout, stderr io.Writer) (s *settings, done bool, err
 		return nil, false, fmt.Errorf("%w; try --help", err)
 	}
 	if s.demo {
-		s.hurry()
+		s.applyDemoDefaults()
 	}
 	return s, false, s.validate()
 }
@@ -158,9 +158,9 @@ func withCommand(args []string) []string {
 	return append([]string{commandServe}, args...)
 }
 
-// hurry suits the demo account, which lives fast and is nobody else's, where
+// applyDemoDefaults suits the demo account, which lives fast and is nobody else's, where
 // flags were left at their defaults.
-func (s *settings) hurry() {
+func (s *settings) applyDemoDefaults() {
 	if s.refreshInterval.String() == usualRefresh {
 		s.refreshInterval = model.Duration(10 * time.Second)
 	}

@@ -78,7 +78,7 @@ func startThrough(t *testing.T, world *awssim.World, transport http.RoundTripper
 	e := &exporter{t: t, world: world, caller: &caller{}}
 	config := world.Config()
 	config.Credentials, config.HTTPClient = e.caller, &http.Client{Transport: transport}
-	p := must[*program](t)(wire(upstream{config: config}, s, s.logger(&e.log)))
+	p := must[*program](t)(wire(awsSource{config: config}, s, s.logger(&e.log)))
 	e.program, e.web = p, p.web
 	e.handler = web.Handler(e.web)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -246,7 +246,7 @@ func (b builder) status(key string, status types.StatusType) {
 const never = -1
 
 // town is an account with one user of every kind. Three of its users come to
-// be in breach within the 12 hours after now, and nobody in the 24 after those.
+// be in violation within the 12 hours after now, and nobody in the 24 after those.
 func town(t *testing.T, now time.Time, options awssim.Options) *awssim.World {
 	t.Helper()
 	options.Seed, options.KeysPerUser = 1, 3

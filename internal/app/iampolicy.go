@@ -32,7 +32,7 @@ func (s *settings) validatePolicy() error {
 }
 
 func printPolicy(_ context.Context, s *settings, stdout, _ io.Writer) error {
-	c, err := configuration(upstream{}, s)
+	c, err := configuration(awsSource{}, s)
 	if err != nil {
 		return err
 	}

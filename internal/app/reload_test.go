@@ -276,14 +276,14 @@ func TestExemptionEnds(t *testing.T) {
 			v, _ := e.scrape().value("aws_iam_exemption_expiry_timestamp_seconds", `user_name="bob"`, `rule="console_user_without_mfa"`)
 			return v
 		}
-		before := verdicts("breach")
+		before := verdicts("violation")
 		time.Sleep(time.Until(end) - time.Nanosecond)
-		if e.scrape().finds("console_user_without_mfa", "bob") || verdicts("exempted") != 1 || verdicts("breach") != before || expiry() != float64(end.Unix()) {
+		if e.scrape().finds("console_user_without_mfa", "bob") || verdicts("exempted") != 1 || verdicts("violation") != before || expiry() != float64(end.Unix()) {
 			t.Errorf("just before the end: want bob exempted until %v, got until %v", end.Unix(), expiry())
 		}
 		time.Sleep(time.Nanosecond)
-		if !e.scrape().finds("console_user_without_mfa", "bob") || verdicts("exempted") != 0 || verdicts("breach") != before+1 || expiry() != float64(end.Unix()) {
-			t.Error("at the end: want bob's breach")
+		if !e.scrape().finds("console_user_without_mfa", "bob") || verdicts("exempted") != 0 || verdicts("violation") != before+1 || expiry() != float64(end.Unix()) {
+			t.Error("at the end: want bob's violation")
 		}
 	})
 }

@@ -25,12 +25,12 @@ func (v value) Set(text string) error {
 	return nil
 }
 
-func durationFlag(app *kingpin.Application, name, standard, help string, target *model.Duration) {
-	app.Flag(name, help).Default(standard).SetValue(value{target, name, "a duration such as 30s, 5m, 12h or 90d"})
+func durationFlag(app *kingpin.Application, name, defaultValue, help string, target *model.Duration) {
+	app.Flag(name, help).Default(defaultValue).SetValue(value{target, name, "a duration such as 30s, 5m, 12h or 90d"})
 }
 
-func numberFlag(app *kingpin.Application, name, standard, help string, target *float64) {
-	app.Flag(name, help).Default(standard).SetValue(value{(*number)(target), name, "a number"})
+func numberFlag(app *kingpin.Application, name, defaultValue, help string, target *float64) {
+	app.Flag(name, help).Default(defaultValue).SetValue(value{(*number)(target), name, "a number"})
 }
 
 // choiceFlag declares a flag with a closed list of values, the default first.
@@ -42,8 +42,8 @@ func choiceFlag[T ~string](app *kingpin.Application, name, help string, target *
 	app.Flag(name, help).Default(c.among[0]).SetValue(value{c, name, "one of " + strings.Join(c.among, ", ")})
 }
 
-func switchFlag(app *kingpin.Application, name, standard, help string, target *bool) {
-	app.Flag(name, help).Default(standard).SetValue(onOff{value{(*boolean)(target), name, "true or false"}})
+func switchFlag(app *kingpin.Application, name, defaultValue, help string, target *bool) {
+	app.Flag(name, help).Default(defaultValue).SetValue(boolFlag{value{(*boolean)(target), name, "true or false"}})
 }
 
 type number float64
@@ -70,11 +70,11 @@ func (c choice) Set(text string) error {
 	return nil
 }
 
-// onOff tells kingpin that the flag needs no value, and can be turned off by
+// boolFlag tells kingpin that the flag needs no value, and can be turned off by
 // the same name after "no-".
-type onOff struct{ value }
+type boolFlag struct{ value }
 
-func (onOff) IsBoolFlag() bool { return true }
+func (boolFlag) IsBoolFlag() bool { return true }
 
 type boolean bool
 

@@ -33,7 +33,7 @@ type program struct {
 // wire puts the parts together, in the order in which data flows: from AWS to
 // the accounts' snapshots, to the board where they stand judged, to the metrics,
 // to the pages.
-func wire(from upstream, s *settings, logger *slog.Logger) (*program, error) {
+func wire(from awsSource, s *settings, logger *slog.Logger) (*program, error) {
 	c, err := configuration(from, s)
 	if err != nil {
 		return nil, err
@@ -62,7 +62,7 @@ func wire(from upstream, s *settings, logger *slog.Logger) (*program, error) {
 }
 
 // callersAccount is the account of the exporter's own credentials.
-func callersAccount(from upstream, s *settings, shared *awsapi.Shared, tags awsapi.TagSource) fleet.Wanted {
+func callersAccount(from awsSource, s *settings, shared *awsapi.Shared, tags awsapi.TagSource) fleet.Wanted {
 	return fleet.Wanted{
 		Client: awsapi.New(from.config, shared, awsapi.Options{
 			Needs: awsapi.Needs{Source: awsapi.Source(s.source), Tags: tags},
@@ -90,7 +90,7 @@ func registry(board *view.Board, shared *awsapi.Shared, s *settings) *prometheus
 
 // configuration reads the configuration file; without one the flags say it all,
 // or the demo, which has a configuration of its own.
-func configuration(from upstream, s *settings) (*config.Config, error) {
+func configuration(from awsSource, s *settings) (*config.Config, error) {
 	switch {
 	case s.configFile != "":
 		return config.Load(s.configFile, s.limits())

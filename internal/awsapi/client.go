@@ -105,7 +105,7 @@ type Client struct {
 func New(cfg aws.Config, shared *Shared, o Options) *Client {
 	cfg = cfg.Copy()
 	if cfg.Credentials != nil {
-		cfg.Credentials = namedFailure{cfg.Credentials}
+		cfg.Credentials = markedCredentials{cfg.Credentials}
 	}
 	c := &Client{shared: shared, pace: newPacer(o.Rate), timeout: o.Timeout, needs: o.Needs}
 	shared.need(o.Needs)
@@ -213,11 +213,11 @@ func (e *timeoutError) Error() string { return fmt.Sprintf("no answer within %s"
 // Timeout makes the SDK retry.
 func (e *timeoutError) Timeout() bool { return true }
 
-// namedFailure marks failures to obtain credentials, which would otherwise
+// markedCredentials marks failures to obtain credentials, which would otherwise
 // look like any other error.
-type namedFailure struct{ aws.CredentialsProvider }
+type markedCredentials struct{ aws.CredentialsProvider }
 
-func (p namedFailure) Retrieve(ctx context.Context) (aws.Credentials, error) {
+func (p markedCredentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	c, err := p.CredentialsProvider.Retrieve(ctx)
 	if err != nil {
 		return c, &credentialsError{err}

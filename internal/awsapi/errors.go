@@ -44,7 +44,7 @@ func Wrap(action, target string, err error) error {
 
 // Error says what failed, about whom, why, and what to do.
 func (e *Error) Error() string {
-	return fmt.Sprintf("call %s for %s: %s; %s", e.Action, e.Target, e.detail, cure(e.Reason, e.Action))
+	return fmt.Sprintf("call %s for %s: %s; %s", e.Action, e.Target, e.detail, hint(e.Reason, e.Action))
 }
 
 // Unwrap returns the SDK's error. Its text is not fit for logs.
@@ -259,8 +259,8 @@ func scrub(message string) string {
 	return message
 }
 
-// cure says what a person can do about a failure of the class.
-func cure(reason inventory.Reason, action string) string {
+// hint says what a person can do about a failure of the class.
+func hint(reason inventory.Reason, action string) string {
 	switch reason {
 	case inventory.ReasonThrottled:
 		return "the call is repeated more slowly; lower --iam.account-rate if this persists"

@@ -216,7 +216,7 @@ func fold(text string) string {
 
 func (d *document) exemptions(list []exemption) []policy.Exemption {
 	var all []policy.Exemption
-	met := map[excuse]string{}
+	met := map[exemptionKey]string{}
 	for i, e := range list {
 		all = append(all, policy.Exemption{
 			Account:  string(e.Account),
@@ -229,31 +229,31 @@ func (d *document) exemptions(list []exemption) []policy.Exemption {
 	return all
 }
 
-// excuse is what an exemption is from, and for whom.
-type excuse struct {
+// exemptionKey is what an exemption is from, and for whom.
+type exemptionKey struct {
 	user    userName
 	rule    rule
 	account account
 }
 
-// anyAccount stands in an excuse for whichever account was met first.
+// anyAccount stands in an exemptionKey for whichever account was met first.
 const anyAccount account = "*"
 
 // exempted returns the rules of an exemption, and notes those that cannot apply
 // to the user, or are exempted before. The map holds the paths of those met.
-func (d *document) exempted(path string, e exemption, met map[excuse]string) []policy.Rule {
+func (d *document) exempted(path string, e exemption, met map[exemptionKey]string) []policy.Rule {
 	var all []policy.Rule
 	unclear := d.broken[join(path, "user")] || d.broken[join(path, "account")]
 	for i, r := range e.Rules {
 		all = append(all, policy.Rule(r))
 		if at := element(join(path, "rules"), i); !unclear && !d.broken[at] {
-			d.exemptedOnce(at, excuse{e.User, r, e.Account}, met)
+			d.exemptedOnce(at, exemptionKey{e.User, r, e.Account}, met)
 		}
 	}
 	return all
 }
 
-func (d *document) exemptedOnce(path string, x excuse, met map[excuse]string) {
+func (d *document) exemptedOnce(path string, x exemptionKey, met map[exemptionKey]string) {
 	isRoot, isRootRule := x.user == policy.RootUserName, policy.Rule(x.rule).Subject() == policy.SubjectAccount
 	if isRoot && !isRootRule {
 		d.fail(path, "got %q for %s, want %s, the one rule that judges root", x.rule, x.user, policy.RootAccessKey)
@@ -261,7 +261,7 @@ func (d *document) exemptedOnce(path string, x excuse, met map[excuse]string) {
 	if !isRoot && isRootRule {
 		d.fail(path, "got %q for a user, want a rule that judges users; this one is for %s", x.rule, policy.RootUserName)
 	}
-	everywhere, anywhere := excuse{x.user, x.rule, ""}, excuse{x.user, x.rule, anyAccount}
+	everywhere, anywhere := exemptionKey{x.user, x.rule, ""}, exemptionKey{x.user, x.rule, anyAccount}
 	before := cmp.Or(met[x], met[everywhere])
 	if x.account == "" {
 		before = met[anywhere]

@@ -488,7 +488,7 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 		users := []inventory.User{{Name: "ann", Path: "/"}}
-		if j := policy.Judge(&inventory.Snapshot{Users: users}, c.Policy, now); len(j.Users) != 1 || c.Summary(now) == "" {
+		if j := policy.Evaluate(&inventory.Snapshot{Users: users}, c.Policy, now); len(j.Users) != 1 || c.Summary(now) == "" {
 			t.Errorf("got %v, want a standing and a summary", j.Users)
 		}
 	})

@@ -135,13 +135,13 @@ func (d *document) failSyntax(err error, content []byte) {
 		text += fmt.Sprintf(" %s that begins on line %d", syntax.ContextMsg, syntax.ContextMark.Line)
 	}
 	text = strings.Join(strings.Fields(text), " ")
-	d.failAt(line, "", "not valid YAML: %s%s", text, cure(text))
+	d.failAt(line, "", "not valid YAML: %s%s", text, hint(text))
 }
 
-// cure says what to do about the commonest slips, of which YAML's own messages
+// hint says what to do about the commonest slips, of which YAML's own messages
 // make riddles.
-func cure(text string) string {
-	for _, known := range []struct{ said, cure string }{
+func hint(text string) string {
+	for _, known := range []struct{ said, hint string }{
 		{"cannot start any token", "indent with spaces, not with tabs, and quote text that begins with @, ` or %"},
 		{"unknown anchor", "quote text that begins with *"},
 		{"scanning an alias", "quote text that begins with *"},
@@ -149,7 +149,7 @@ func cure(text string) string {
 		{"mapping values are not allowed", "check the indentation, and quote text that holds a colon and a space"},
 	} {
 		if strings.Contains(text, known.said) {
-			return "; " + known.cure
+			return "; " + known.hint
 		}
 	}
 	return ""

@@ -39,7 +39,7 @@ func machines() []machine {
 }
 
 // populate fills the account: people, machines, special users, then a few
-// breaches of every rule.
+// violations of every rule.
 func (a *Account) populate() error {
 	for _, team := range teams() {
 		for _, name := range firstNames() {

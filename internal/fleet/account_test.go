@@ -87,8 +87,8 @@ func run(t *testing.T, f *fleet.Fleet) (stop func()) {
 	return func() { cancel(); <-done }
 }
 
-// judgement is what is known and judged of the one account.
-func (s *small) judgement() *policy.Judgement { return s.board.View().Account("") }
+// evaluation is what is known and judged of the one account.
+func (s *small) evaluation() *policy.Evaluation { return s.board.View().Account("") }
 
 // logger writes lines without their time into the log.
 func (s *small) logger() *slog.Logger {
@@ -131,7 +131,7 @@ func TestAsksSoonWhileNothingIsKnown(t *testing.T) {
 			t.Errorf("first questions: got %d, want 2", n)
 		}
 		time.Sleep(introduction)
-		if got := s.judgement().Snapshot.Account.ID; got != "123456789012" {
+		if got := s.evaluation().Snapshot.Account.ID; got != "123456789012" {
 			t.Errorf("account: got %q, want it known soon after the credentials came", got)
 		}
 		time.Sleep(introduction)
@@ -141,16 +141,16 @@ func TestAsksSoonWhileNothingIsKnown(t *testing.T) {
 	})
 }
 
-func TestJudgementFollowsTheAccount(t *testing.T) {
+func TestEvaluationFollowsTheAccount(t *testing.T) {
 	inBubble(t, nothing, func(s *small) {
 		time.Sleep(time.Second)
-		if j := s.judgement(); !j.Accused()["alice"] || j.Accused()["bob"] {
+		if j := s.evaluation(); !j.Accused()["alice"] || j.Accused()["bob"] {
 			s.Errorf("findings: got %+v, want alice's old key", j.Findings)
 		}
 		u, _ := s.world.User("alice")
 		check(s.T, s.world.DeleteKey(u.Keys[0].ID))
 		time.Sleep(time.Hour + interval)
-		if j := s.judgement(); j.Accused()["alice"] {
+		if j := s.evaluation(); j.Accused()["alice"] {
 			s.Errorf("findings after the key went: got %+v, want none", j.Findings)
 		}
 	})
@@ -205,9 +205,9 @@ func TestPublishesWhileSweeping(t *testing.T) {
 		}
 		board := newBoard()
 		stop := run(t, fleetOf(t, board, slog.New(slog.DiscardHandler), wantedOf(world, "", 1)))
-		judgement := func() *policy.Judgement { return board.View().Account("") }
+		evaluation := func() *policy.Evaluation { return board.View().Account("") }
 		known := func() (n int) {
-			for _, u := range judgement().Snapshot.Users {
+			for _, u := range evaluation().Snapshot.Users {
 				if u.Keys.Known() {
 					n++
 				}
@@ -215,16 +215,16 @@ func TestPublishesWhileSweeping(t *testing.T) {
 			return n
 		}
 		time.Sleep(5 * time.Second)
-		if got := len(judgement().Snapshot.Users); got != 100 || known() != 0 {
+		if got := len(evaluation().Snapshot.Users); got != 100 || known() != 0 {
 			t.Errorf("after the few calls: got %d users, keys of %d; want 100, 0", got, known())
 		}
 		time.Sleep(time.Minute)
 		if got := known(); got == 0 || got == 100 {
 			t.Errorf("while sweeping: got keys of %d users, want some", got)
 		}
-		before := judgement()
+		before := evaluation()
 		stop()
-		if judgement() != before {
+		if evaluation() != before {
 			t.Error("published after the end")
 		}
 	})
@@ -237,7 +237,7 @@ func TestStoppingPublishesNothing(t *testing.T) {
 				time.Sleep(time.Second)
 				all(awssim.Hang())(s.world)
 				time.Sleep(when - time.Second)
-				before := s.judgement()
+				before := s.evaluation()
 				synctest.Wait()
 				log := s.log.String()
 				began := time.Now()
@@ -245,7 +245,7 @@ func TestStoppingPublishesNothing(t *testing.T) {
 				if took := time.Since(began); took != 0 {
 					s.Errorf("stopping took %s, want none", took)
 				}
-				if s.judgement() != before {
+				if s.evaluation() != before {
 					s.Error("published after the end")
 				}
 				if diff := cmp.Diff(log, s.log.String()); diff != "" {

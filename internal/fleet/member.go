@@ -225,7 +225,7 @@ type refreshLog struct {
 	tagMistakes []string // what was last said about users' tags
 }
 
-func (l *refreshLog) write(j *policy.Judgement) {
+func (l *refreshLog) write(j *policy.Evaluation) {
 	s := j.Snapshot
 	logger := l.logger.With("account_id", s.Account.ID)
 	if !slices.Equal(j.Problems, l.tagMistakes) { // users' slips stay for long, and are no failure of ours

@@ -35,7 +35,7 @@ func TestUnknownClass(t *testing.T) {
 		{"one active of two", policy.MultipleActiveKeys, inventory.User{Keys: keys(late, key, status(active("b", born), inventory.Inactive))}, compliant},
 		{"two keys", policy.MultipleActiveKeys, inventory.User{Keys: two}, unknown},
 
-		{"in breach", policy.ConsoleUserWithActiveKeys, inventory.User{Console: known(true, late), Keys: one}, breach(born)},
+		{"in violation", policy.ConsoleUserWithActiveKeys, inventory.User{Console: known(true, late), Keys: one}, violation(born)},
 		{"compliant", policy.ConsoleUserWithActiveKeys, inventory.User{Console: known(false, late), Keys: one}, compliant},
 
 		{"console", policy.KeyCreatedAtUserSetup, inventory.User{Console: known(true, late), Keys: one}, unknown},
@@ -44,7 +44,7 @@ func TestUnknownClass(t *testing.T) {
 		{"keys unknown, no console", policy.KeyCreatedAtUserSetup, inventory.User{Console: known(false, late)}, compliant},
 		{"keys unknown", policy.KeyCreatedAtUserSetup, inventory.User{Console: known(true, late)}, unknown},
 
-		{"in breach", policy.ConsoleKeyNeverUsed, inventory.User{Console: known(true, late), Keys: one}, breach(born)},
+		{"in violation", policy.ConsoleKeyNeverUsed, inventory.User{Console: known(true, late), Keys: one}, violation(born)},
 		{"compliant", policy.ConsoleKeyNeverUsed, inventory.User{Console: known(false, late), Keys: one}, compliant},
 
 		{"an old key", policy.KeyRotation, inventory.User{Keys: one}, unknown},
@@ -57,7 +57,7 @@ func TestUnknownClass(t *testing.T) {
 		{"used just now", policy.KeyUnused, inventory.User{Keys: keys(late, usedAt(key, late, late))}, unknown},
 		{"use unknown, key new", policy.KeyUnused, inventory.User{Keys: keys(born, key)}, unknown},
 
-		{"in breach", policy.ConsoleUserWithoutMFA, inventory.User{Console: known(true, late), MFA: known(false, late)}, breach(born)},
+		{"in violation", policy.ConsoleUserWithoutMFA, inventory.User{Console: known(true, late), MFA: known(false, late)}, violation(born)},
 		{"compliant", policy.ConsoleUserWithoutMFA, inventory.User{Console: known(true, late), MFA: known(true, late)}, compliant},
 	}
 	for _, tt := range tests {
@@ -69,15 +69,15 @@ func TestUnknownClass(t *testing.T) {
 		})
 	}
 
-	t.Run("standing", func(t *testing.T) {
-		s := standing(inventory.User{Name: "alice"}, untold())
+	t.Run("classification", func(t *testing.T) {
+		s := classification(inventory.User{Name: "alice"}, untold())
 		if s.ClassName() != policy.UnknownClass || s.Limits() != nil {
 			t.Errorf("class %s with limits %v, want %s without", s.ClassName(), s.Limits(), policy.UnknownClass)
 		}
 	})
 	t.Run("root has no class", func(t *testing.T) {
 		s := &inventory.Snapshot{Root: inventory.Root{Keys: keys(late, key)}}
-		if diff := cmp.Diff(breach(born), judgedUnder(t, s, untold(), policy.RootAccessKey)); diff != "" {
+		if diff := cmp.Diff(violation(born), judgedUnder(t, s, untold(), policy.RootAccessKey)); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)
 		}
 	})
@@ -110,31 +110,31 @@ func TestLimitsOfClasses(t *testing.T) {
 			func(now time.Time) inventory.User {
 				return inventory.User{Keys: keys(now, key, active("b", at(day)))}
 			},
-			always(compliant), func(l policy.Limits) outcome { return breach(at(day + l.RotationOverlap)) },
+			always(compliant), func(l policy.Limits) outcome { return violation(at(day + l.RotationOverlap)) },
 		},
 		{
 			policy.KeyRotation, "age",
 			func(l policy.Limits) time.Time { return at(l.MaxKeyAge) },
 			func(now time.Time) inventory.User { return inventory.User{Keys: keys(now, key)} },
-			always(compliant), func(l policy.Limits) outcome { return breach(at(l.MaxKeyAge)) },
+			always(compliant), func(l policy.Limits) outcome { return violation(at(l.MaxKeyAge)) },
 		},
 		{
 			policy.KeyRotationDue, "warning",
 			func(l policy.Limits) time.Time { return at(l.MaxKeyAge - l.RotationWarning) },
 			func(now time.Time) inventory.User { return inventory.User{Keys: keys(now, key)} },
-			always(compliant), func(l policy.Limits) outcome { return breach(at(l.MaxKeyAge - l.RotationWarning)) },
+			always(compliant), func(l policy.Limits) outcome { return violation(at(l.MaxKeyAge - l.RotationWarning)) },
 		},
 		{
 			policy.KeyRotationDue, "age",
 			func(l policy.Limits) time.Time { return at(l.MaxKeyAge) },
 			func(now time.Time) inventory.User { return inventory.User{Keys: keys(now, key)} },
-			func(l policy.Limits) outcome { return breach(at(l.MaxKeyAge - l.RotationWarning)) }, always(compliant),
+			func(l policy.Limits) outcome { return violation(at(l.MaxKeyAge - l.RotationWarning)) }, always(compliant),
 		},
 		{
 			policy.KeyUnused, "idle",
 			func(l policy.Limits) time.Time { return at(l.MaxKeyIdle) },
 			func(now time.Time) inventory.User { return inventory.User{Keys: keys(now, neverUsed(key, now))} },
-			always(compliant), func(l policy.Limits) outcome { return breach(at(l.MaxKeyIdle)) },
+			always(compliant), func(l policy.Limits) outcome { return violation(at(l.MaxKeyIdle)) },
 		},
 		{
 			policy.KeyUnused, "idle since use",
@@ -142,7 +142,7 @@ func TestLimitsOfClasses(t *testing.T) {
 			func(now time.Time) inventory.User {
 				return inventory.User{Keys: keys(now, usedAt(key, at(3*day), now))}
 			},
-			always(compliant), func(l policy.Limits) outcome { return breach(at(3*day + l.MaxKeyIdle)) },
+			always(compliant), func(l policy.Limits) outcome { return violation(at(3*day + l.MaxKeyIdle)) },
 		},
 		{
 			policy.KeyUnused, "idle, use unknown",
@@ -176,8 +176,8 @@ func TestLimitsOfClasses(t *testing.T) {
 						want = r.after(c.limits)
 					case r.before != nil:
 						want = r.before(c.limits)
-					default: // in breach since the key's creation
-						want = breach(moment)
+					default: // in violation since the key's creation
+						want = violation(moment)
 					}
 					if diff := cmp.Diff(want, judgedUnder(t, snapshot(u), p, r.rule)); diff != "" {
 						t.Errorf("-want +got:\n%s", diff)

@@ -57,15 +57,15 @@ func names[T ~string](list []T) string {
 	return strings.Join(text, ", ")
 }
 
-// excuse is what an exemption is from.
-type excuse struct {
+// exemptionKey is what an exemption is from.
+type exemptionKey struct {
 	userName string
 	rule     Rule
 }
 
 // collectExemptions finds the exemptions that concern somebody in the account,
 // and what is excused at the moment.
-func (j *Judgement) collectExemptions(now time.Time) {
+func (j *Evaluation) collectExemptions(now time.Time) {
 	for _, e := range j.Policy.Exemptions {
 		if e.Concerns(j.Snapshot.Account.ID) && j.Has(e.UserName) {
 			j.exempt(e, now)
@@ -94,16 +94,16 @@ func (j *Judgement) collectExemptions(now time.Time) {
 // account whose id is not known yet, only those for every account do.
 func (e *Exemption) Concerns(account string) bool { return e.Account == "" || e.Account == account }
 
-func (j *Judgement) exempt(e Exemption, now time.Time) {
+func (j *Evaluation) exempt(e Exemption, now time.Time) {
 	j.Exemptions = append(j.Exemptions, e)
 	if !e.InForce(now) {
 		return
 	}
-	if j.Changes.IsZero() || e.Until.Before(j.Changes) {
-		j.Changes = e.Until
+	if j.ValidUntil.IsZero() || e.Until.Before(j.ValidUntil) {
+		j.ValidUntil = e.Until
 	}
 	for _, rule := range e.Rules {
-		j.excused[excuse{e.UserName, rule}] = true
+		j.excused[exemptionKey{e.UserName, rule}] = true
 	}
 }
 
@@ -111,6 +111,6 @@ func (j *Judgement) exempt(e Exemption, now time.Time) {
 func (e *Exemption) InForce(now time.Time) bool { return now.Before(e.Until) }
 
 // Has reports whether the account has a user of that name; root is always there.
-func (j *Judgement) Has(userName string) bool {
-	return userName == RootUserName || j.Standing(userName) != nil
+func (j *Evaluation) Has(userName string) bool {
+	return userName == RootUserName || j.Classification(userName) != nil
 }

@@ -39,7 +39,7 @@ func in(account string, users ...inventory.User) *inventory.Snapshot {
 }
 
 // counted returns the verdicts of one rule.
-func counted(j *policy.Judgement, rule policy.Rule) map[policy.Verdict]int {
+func counted(j *policy.Evaluation, rule policy.Rule) map[policy.Verdict]int {
 	counts := map[policy.Verdict]int{}
 	for _, v := range policy.Verdicts() {
 		if n := j.Count(rule, v); n != 0 {
@@ -63,12 +63,12 @@ func TestExemptionEnds(t *testing.T) {
 		{"long before", end.Add(-100 * day), policy.Exempted, end},
 		{"in its last second", end.Add(-time.Second), policy.Exempted, end},
 		{"in its last moment", end.Add(-1), policy.Exempted, end},
-		{"at its end", end, policy.Breach, time.Time{}},
-		{"a second after", end.Add(time.Second), policy.Breach, time.Time{}},
+		{"at its end", end, policy.Violation, time.Time{}},
+		{"a second after", end.Add(time.Second), policy.Violation, time.Time{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			j := policy.Judge(snapshot(sinner("bob")), p, tt.now)
+			j := policy.Evaluate(snapshot(sinner("bob")), p, tt.now)
 			found := map[policy.Rule]bool{}
 			for _, f := range j.Findings {
 				found[f.Rule] = true
@@ -77,15 +77,15 @@ func TestExemptionEnds(t *testing.T) {
 				if diff := cmp.Diff(map[policy.Verdict]int{tt.want: 1}, counted(j, rule)); diff != "" {
 					t.Errorf("%s: -want +got:\n%s", rule, diff)
 				}
-				if want := tt.want == policy.Breach; found[rule] != want {
+				if want := tt.want == policy.Violation; found[rule] != want {
 					t.Errorf("%s is a finding: %t, want %t", rule, found[rule], want)
 				}
 			}
-			if want := tt.want == policy.Breach; j.Accused()["bob"] != want {
+			if want := tt.want == policy.Violation; j.Accused()["bob"] != want {
 				t.Errorf("accused: got %t, want %t", j.Accused()["bob"], want)
 			}
-			if !j.Changes.Equal(tt.changes) {
-				t.Errorf("Changes = %s, want %s", j.Changes, tt.changes)
+			if !j.ValidUntil.Equal(tt.changes) {
+				t.Errorf("valid until: got %s, want %s", j.ValidUntil, tt.changes)
 			}
 			if diff := cmp.Diff(p.Exemptions, j.Exemptions); diff != "" {
 				t.Errorf("Exemptions: -want +got:\n%s", diff)
@@ -112,13 +112,13 @@ func TestExemptions(t *testing.T) {
 		concern    int      // how many of the exemptions concern somebody in the account
 		changes    time.Time
 	}{
-		{"none", "111122223333", sinner("bob"), nil, verdicts{policy.Breach: 1}, 0, time.Time{}},
+		{"none", "111122223333", sinner("bob"), nil, verdicts{policy.Violation: 1}, 0, time.Time{}},
 		{"the user's", "111122223333", sinner("bob"), []policy.Exemption{exempt("bob", end, policy.KeyRotation)}, verdicts{policy.Exempted: 1}, 1, end},
-		{"another user's", "111122223333", sinner("bob"), []policy.Exemption{exempt("bobby", end, policy.KeyRotation)}, verdicts{policy.Breach: 1}, 0, time.Time{}},
-		{"from another rule", "111122223333", sinner("bob"), []policy.Exemption{exempt("bob", end, policy.KeyUnused)}, verdicts{policy.Breach: 1}, 1, end},
+		{"another user's", "111122223333", sinner("bob"), []policy.Exemption{exempt("bobby", end, policy.KeyRotation)}, verdicts{policy.Violation: 1}, 0, time.Time{}},
+		{"from another rule", "111122223333", sinner("bob"), []policy.Exemption{exempt("bob", end, policy.KeyUnused)}, verdicts{policy.Violation: 1}, 1, end},
 		{"in the account", "111122223333", sinner("bob"), []policy.Exemption{here}, verdicts{policy.Exempted: 1}, 1, end},
-		{"in another account", "111122223333", sinner("bob"), []policy.Exemption{elsewhere}, verdicts{policy.Breach: 1}, 0, time.Time{}},
-		{"in an account not known yet", "", sinner("bob"), []policy.Exemption{here}, verdicts{policy.Breach: 1}, 0, time.Time{}},
+		{"in another account", "111122223333", sinner("bob"), []policy.Exemption{elsewhere}, verdicts{policy.Violation: 1}, 0, time.Time{}},
+		{"in an account not known yet", "", sinner("bob"), []policy.Exemption{here}, verdicts{policy.Violation: 1}, 0, time.Time{}},
 		{"everywhere, account not known yet", "", sinner("bob"), []policy.Exemption{exempt("bob", end, policy.KeyRotation)}, verdicts{policy.Exempted: 1}, 1, end},
 		{
 			"one lapsed, one in force", "111122223333", sinner("bob"),
@@ -137,32 +137,32 @@ func TestExemptions(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			j := policy.Judge(in(tt.account, tt.user), withExemptions(tt.exemptions...), now)
+			j := policy.Evaluate(in(tt.account, tt.user), withExemptions(tt.exemptions...), now)
 			if diff := cmp.Diff(tt.want, counted(j, policy.KeyRotation)); diff != "" {
 				t.Errorf("verdicts: -want +got:\n%s", diff)
 			}
 			if len(j.Exemptions) != tt.concern {
 				t.Errorf("%d exemptions, want %d", len(j.Exemptions), tt.concern)
 			}
-			if !j.Changes.Equal(tt.changes) {
-				t.Errorf("Changes = %s, want %s", j.Changes, tt.changes)
+			if !j.ValidUntil.Equal(tt.changes) {
+				t.Errorf("valid until: got %s, want %s", j.ValidUntil, tt.changes)
 			}
 		})
 	}
 }
 
-// TestExemptionsAmongOthers excuses a user from one rule: their other breaches,
-// and other users' breaches of that rule, stay findings.
+// TestExemptionsAmongOthers excuses a user from one rule: their other violations,
+// and other users' violations of that rule, stay findings.
 func TestExemptionsAmongOthers(t *testing.T) {
 	s := in("111122223333", sinner("ann"), sinner("bob"), sinner("eve"))
 	s.Root.Keys = keys(at(1000*day), active("r", born))
 	all := exempt("bob", end, policy.Rules()...)
-	j := policy.Judge(s, withExemptions(exempt("ann", end, policy.KeyRotation), all, exempt(policy.RootUserName, end, policy.RootAccessKey)), end.Add(-1))
+	j := policy.Evaluate(s, withExemptions(exempt("ann", end, policy.KeyRotation), all, exempt(policy.RootUserName, end, policy.RootAccessKey)), end.Add(-1))
 
-	if diff := cmp.Diff(map[policy.Verdict]int{policy.Exempted: 2, policy.Breach: 1}, counted(j, policy.KeyRotation)); diff != "" {
+	if diff := cmp.Diff(map[policy.Verdict]int{policy.Exempted: 2, policy.Violation: 1}, counted(j, policy.KeyRotation)); diff != "" {
 		t.Errorf("key_rotation: -want +got:\n%s", diff)
 	}
-	if diff := cmp.Diff(map[policy.Verdict]int{policy.Exempted: 1, policy.Breach: 2}, counted(j, policy.ConsoleUserWithoutMFA)); diff != "" {
+	if diff := cmp.Diff(map[policy.Verdict]int{policy.Exempted: 1, policy.Violation: 2}, counted(j, policy.ConsoleUserWithoutMFA)); diff != "" {
 		t.Errorf("console_user_without_mfa: -want +got:\n%s", diff)
 	}
 	if diff := cmp.Diff(map[policy.Verdict]int{policy.Exempted: 1}, counted(j, policy.RootAccessKey)); diff != "" {
@@ -182,7 +182,7 @@ func TestExemptionTag(t *testing.T) {
 		u.Tags = tags
 		return u
 	}
-	excuse := "key_rotation until 2026-12-31 vendor cannot rotate yet"
+	exemptionKey := "key_rotation until 2026-12-31 vendor cannot rotate yet"
 	exemption := policy.Exemption{
 		UserName: "bob", Rules: []policy.Rule{policy.KeyRotation}, Reason: "vendor cannot rotate yet", Until: end, FromTag: true,
 	}
@@ -194,27 +194,27 @@ func TestExemptionTag(t *testing.T) {
 		list     []policy.Exemption
 		problems []string
 	}{
-		{"off by default", "", with(tags("excuse", excuse)), policy.Breach, nil, nil},
-		{"tagged", "excuse", with(tags("excuse", excuse)), policy.Exempted, []policy.Exemption{exemption}, nil},
-		{"tagged, without case", "Excuse", with(tags("EXCUSE", excuse)), policy.Exempted, []policy.Exemption{exemption}, nil},
-		{"another tag", "excuse", with(tags("excuses", excuse)), policy.Breach, nil, nil},
-		{"no tags", "excuse", with(tags()), policy.Breach, nil, nil},
-		{"tags unknown", "excuse", with(inventory.Fact[inventory.Tags]{}), policy.Breach, nil, nil},
+		{"off by default", "", with(tags("exemptionKey", exemptionKey)), policy.Violation, nil, nil},
+		{"tagged", "exemptionKey", with(tags("exemptionKey", exemptionKey)), policy.Exempted, []policy.Exemption{exemption}, nil},
+		{"tagged, without case", "Excuse", with(tags("EXCUSE", exemptionKey)), policy.Exempted, []policy.Exemption{exemption}, nil},
+		{"another tag", "exemptionKey", with(tags("excuses", exemptionKey)), policy.Violation, nil, nil},
+		{"no tags", "exemptionKey", with(tags()), policy.Violation, nil, nil},
+		{"tags unknown", "exemptionKey", with(inventory.Fact[inventory.Tags]{}), policy.Violation, nil, nil},
 		{
-			"lapsed", "excuse", with(tags("excuse", "key_rotation until 2026-12-21 vendor cannot rotate yet")), policy.Breach,
+			"lapsed", "exemptionKey", with(tags("exemptionKey", "key_rotation until 2026-12-21 vendor cannot rotate yet")), policy.Violation,
 			[]policy.Exemption{{UserName: "bob", Rules: exemption.Rules, Reason: exemption.Reason, Until: now, FromTag: true}},
 			nil,
 		},
 		{
-			"misspelt", "excuse", with(tags("excuse", "key_rotation until christmas at least")), policy.Breach, nil,
-			[]string{`user bob is not exempted: tag excuse: end date: got "christmas", want a date such as 2026-12-31`},
+			"misspelt", "exemptionKey", with(tags("exemptionKey", "key_rotation until christmas at least")), policy.Violation, nil,
+			[]string{`user bob is not exempted: tag exemptionKey: end date: got "christmas", want a date such as 2026-12-31`},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			p := withExemptions()
 			p.ExemptionTag = tt.tag
-			j := policy.Judge(in("111122223333", tt.user), p, now)
+			j := policy.Evaluate(in("111122223333", tt.user), p, now)
 			if diff := cmp.Diff(map[policy.Verdict]int{tt.want: 1}, counted(j, policy.KeyRotation)); diff != "" {
 				t.Errorf("verdicts: -want +got:\n%s", diff)
 			}

@@ -59,9 +59,9 @@ func (m *Match) matchesTags(tags inventory.Tags) bool {
 	return true
 }
 
-// standing judges how the user stands.
-func (p *Policy) standing(user *inventory.User) Standing {
-	return Standing{Class: p.classOf(user), Owner: p.ownerOf(user), Hidden: !p.Users.selects(user)}
+// classification tells the class, the owner and the visibility of the user.
+func (p *Policy) classification(user *inventory.User) Classification {
+	return Classification{Class: p.classOf(user), Owner: p.ownerOf(user), Hidden: !p.Users.selects(user)}
 }
 
 // classOf returns the first class that matches. One that might match stands in

@@ -26,16 +26,16 @@ func withTag(key, value string) policy.Match {
 
 func named(glob string) policy.Match { return policy.Match{UserName: policy.Glob(glob)} }
 
-// standing returns how a user stands under the policy.
-func standing(u inventory.User, p *policy.Policy) policy.Standing {
-	return policy.Judge(snapshot(u), p, born).Users[0]
+// classification returns how a user stands under the policy.
+func classification(u inventory.User, p *policy.Policy) policy.Classification {
+	return policy.Evaluate(snapshot(u), p, born).Users[0]
 }
 
 // classOf returns the class that a user falls into.
 func classOf(u inventory.User, classes ...policy.Class) string {
 	p := policy.WithLimits(policy.DefaultLimits())
 	p.Classes = classes
-	s := standing(u, p)
+	s := classification(u, p)
 	return s.ClassName()
 }
 
@@ -310,7 +310,7 @@ func TestSelection(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			p := policy.WithLimits(policy.DefaultLimits())
 			p.Users = policy.Selection{Include: tt.include, Exclude: tt.exclude}
-			if got := standing(inventory.User{Name: "bob"}, p).Hidden; got != tt.hidden {
+			if got := classification(inventory.User{Name: "bob"}, p).Hidden; got != tt.hidden {
 				t.Errorf("Hidden = %t, want %t", got, tt.hidden)
 			}
 		})
@@ -338,7 +338,7 @@ func TestOwner(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			p := policy.WithLimits(policy.DefaultLimits())
 			p.OwnerTags = tt.keys
-			if got := standing(inventory.User{Name: "bob", Tags: tt.tags}, p).Owner; got != tt.want {
+			if got := classification(inventory.User{Name: "bob", Tags: tt.tags}, p).Owner; got != tt.want {
 				t.Errorf("Owner = %q, want %q", got, tt.want)
 			}
 		})
@@ -387,8 +387,8 @@ func TestTagLabel(t *testing.T) {
 func TestWithLimits(t *testing.T) {
 	l := policy.Limits{MaxKeyAge: day, MaxKeyIdle: 2 * day}
 	p := policy.WithLimits(l)
-	j := policy.Judge(snapshot(inventory.User{Name: "ann"}, inventory.User{Name: "bob", Console: known(true, born)}), p, born)
-	want := []policy.Standing{{Class: &p.Default}, {Class: &p.Default}}
+	j := policy.Evaluate(snapshot(inventory.User{Name: "ann"}, inventory.User{Name: "bob", Console: known(true, born)}), p, born)
+	want := []policy.Classification{{Class: &p.Default}, {Class: &p.Default}}
 	if diff := cmp.Diff(want, j.Users); diff != "" {
 		t.Errorf("Users: -want +got:\n%s", diff)
 	}

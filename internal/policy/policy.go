@@ -109,15 +109,15 @@ func TagLabel(key string) string {
 	}, key)
 }
 
-// Standing is how a user stands under the policy.
-type Standing struct {
+// Classification is how a user stands under the policy.
+type Classification struct {
 	Class  *Class // nil while it is unknown
 	Owner  string // empty without one; UnknownValue while it cannot be told
 	Hidden bool   // the user's own series are not served
 }
 
 // ClassName returns the name of the user's class, or UnknownClass.
-func (s *Standing) ClassName() string {
+func (s *Classification) ClassName() string {
 	if s.Class == nil {
 		return UnknownClass
 	}
@@ -125,7 +125,7 @@ func (s *Standing) ClassName() string {
 }
 
 // Limits returns the limits that apply to the user; nil while they are unknown.
-func (s *Standing) Limits() *Limits {
+func (s *Classification) Limits() *Limits {
 	if s.Class == nil {
 		return nil
 	}

@@ -44,13 +44,13 @@ type Verdict string
 // The verdicts.
 const (
 	Compliant Verdict = "compliant"
-	Breach    Verdict = "breach"
-	Exempted  Verdict = "exempted" // in breach, and excused from the rule
+	Violation Verdict = "violation"
+	Exempted  Verdict = "exempted" // in violation, and excused from the rule
 	Unknown   Verdict = "unknown"  // the facts that would decide are not known
 )
 
 // Verdicts lists every verdict.
-func Verdicts() []Verdict { return []Verdict{Compliant, Breach, Exempted, Unknown} }
+func Verdicts() []Verdict { return []Verdict{Compliant, Violation, Exempted, Unknown} }
 
 // rule is how a rule judges. It has the one judge that its subject asks for,
 // which gets nil for limits that are unknown.
@@ -120,7 +120,7 @@ func Rules() []Rule {
 // Subject returns the kind of thing that the rule judges.
 func (r Rule) Subject() Subject { return r.find().subject }
 
-// Description says in one sentence what a breach of the rule is.
+// Description says in one sentence what a violation of the rule is.
 func (r Rule) Description() string { return r.find().description }
 
 func (r Rule) find() rule {
@@ -132,18 +132,18 @@ func (r Rule) find() rule {
 	return rule{}
 }
 
-// outcome says whether a subject is in breach, and if so since when.
+// outcome says whether a subject is in violation, and if so since when.
 type outcome struct {
-	breach fact
-	since  time.Time
+	violated fact
+	since    time.Time
 }
 
 // isPast reports whether a deadline had passed at the observation, to the second.
 func isPast(deadline, observed time.Time) bool { return observed.Unix() > deadline.Unix() }
 
-// passed is the outcome of a rule that is in breach once a deadline has passed.
+// passed is the outcome of a rule that is in violation once a deadline has passed.
 func passed(deadline, observed time.Time) outcome {
-	return outcome{breach: inventory.Observe(isPast(deadline, observed), observed), since: deadline}
+	return outcome{violated: inventory.Observe(isPast(deadline, observed), observed), since: deadline}
 }
 
 func multipleActiveKeys(l *Limits, user *inventory.User) outcome {
@@ -151,7 +151,7 @@ func multipleActiveKeys(l *Limits, user *inventory.User) outcome {
 		return outcome{}
 	}
 	if n, _ := user.CountKeys(inventory.Active); n < 2 {
-		return outcome{breach: inventory.Observe(false, user.Keys.Observed())}
+		return outcome{violated: inventory.Observe(false, user.Keys.Observed())}
 	}
 	if l == nil {
 		return outcome{}
@@ -191,7 +191,7 @@ func keyRotation(l *Limits, user *inventory.User, key *inventory.AccessKey) outc
 	return passed(l.RotationDeadline(key), user.Keys.Observed())
 }
 
-// keyRotationDue ends where keyRotation begins, so that a key is in breach of
+// keyRotationDue ends where keyRotation begins, so that a key is in violation of
 // one of them at a time.
 func keyRotationDue(l *Limits, user *inventory.User, key *inventory.AccessKey) outcome {
 	if l == nil {
@@ -199,7 +199,7 @@ func keyRotationDue(l *Limits, user *inventory.User, key *inventory.AccessKey) o
 	}
 	deadline, observed := l.RotationDeadline(key), user.Keys.Observed()
 	if isPast(deadline, observed) {
-		return outcome{breach: inventory.Observe(false, observed)}
+		return outcome{violated: inventory.Observe(false, observed)}
 	}
 	return passed(deadline.Add(-l.RotationWarning), observed)
 }
@@ -213,7 +213,7 @@ func keyUnused(l *Limits, user *inventory.User, key *inventory.AccessKey) outcom
 	}
 	// A key too young to be unused for too long is in the clear, used or not.
 	if observed := user.Keys.Observed(); !isPast(key.Created.Add(l.MaxKeyIdle), observed) {
-		return outcome{breach: inventory.Observe(false, observed)}
+		return outcome{violated: inventory.Observe(false, observed)}
 	}
 	return outcome{}
 }
@@ -224,13 +224,13 @@ func rootAccessKey(root *inventory.Root) outcome {
 	if !known {
 		return outcome{}
 	}
-	o := outcome{breach: inventory.Observe(false, fact.Observed())}
+	o := outcome{violated: inventory.Observe(false, fact.Observed())}
 	for _, key := range keys {
 		if key.Status != inventory.Active {
 			continue
 		}
 		since := rootKeySince(root, key, fact.Observed())
-		if found, _ := o.breach.Get(); !found || since.Before(o.since) {
+		if found, _ := o.violated.Get(); !found || since.Before(o.since) {
 			o = outcome{inventory.Observe(true, fact.Observed()), since}
 		}
 	}

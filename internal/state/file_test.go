@@ -112,12 +112,12 @@ func TestFactsRefused(t *testing.T) {
 	}
 	const made = "2026-01-02T15:04:05Z"
 	tests := map[string]struct{ old, replacement, want string }{
-		"unknown field":           {bob, with(`"verdict":"breach"`), `user "bob": json: unknown field "verdict"`},
-		"unknown field of root":   {`"root":{}`, `"root":{"verdict":"breach"}`, `root: json: unknown field "verdict"`},
-		"unknown field of a fact": {bob, with(`"mfa":{"value":true,"verdict":"breach",` + seen + `}`), `user "bob": json: unknown field "verdict"`},
-		"unknown field of a use":  {bob, with(`"password_use":{"value":{"never":true,"verdict":"breach"},` + seen + `}`), `user "bob": json: unknown field "verdict"`},
-		"unknown field of a key":  {bob, keys(`{"id":"AKIA1","status":"active","created":"` + made + `","verdict":"breach"}`), `user "bob": json: unknown field "verdict"`},
-		"unknown field of a tag":  {bob, with(`"tags":{"value":[{"key":"a","verdict":"breach"}],` + seen + `}`), `user "bob": json: unknown field "verdict"`},
+		"unknown field":           {bob, with(`"verdict":"violation"`), `user "bob": json: unknown field "verdict"`},
+		"unknown field of root":   {`"root":{}`, `"root":{"verdict":"violation"}`, `root: json: unknown field "verdict"`},
+		"unknown field of a fact": {bob, with(`"mfa":{"value":true,"verdict":"violation",` + seen + `}`), `user "bob": json: unknown field "verdict"`},
+		"unknown field of a use":  {bob, with(`"password_use":{"value":{"never":true,"verdict":"violation"},` + seen + `}`), `user "bob": json: unknown field "verdict"`},
+		"unknown field of a key":  {bob, keys(`{"id":"AKIA1","status":"active","created":"` + made + `","verdict":"violation"}`), `user "bob": json: unknown field "verdict"`},
+		"unknown field of a tag":  {bob, with(`"tags":{"value":[{"key":"a","verdict":"violation"}],` + seen + `}`), `user "bob": json: unknown field "verdict"`},
 		"no number":               {bob, with(`"name":7`), `user "bob": json: cannot unmarshal number into Go struct field User.name of type string`},
 		"no time":                 {made, "yesterday", `user "bob": parsing time "yesterday" as "2006-01-02T15:04:05Z07:00": cannot parse "yesterday" as "2006"`},
 		"no users":                {`"users":[` + bob + `]`, `"users":null`, "it has no list of users"},

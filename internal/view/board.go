@@ -15,7 +15,7 @@ import (
 // another, and readers wait for nothing but the end of an exemption.
 type Board struct {
 	view  atomic.Pointer[View]
-	judge func(*inventory.Snapshot, *policy.Policy, time.Time) *policy.Judgement // policy.Judge; tests watch it
+	judge func(*inventory.Snapshot, *policy.Policy, time.Time) *policy.Evaluation // policy.Evaluate; tests watch it
 
 	mu    sync.Mutex        // held while the view is replaced
 	turn  uint64            // counts what was published and removed
@@ -27,7 +27,7 @@ type Board struct {
 
 // New returns a board without accounts, under the policy.
 func New(p *policy.Policy, reload Reload) *Board {
-	b := &Board{judge: policy.Judge, turns: map[string]uint64{}}
+	b := &Board{judge: policy.Evaluate, turns: map[string]uint64{}}
 	b.view.Store(newView(p, reload, nil))
 	return b
 }

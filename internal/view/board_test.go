@@ -33,7 +33,7 @@ func newBoard(p *policy.Policy) (*view.Board, *court) {
 	return b, c
 }
 
-func (c *court) judge(s *inventory.Snapshot, p *policy.Policy, now time.Time) *policy.Judgement {
+func (c *court) judge(s *inventory.Snapshot, p *policy.Policy, now time.Time) *policy.Evaluation {
 	c.mu.Lock()
 	c.counts[s]++
 	h := c.holds[s]
@@ -43,7 +43,7 @@ func (c *court) judge(s *inventory.Snapshot, p *policy.Policy, now time.Time) *p
 		close(h.begun)
 		<-h.goOn
 	}
-	return policy.Judge(s, p, now)
+	return policy.Evaluate(s, p, now)
 }
 
 func (c *court) count(s *inventory.Snapshot) int {
@@ -137,9 +137,9 @@ func TestExemptionEnds(t *testing.T) {
 			b.Publish(s.Account.ID, s)
 		}
 		for _, step := range []struct {
-			at       time.Duration
-			breaches map[string]bool
-			judged   []int // how often each has been by then
+			at         time.Duration
+			violations map[string]bool
+			judged     []int // how often each has been by then
 		}{
 			{time.Hour - 1, map[string]bool{"carol": true}, []int{1, 1, 1}},
 			{time.Hour, map[string]bool{"alice": true, "carol": true}, []int{2, 1, 1}},
@@ -148,14 +148,14 @@ func TestExemptionEnds(t *testing.T) {
 			{1000 * time.Hour, map[string]bool{"alice": true, "bob": true, "carol": true}, []int{2, 2, 1}},
 		} {
 			time.Sleep(time.Until(start.Add(step.at)))
-			breaches := map[string]bool{}
+			violations := map[string]bool{}
 			for _, j := range b.View().Accounts() {
 				if name := j.Snapshot.Users[0].Name; j.Accused()[name] {
-					breaches[name] = true
+					violations[name] = true
 				}
 			}
-			if diff := cmp.Diff(step.breaches, breaches); diff != "" {
-				t.Errorf("breaches after %s (-want +got):\n%s", step.at, diff)
+			if diff := cmp.Diff(step.violations, violations); diff != "" {
+				t.Errorf("violations after %s (-want +got):\n%s", step.at, diff)
 			}
 			if diff := cmp.Diff(step.judged, []int{c.count(alice), c.count(bob), c.count(carol)}); diff != "" {
 				t.Errorf("judged after %s (-want +got):\n%s", step.at, diff)
@@ -173,7 +173,7 @@ func TestExemptionOfANewPolicyEnds(t *testing.T) {
 		b.Apply(under(exempt("1", "alice", time.Now().Add(time.Hour))))
 		for _, want := range []bool{false, true} {
 			if got := b.View().Account("1").Accused()["alice"]; got != want {
-				t.Errorf("in breach: got %t, want %t", got, want)
+				t.Errorf("in violation: got %t, want %t", got, want)
 			}
 			time.Sleep(time.Hour)
 		}
@@ -185,8 +185,8 @@ func TestExemptionOfANewPolicyEnds(t *testing.T) {
 func lapsed() (b *view.Board, c *court, first, second *inventory.Snapshot) {
 	b, c = newBoard(under(exempt("1", "alice", end)))
 	first, second = in("1", sinner("alice")), in("2", sinner("bob"))
-	b.SetJudge(func(s *inventory.Snapshot, p *policy.Policy, _ time.Time) *policy.Judgement {
-		return policy.Judge(s, p, end.Add(-1))
+	b.SetJudge(func(s *inventory.Snapshot, p *policy.Policy, _ time.Time) *policy.Evaluation {
+		return policy.Evaluate(s, p, end.Add(-1))
 	})
 	b.Publish("1", first)
 	b.Publish("2", second)

@@ -8,6 +8,6 @@ import (
 )
 
 // SetJudge has the board judge by another function, before it is used.
-func (b *Board) SetJudge(judge func(*inventory.Snapshot, *policy.Policy, time.Time) *policy.Judgement) {
+func (b *Board) SetJudge(judge func(*inventory.Snapshot, *policy.Policy, time.Time) *policy.Evaluation) {
 	b.judge = judge
 }

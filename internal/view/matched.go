@@ -16,7 +16,7 @@ const (
 )
 
 // namedIn returns whom each of the policy's exemptions names in the account.
-func namedIn(j *policy.Judgement) []presence {
+func namedIn(j *policy.Evaluation) []presence {
 	id := j.Snapshot.Account.ID
 	_, listed := j.Snapshot.Freshness[inventory.GroupUsers]
 	named := make([]presence, len(j.Policy.Exemptions))

@@ -32,13 +32,13 @@ type Reload struct {
 
 // account is an account of a view.
 type account struct {
-	*policy.Judgement
+	*policy.Evaluation
 	key   string
 	named []presence // for each of the policy's exemptions, whether it names somebody here
 }
 
-func newAccount(key string, j *policy.Judgement) *account {
-	return &account{Judgement: j, key: key, named: namedIn(j)}
+func newAccount(key string, j *policy.Evaluation) *account {
+	return &account{Evaluation: j, key: key, named: namedIn(j)}
 }
 
 // Of returns the view of the accounts, which are given by their keys, as judged
@@ -46,7 +46,7 @@ func newAccount(key string, j *policy.Judgement) *account {
 func Of(p *policy.Policy, reload Reload, accounts map[string]*inventory.Snapshot, now time.Time) *View {
 	var judged []*account
 	for key, s := range accounts {
-		judged = append(judged, newAccount(key, policy.Judge(s, p, now)))
+		judged = append(judged, newAccount(key, policy.Evaluate(s, p, now)))
 	}
 	slices.SortFunc(judged, func(a, b *account) int { return strings.Compare(a.key, b.key) })
 	return newView(p, reload, judged)
@@ -64,18 +64,18 @@ func newView(p *policy.Policy, reload Reload, accounts []*account) *View {
 }
 
 // Accounts returns the judged accounts, ordered by their keys.
-func (v *View) Accounts() []*policy.Judgement {
-	all := make([]*policy.Judgement, len(v.accounts))
+func (v *View) Accounts() []*policy.Evaluation {
+	all := make([]*policy.Evaluation, len(v.accounts))
 	for i, a := range v.accounts {
-		all[i] = a.Judgement
+		all[i] = a.Evaluation
 	}
 	return all
 }
 
 // Account returns the judged account of that key; nil if there is none.
-func (v *View) Account(key string) *policy.Judgement {
+func (v *View) Account(key string) *policy.Evaluation {
 	if a := v.find(key); a != nil {
-		return a.Judgement
+		return a.Evaluation
 	}
 	return nil
 }
@@ -121,8 +121,8 @@ func (v *View) splice(key string, others ...*account) *View {
 func firstEnd(accounts []*account) time.Time {
 	var first time.Time
 	for _, a := range accounts {
-		if first.IsZero() || !a.Changes.IsZero() && a.Changes.Before(first) {
-			first = a.Changes
+		if first.IsZero() || !a.ValidUntil.IsZero() && a.ValidUntil.Before(first) {
+			first = a.ValidUntil
 		}
 	}
 	return first
@@ -135,7 +135,7 @@ func (v *View) outdated(now time.Time) *account {
 		return nil
 	}
 	for _, a := range v.accounts {
-		if !a.Changes.IsZero() && !now.Before(a.Changes) {
+		if !a.ValidUntil.IsZero() && !now.Before(a.ValidUntil) {
 			return a
 		}
 	}

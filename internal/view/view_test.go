@@ -21,7 +21,7 @@ var (
 	end = now.Add(10 * day)
 )
 
-// sinner is in breach of console_user_without_mfa.
+// sinner is in violation of console_user_without_mfa.
 func sinner(name string) inventory.User {
 	return inventory.User{Name: name, Created: born, Console: inventory.Observe(true, now), MFA: inventory.Observe(false, now)}
 }
@@ -82,7 +82,7 @@ func TestAccountsByKey(t *testing.T) {
 			continue
 		}
 		if want := user != "bob"; j.Accused()[user] != want {
-			t.Errorf("%s is in breach: got %t, want %t", user, !want, want)
+			t.Errorf("%s is in violation: got %t, want %t", user, !want, want)
 		}
 	}
 	for _, key := range []string{"0", "1", "444444444444"} {

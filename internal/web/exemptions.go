@@ -80,8 +80,8 @@ func lapseState(e *policy.Exemption, now time.Time) (state string, bad bool) {
 
 // userOf names the exempted user, unless one of the accounts hides that user, or
 // there is none yet to tell. Nobody but root is named if users have no series.
-func userOf(e *policy.Exemption, accounts []*policy.Judgement, users bool) string {
-	hidden := !users || len(accounts) == 0 || slices.ContainsFunc(accounts, func(j *policy.Judgement) bool { return hides(j, e) })
+func userOf(e *policy.Exemption, accounts []*policy.Evaluation, users bool) string {
+	hidden := !users || len(accounts) == 0 || slices.ContainsFunc(accounts, func(j *policy.Evaluation) bool { return hides(j, e) })
 	if hidden && e.UserName != policy.RootUserName {
 		return hiddenUser
 	}
@@ -92,9 +92,9 @@ func userOf(e *policy.Exemption, accounts []*policy.Judgement, users bool) strin
 // whom the exemption does not concern. An account that it concerns hides
 // everybody whom the policy might hide until its users are listed: as long as
 // that cannot be told, privacy wins.
-func hides(j *policy.Judgement, e *policy.Exemption) bool {
-	if standing := j.Standing(e.UserName); standing != nil {
-		return standing.Hidden
+func hides(j *policy.Evaluation, e *policy.Exemption) bool {
+	if classification := j.Classification(e.UserName); classification != nil {
+		return classification.Hidden
 	}
 	id := j.Snapshot.Account.ID
 	concerned := id == "" || e.Concerns(id)
@@ -107,10 +107,10 @@ func hidesSome(p *policy.Policy) bool { return len(p.Users.Include)+len(p.Users.
 
 // problemSentence says what is wrong, without naming a user who is hidden, or
 // who is not known while the policy hides anybody.
-func problemSentence(j *policy.Judgement, p inventory.Problem, users bool) string {
+func problemSentence(j *policy.Evaluation, p inventory.Problem, users bool) string {
 	hidden := !users
-	if standing := j.Standing(p.User); standing != nil {
-		hidden = hidden || standing.Hidden
+	if classification := j.Classification(p.User); classification != nil {
+		hidden = hidden || classification.Hidden
 	} else {
 		hidden = hidden || hidesSome(j.Policy)
 	}
@@ -120,11 +120,11 @@ func problemSentence(j *policy.Judgement, p inventory.Problem, users bool) strin
 	return fmt.Sprintf("%s failed for a user (%s). The log names the user and the cause.", cmp.Or(p.Action, "Reading what AWS tells"), p.Reason)
 }
 
-// tagProblems says which exemption tags cannot be read: in the judgement's
+// tagProblems says which exemption tags cannot be read: in the evaluation's
 // sentences, which name users and quote their tags, unless somebody is hidden.
-func tagProblems(j *policy.Judgement, users bool) []string {
+func tagProblems(j *policy.Evaluation, users bool) []string {
 	n := len(j.Problems)
-	hidden := slices.ContainsFunc(j.Users, func(s policy.Standing) bool { return s.Hidden })
+	hidden := slices.ContainsFunc(j.Users, func(s policy.Classification) bool { return s.Hidden })
 	switch {
 	case n == 0 || users && !hidden:
 		return j.Problems

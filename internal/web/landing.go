@@ -90,9 +90,9 @@ type facts struct {
 }
 
 type verdicts struct {
-	Rule                                 policy.Rule
-	Description                          string
-	Breach, Exempted, Compliant, Unknown int
+	Rule                                    policy.Rule
+	Description                             string
+	Violation, Exempted, Compliant, Unknown int
 }
 
 func newPage(o Options) page {
@@ -136,7 +136,7 @@ func newClass(c *policy.Class) class {
 	}
 }
 
-func newAccount(j *policy.Judgement, users bool, now time.Time) account {
+func newAccount(j *policy.Evaluation, users bool, now time.Time) account {
 	s := j.Snapshot
 	a := account{
 		ID: s.Account.ID, Partition: s.Account.Partition,
@@ -169,7 +169,7 @@ func newAccount(j *policy.Judgement, users bool, now time.Time) account {
 }
 
 // usersSentence counts the users, and those whom nobody will find in the metrics.
-func usersSentence(j *policy.Judgement, users bool) string {
+func usersSentence(j *policy.Evaluation, users bool) string {
 	hidden := 0
 	for i := range j.Users {
 		if j.Users[i].Hidden {
@@ -200,12 +200,12 @@ func newFacts(group inventory.Group, fresh inventory.Freshness, now time.Time) f
 	}
 }
 
-func newVerdicts(j *policy.Judgement) []verdicts {
+func newVerdicts(j *policy.Evaluation) []verdicts {
 	var all []verdicts
 	for _, rule := range policy.Rules() {
 		all = append(all, verdicts{
 			Rule: rule, Description: rule.Description(),
-			Breach: j.Count(rule, policy.Breach), Exempted: j.Count(rule, policy.Exempted),
+			Violation: j.Count(rule, policy.Violation), Exempted: j.Count(rule, policy.Exempted),
 			Compliant: j.Count(rule, policy.Compliant), Unknown: j.Count(rule, policy.Unknown),
 		})
 	}

@@ -238,7 +238,7 @@ func (c crowd) writeAccount(w *bytes.Buffer, now time.Time, a, findings int) {
 		fmt.Fprintf(w, "aws_iam_account_access_keys{account_id=%q,status=\"active\",age_band=%q} %d\n", id, band, c.users/8)
 	}
 	for _, rule := range crowdRules() {
-		for verdict, n := range map[string]int{"compliant": c.users, "breach": findings / len(crowdRules()), "exempted": 0, "unknown": 0} {
+		for verdict, n := range map[string]int{"compliant": c.users, "violation": findings / len(crowdRules()), "exempted": 0, "unknown": 0} {
 			fmt.Fprintf(w, "aws_iam_account_verdicts{account_id=%q,rule=%q,verdict=%q} %d\n", id, rule, verdict, n)
 		}
 	}

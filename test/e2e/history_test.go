@@ -160,23 +160,23 @@ const mfaRuleBegan = 900 * day
 
 // verdicts judges a population.
 func (p past) verdicts(rule policy.Rule, population int, ago time.Duration) map[policy.Verdict]int {
-	var breach, exempted, unknown int
+	var violation, exempted, unknown int
 	switch {
 	case rule.Subject() == policy.SubjectAccount:
 		if p.rootKey.includes(ago) || ago < p.rootKeySince {
-			breach = 1
+			violation = 1
 		}
 	default:
-		breach = portion(population, min(0.8, share(rule)*excess(ago)*(1+0.2*p.noiseAt(rule, ago))))
-		exempted = min(exemptions(rule, ago), population-breach)
+		violation = portion(population, min(0.8, share(rule)*excess(ago)*(1+0.2*p.noiseAt(rule, ago))))
+		exempted = min(exemptions(rule, ago), population-violation)
 		if slices.ContainsFunc(p.incidents, func(i period) bool { return i.includes(ago) }) {
 			unknown = portion(population, 0.35)
-			breach, exempted = breach*6/10, exempted*6/10
+			violation, exempted = violation*6/10, exempted*6/10
 		}
 	}
 	return map[policy.Verdict]int{
-		policy.Compliant: population - breach - exempted - unknown,
-		policy.Breach:    breach,
+		policy.Compliant: population - violation - exempted - unknown,
+		policy.Violation: violation,
 		policy.Exempted:  exempted,
 		policy.Unknown:   unknown,
 	}
@@ -443,26 +443,26 @@ func TestPastsTell(t *testing.T) {
 		return n
 	}
 	got := map[string]int{
-		"all series in the end":        series("production", 0),
-		"without the youngest rule":    series("production", 4*year),
-		"in the gap":                   series("staging", 390*day),
-		"unknown after the incident":   of["production"].at(end.Add(-30*day), end).verdicts[policy.KeyRotation][policy.Unknown],
-		"unknown in the end":           of["production"].at(end, end).verdicts[policy.KeyRotation][policy.Unknown],
-		"exempted during a migration":  of["sandbox"].at(end.Add(-year), end).verdicts[policy.KeyRotation][policy.Exempted],
-		"the first sample of sandbox":  int((end.Sub(of["sandbox"].first(end)) + coarse) / year),
-		"users of staging in the end":  of["staging"].at(end, end).users,
-		"breaches of rotation at last": of["staging"].at(end, end).verdicts[policy.KeyRotation][policy.Breach],
+		"all series in the end":          series("production", 0),
+		"without the youngest rule":      series("production", 4*year),
+		"in the gap":                     series("staging", 390*day),
+		"unknown after the incident":     of["production"].at(end.Add(-30*day), end).verdicts[policy.KeyRotation][policy.Unknown],
+		"unknown in the end":             of["production"].at(end, end).verdicts[policy.KeyRotation][policy.Unknown],
+		"exempted during a migration":    of["sandbox"].at(end.Add(-year), end).verdicts[policy.KeyRotation][policy.Exempted],
+		"the first sample of sandbox":    int((end.Sub(of["sandbox"].first(end)) + coarse) / year),
+		"users of staging in the end":    of["staging"].at(end, end).users,
+		"violations of rotation at last": of["staging"].at(end, end).verdicts[policy.KeyRotation][policy.Violation],
 	}
 	want := map[string]int{
-		"all series in the end":        62,
-		"without the youngest rule":    58,
-		"in the gap":                   8,
-		"unknown after the incident":   49,
-		"unknown in the end":           0,
-		"exempted during a migration":  14,
-		"the first sample of sandbox":  3,
-		"users of staging in the end":  247,
-		"breaches of rotation at last": 24,
+		"all series in the end":          62,
+		"without the youngest rule":      58,
+		"in the gap":                     8,
+		"unknown after the incident":     49,
+		"unknown in the end":             0,
+		"exempted during a migration":    14,
+		"the first sample of sandbox":    3,
+		"users of staging in the end":    247,
+		"violations of rotation at last": 24,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("history differs (-want +got):\n%s", diff)

@@ -149,7 +149,7 @@ func awaitTrend(t *testing.T, receiver string) samples {
 // first minute with the exporter's own.
 func checkAgainstExporter(t *testing.T, e *exporter, recorded samples) {
 	t.Helper()
-	const series = `aws_iam_account_verdicts{account_id="123456789012", rule="root_access_key", verdict="breach"}`
+	const series = `aws_iam_account_verdicts{account_id="123456789012", rule="root_access_key", verdict="violation"}`
 	served, err := e.samples(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -154,10 +154,10 @@ const (
 )
 
 func testCompliance(t *testing.T, o *opened) {
-	// The early warning is no breach.
+	// The early warning is no violation.
 	verdicts := drop(o.scraped(t, verdictsMetric), "rule", string(policy.KeyRotationDue))
 	of := func(verdict policy.Verdict) model.Vector { return keep(verdicts, "verdict", string(verdict)) }
-	for refID, verdict := range map[string]policy.Verdict{"B": policy.Breach, "C": policy.Exempted, "D": policy.Unknown} {
+	for refID, verdict := range map[string]policy.Verdict{"B": policy.Violation, "C": policy.Exempted, "D": policy.Unknown} {
 		wantEqual(t, "rules in "+string(verdict), by(of(verdict), "rule"), by(o.shows(t, "State by rule", refID).samples, "rule"))
 	}
 	wantEqual(t, "share compliant by rule", divided(by(of(policy.Compliant), "rule"), by(verdicts, "rule")),
@@ -339,7 +339,7 @@ type point struct{ At, Value float64 }
 func (s *stage) testTrend(t *testing.T, d dashboard) {
 	o := s.open(t, d, view{})
 	for _, title := range []string{"Not compliant", "Not compliant, long term"} {
-		for refID, verdict := range map[string]policy.Verdict{"A": policy.Breach, "B": policy.Exempted, "C": policy.Unknown} {
+		for refID, verdict := range map[string]policy.Verdict{"A": policy.Violation, "B": policy.Exempted, "C": policy.Unknown} {
 			s.compareTrend(t, o, title, refID, pasts(), func(f figures) int {
 				n := 0
 				for rule, verdicts := range f.verdicts {

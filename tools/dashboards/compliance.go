@@ -24,18 +24,18 @@ func compliance() Dashboard {
 			policy.RootAccessKey),
 		headline("Other rules", "Findings under the remaining rules, listed below. One key can break several.",
 			policy.KeyCreatedAtUserSetup, policy.ConsoleKeyNeverUsed, policy.KeyRotation, policy.KeyUnused, policy.ConsoleUserWithoutMFA),
-		tile(size{3, 4}, "Due soon", "Keys that must be replaced soon. No finding yet.", breachOrUnknown(`rule="key_rotation_due"`)).
+		tile(size{3, 4}, "Due soon", "Keys that must be replaced soon. No finding yet.", violationOrUnknown(`rule="key_rotation_due"`)).
 			words(noneAndNoneKnown()...).thresholds(steps(compliant, from(1, warned))).unit(count).
 			leadsTo(toUsers("Show them", "rule", string(policy.KeyRotationDue))),
-		tile(size{3, 4}, "Exempted", "Verdicts that would be a breach, but for an exemption that has not ended.",
+		tile(size{3, 4}, "Exempted", "Verdicts that would be a violation, but for an exemption that has not ended.",
 			`sum(`+verdicts(`verdict="exempted"`)+`)`).words(mapValue(0, "none", plain)).thresholds(steps(exempted)).unit(count),
-		unknownTile(3, "Unknown", "What could not be judged because AWS did not tell the facts. It is neither compliant nor in breach.", ""),
+		unknownTile(3, "Unknown", "What could not be judged because AWS did not tell the facts. It is neither compliant nor in violation.", ""),
 		staleTile(3),
 
 		section("Now, and the way it goes"),
 		stateByRule(),
 		verdictTrend(size{9, 11}, "Not compliant",
-			"What is in breach, exempted or unknown under all rules but the early warning, over the time that is chosen above. "+
+			"What is in violation, exempted or unknown under all rules but the early warning, over the time that is chosen above. "+
 				"A gap means that nothing was recorded, because facts were out of date or nothing was scraped: never that all was well. "+
 				"Where fewer accounts are recorded (dotted), the sums fall without anything having been mended."),
 
@@ -62,15 +62,15 @@ func compliance() Dashboard {
 	return d
 }
 
-// headline counts what is in breach of some rules.
+// headline counts what is in violation of some rules.
 func headline(title, description string, of ...policy.Rule) *Panel {
 	var names []string
 	for _, rule := range of {
 		names = append(names, string(rule))
 	}
-	return tile(size{3, 4}, title, description+" 'None known': some of it could not be judged, or is out of date.", breachOrUnknown(`rule=~"`+strings.Join(names, "|")+`"`)).
+	return tile(size{3, 4}, title, description+" 'None known': some of it could not be judged, or is out of date.", violationOrUnknown(`rule=~"`+strings.Join(names, "|")+`"`)).
 		words(noneAndNoneKnown()...).
-		thresholds(steps(compliant, from(1, breach))).unit(count).
+		thresholds(steps(compliant, from(1, violation))).unit(count).
 		leadsTo(toUsers("Show them", "rule", names...))
 }
 
@@ -95,21 +95,21 @@ func stateByRule() *Panel {
 	ago := func(matcher string) string { return `sum by (account_id, rule) (` + fmt.Sprintf(week, matcher) + `)` }
 	arisen := `count by (account_id, rule) (` + findings(ofAccount, notDue) + ` > time() - 7 * ` + secondsPerDay + `)`
 	return table(size{15, 11}, "State by rule",
-		"Every user, active key or root user that a rule judges is compliant, in breach, exempted or unknown. "+
-			"New: in breach since less than a week. Gone: in breach a week ago, and neither in breach nor exempted nor unknown now: mended, deleted, or a limit was changed; it needs a week of scrapes. The early warning is left out.",
+		"Every user, active key or root user that a rule judges is compliant, in violation, exempted or unknown. "+
+			"New: in violation since less than a week. Gone: in violation a week ago, and neither in violation nor exempted nor unknown now: mended, deleted, or a limit was changed; it needs a week of scrapes. The early warning is left out.",
 		label("rule", "Rule", 185, inWords(mapRules()), withLinks(toUsers("Show the findings", "rule", "${__value.raw:percentencode}"))),
 		value(`sum by (rule) (`+verdicts(notDue, `verdict="compliant"`)+`) / (sum by (rule) (`+verdicts(notDue)+`) > 0)`, "Compliant", 0, gauge(allCompliant())...).
 			with(inDecimals(1), inWords(mapMissing("nothing to judge", plain))),
-		tally(`sum by (rule) (`+verdicts(notDue, `verdict="breach"`)+`)`, "Breach", breach),
+		tally(`sum by (rule) (`+verdicts(notDue, `verdict="violation"`)+`)`, "Violation", violation),
 		tally(`sum by (rule) (`+verdicts(notDue, `verdict="exempted"`)+`)`, "Exempted", exempted),
 		tally(`sum by (rule) (`+verdicts(notDue, `verdict="unknown"`)+`)`, "Unknown", unknown),
-		tally(lines(`sum by (rule) (`+arisen+`)`, `or`, `sum by (rule) (`+verdicts(notDue)+`) * 0`), "New", breach),
+		tally(lines(`sum by (rule) (`+arisen+`)`, `or`, `sum by (rule) (`+verdicts(notDue)+`) * 0`), "New", violation),
 		tally(lines(`sum by (rule) (clamp_min(`,
-			`  `+ago(`="breach"`)+` - (`+now(`verdict="breach"`),
+			`  `+ago(`="violation"`)+` - (`+now(`verdict="violation"`),
 			`  - (`+arisen+` or `+now(``)+` * 0))`,
 			`  - clamp_min(`+now(`verdict=~"exempted|unknown"`)+` - `+ago(`=~"exempted|unknown"`)+`, 0)`,
 			`, 0))`), "Gone", compliant),
-	).whenEmpty("No data: no exporter tells anything of these accounts").sorted("Breach")
+	).whenEmpty("No data: no exporter tells anything of these accounts").sorted("Violation")
 }
 
 // tally is a column of counts, in a colour unless there is nothing to count.
@@ -117,7 +117,7 @@ func tally(expr, title, color string) column {
 	return value(expr, title, 74, coloured(steps(plain, from(1, color)))...).with(inUnit(count), inWords(mapValue(0, "–", plain), mapMissing("not known", plain)))
 }
 
-// allCompliant is green only where all is well. How many are in breach, exempted
+// allCompliant is green only where all is well. How many are in violation, exempted
 // and unknown the counts tell, in their colours.
 func allCompliant() *Thresholds { return steps(plain, from(1, compliant)) }
 
@@ -132,7 +132,7 @@ func shareByAccount() *Panel {
 func verdictTrend(s size, title, description string) *Panel {
 	p := curve(s, title, description).ofTrends().stacked().unit(count).decimals(0).
 		whenEmpty(noRecordings)
-	for _, v := range []struct{ verdict, color string }{{"breach", breach}, {"exempted", exempted}, {"unknown", unknown}} {
+	for _, v := range []struct{ verdict, color string }{{"violation", violation}, {"exempted", exempted}, {"unknown", unknown}} {
 		p.plot(`sum(last_over_time(account:aws_iam_account_verdicts{`+recorded+`, `+notDue+`, verdict="`+v.verdict+`"}[1h]))`, v.verdict).
 			series(v.verdict, inColor(v.color))
 	}
@@ -145,8 +145,8 @@ func verdictTrend(s size, title, description string) *Panel {
 }
 
 func ruleTrend() *Panel {
-	return curve(size{12, 9}, "Breaches by rule", "What was in breach of each rule but the early warning, over the time that is chosen above.").ofTrends().
-		plot(`sum by (rule) (last_over_time(account:aws_iam_account_verdicts{`+recorded+`, `+notDue+`, verdict="breach"}[1h]))`, "{{rule}}").
+	return curve(size{12, 9}, "Violations by rule", "What was in violation of each rule but the early warning, over the time that is chosen above.").ofTrends().
+		plot(`sum by (rule) (last_over_time(account:aws_iam_account_verdicts{`+recorded+`, `+notDue+`, verdict="violation"}[1h]))`, "{{rule}}").
 		withTable().unit(count).decimals(0).whenEmpty(noRecordings).ruleNames()
 }
 
@@ -213,13 +213,13 @@ func bandsInColors() []coloredBand {
 
 func worstAccounts() *Panel {
 	const perAccount = `sum by (account_id) (%s)`
-	open := fmt.Sprintf(perAccount, verdicts(notDue, `verdict="breach"`))
+	open := fmt.Sprintf(perAccount, verdicts(notDue, `verdict="violation"`))
 	worst := "\nand on (account_id) topk(20, " + open + ")"
 	return table(size{9, 10}, "Accounts with the most findings",
 		"The twenty accounts with the most findings, early warnings left out.",
 		label("account_id", "Account", 122, withLinks(toUsers("Show the findings", "account_id", "${__value.raw:percentencode}"))),
 		label("account_name", "Name", 0, Property{"custom.minWidth", 80}),
-		value(named(`topk(20, `+open+`)`), "Findings", 92, coloured(steps(plain, from(1, breach)))...).with(inWords(mapValue(0, "–", plain))),
+		value(named(`topk(20, `+open+`)`), "Findings", 92, coloured(steps(plain, from(1, violation)))...).with(inWords(mapValue(0, "–", plain))),
 		value(inDays(`min by (account_id) (`+findings(ofAccount, notDue)+`)`)+worst, "Longest", 76, inUnit(days), inDecimals(0)),
 		tally(fmt.Sprintf(perAccount, verdicts(notDue, `verdict="unknown"`))+worst, "Unknown", unknown),
 	).whenEmpty("No data: no exporter tells anything of these accounts").sorted("Findings")
@@ -231,7 +231,7 @@ func worstOwners() *Panel {
 	return table(size{8, 10}, "Owners with the most findings",
 		"The twenty owners with the most findings, early warnings left out. The owner comes from the tags that the configuration names: 'unknown' where AWS did not tell the tags, 'not named' where none names one, which no filter can pick.",
 		label("user_owner", "Owner", 0, inWords(mapOwners()...), withLinks(toUsers("Show the findings", "user_owner", "${__value.raw:percentencode}"))),
-		value(`topk(20, count by (user_owner) (`+open+`))`, "Findings", 95, coloured(steps(plain, from(1, breach)))...),
+		value(`topk(20, count by (user_owner) (`+open+`))`, "Findings", 95, coloured(steps(plain, from(1, violation)))...),
 		value(`count by (user_owner) (count by (account_id, user_name, user_owner) (`+open+`))`+worst, "Users", 80, inUnit(count)),
 		value(inDays(`min by (user_owner) (`+open+`)`)+worst, "Longest", 80, inUnit(days), inDecimals(0)),
 	).whenEmpty("No findings of these owners. Whether all is well, the top tells").sorted("Findings")

@@ -15,24 +15,24 @@ func exporter() Dashboard {
 
 		tile(size{4, 4}, "Targets down", "Exporters that Prometheus could not scrape.",
 			lines(`count(up{`+ofTarget+`} == 0)`, `or`, `0 * count(up{`+ofTarget+`})`)).
-			words(mapValue(0, "none", compliant)).thresholds(steps(breach)).unit(count),
+			words(mapValue(0, "none", compliant)).thresholds(steps(violation)).unit(count),
 		tile(size{4, 4}, "Accounts not read", "Accounts whose last refresh did not get every fact, or has not ended yet.",
 			`sum(aws_iam_exporter_accounts{`+ofTarget+`, state!="up"})`).
 			words(mapValue(0, "none", compliant)).thresholds(steps(warned)).unit(count),
 		staleTile(4),
 		tile(size{4, 4}, "Throttled, last hour", "Requests that AWS refused because there were too many, of all requests.",
 			`sum(increase(aws_iam_exporter_api_throttles_total{`+ofTarget+`}[1h])) / (sum(increase(aws_iam_exporter_api_requests_total{`+ofTarget+`}[1h])) > 0)`).
-			unit(share).decimals(1).thresholds(steps(compliant, from(0.01, warned), from(0.05, breach))),
+			unit(share).decimals(1).thresholds(steps(compliant, from(0.01, warned), from(0.05, violation))),
 		tile(size{4, 4}, "Configuration", "Whether the configuration file could be used when it was last read. If not, the one before is in force.",
 			lines(`min(aws_iam_exporter_config_last_reload_successful{`+ofTarget+`})`, `or`, `2 * group(aws_iam_exporter_build_info{`+ofTarget+`})`)).
-			words(mapValue(0, "refused", breach), mapValue(1, "in force", compliant), mapValue(2, "no file", plain)),
+			words(mapValue(0, "refused", violation), mapValue(1, "in force", compliant), mapValue(2, "no file", plain)),
 		tile(size{4, 4}, "Running for", "Since the last start of any of the exporters.",
 			`time() - max(process_start_time_seconds{`+ofTarget+`})`).unit(seconds).decimals(0),
 
 		section("Refreshes"),
 		curve(size{8, 8}, "Accounts", "Accounts by how their reading goes: up, down (the last refresh did not get every fact) or pending (none has ended).").
 			plot(`sum by (state) (aws_iam_exporter_accounts{`+ofTarget+`})`, "{{state}}").stacked().unit(count).decimals(0).
-			series("up", inColor(compliant)).series("down", inColor(breach)).series("pending", inColor(unknown)),
+			series("up", inColor(compliant)).series("down", inColor(violation)).series("pending", inColor(unknown)),
 		curve(size{8, 8}, "Failures by reason", "Failures to learn a fact from AWS. The log and the exporter's own page have the words.").
 			plot(`sum by (reason) (increase(aws_iam_account_refresh_errors_total{`+ofAccount+`}[$__rate_interval])) > 0`, "{{reason}}").
 			inBars().tellApart(reasons(), nil).unit(count).decimals(0).whenEmpty("No failures, if the exporter answers: see the figures at the top"),
@@ -54,7 +54,7 @@ func exporter() Dashboard {
 		curve(size{12, 8}, "Refused and failed", "Requests that AWS refused because there were too many, and requests that failed otherwise.").
 			plot(`sum(rate(aws_iam_exporter_api_throttles_total{`+ofTarget+`}[$__rate_interval]))`, "throttled").
 			plot(`sum(rate(aws_iam_exporter_api_errors_total{`+ofTarget+`}[$__rate_interval])) - sum(rate(aws_iam_exporter_api_throttles_total{`+ofTarget+`}[$__rate_interval]))`, "failed").
-			series("throttled", inColor(warned)).series("failed", inColor(breach)).unit(rate),
+			series("throttled", inColor(warned)).series("failed", inColor(violation)).unit(rate),
 		curve(size{12, 8}, "Not judged", "Verdicts that could not be given because facts are unknown. Many for some minutes after a start without a state directory.").
 			plot(`sum by (rule) (`+verdicts(`verdict="unknown"`)+`) > 0`, "{{rule}}").unit(count).decimals(0).stacked().
 			whenEmpty("None, if the exporter answers: see the figures at the top").ruleNames(),
@@ -68,7 +68,7 @@ func exporter() Dashboard {
 	)
 	d.Annotations.List = []Annotation{
 		event("Restarts", `changes(process_start_time_seconds{`+ofTarget+`}[2m])`, nothing, "{{instance}} started"),
-		event("Failed refreshes", `min by (account_id) (aws_iam_account_up{`+ofAccount+`}) == bool 0`, breach, "{{account_id}} not read completely"),
+		event("Failed refreshes", `min by (account_id) (aws_iam_account_up{`+ofAccount+`}) == bool 0`, violation, "{{account_id}} not read completely"),
 	}
 	return d
 }
@@ -97,7 +97,7 @@ func factAges() *Panel {
 		"The thirty groups of facts that have used up most of their time. At 100% they count as out of date.",
 		label("account_id", "Account", 130),
 		label("facts", "Facts", 90),
-		value(`topk(30, `+usedUp+`)`, "Used up", 0, gauge(steps(compliant, from(0.8, warned), from(1, breach)))...).with(inDecimals(0)),
+		value(`topk(30, `+usedUp+`)`, "Used up", 0, gauge(steps(compliant, from(0.8, warned), from(1, violation)))...).with(inDecimals(0)),
 		value(`time() - `+observed+worst, "Age", 100, inUnit(seconds), inDecimals(0)),
 		value(stale+` - `+observed+worst, "Limit", 100, inUnit(seconds), inDecimals(0)),
 	).whenEmpty("No data: no exporter tells anything of these accounts").sorted("Used up")
@@ -113,7 +113,7 @@ func calls() *Panel {
 		label("service", "Service", 70),
 		value(requests+` > 0`, "Calls", 75, inUnit(count), inDecimals(0)),
 		value(throttled+` > 0`, "Throttled", 80, coloured(steps(warned))...).with(inUnit(count), inDecimals(0), inWords(mapMissing("–", plain))),
-		value(failed+` > 0`, "Failed", 70, coloured(steps(breach))...).with(inUnit(count), inDecimals(0), inWords(mapMissing("–", plain))),
+		value(failed+` > 0`, "Failed", 70, coloured(steps(violation))...).with(inUnit(count), inDecimals(0), inWords(mapMissing("–", plain))),
 		value(`(`+requests+` > 0) * $event_price / 100000`, "Price", 75, inUnit(dollars), inDecimals(2)),
 	).whenEmpty("No data: no exporter answers").sorted("Calls")
 }

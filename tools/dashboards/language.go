@@ -10,7 +10,7 @@ import (
 // The colours mean the same on every dashboard, and nothing else has them.
 const (
 	compliant = "green"
-	breach    = "red"
+	violation = "red"
 	exempted  = "blue"
 	unknown   = "purple"
 	warned    = "orange" // due soon, out of date, going wrong
@@ -18,7 +18,7 @@ const (
 	nothing   = "#7d8590" // no data
 )
 
-// noneKnown stands for: nothing in breach as far as is known, and something is
+// noneKnown stands for: nothing in violation as far as is known, and something is
 // not known. No count is negative.
 const noneKnown = -1
 

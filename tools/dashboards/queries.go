@@ -37,7 +37,7 @@ func verdicts(matchers ...string) string {
 	return "max by (account_id, rule, verdict) (" + selector("aws_iam_account_verdicts", append([]string{ofAccount}, matchers...)...) + ")"
 }
 
-// findings are the times since when rules have been in breach.
+// findings are the times since when rules have been in violation.
 func findings(scope string, matchers ...string) string {
 	return "max by (account_id, rule, user_name, access_key_id, user_owner) (" +
 		selector("aws_iam_finding_since_timestamp_seconds", append([]string{scope}, matchers...)...) + ")"
@@ -49,24 +49,24 @@ func inDays(timestamp string) string { return "(time() - " + timestamp + ") / " 
 // until is the time until a timestamp, in days, negative once it has passed.
 func until(timestamp string) string { return "(" + timestamp + " - time()) / " + secondsPerDay }
 
-// breachOrUnknown is the number of verdicts in breach; without any, zero if that
+// violationOrUnknown is the number of verdicts in violation; without any, zero if that
 // is certain, and noneKnown if not.
-func breachOrUnknown(matchers ...string) string {
-	return lines("sum("+verdicts(append(matchers, `verdict="breach"`)...)+") > 0", "or", "-"+anyDoubt(matchers...))
+func violationOrUnknown(matchers ...string) string {
+	return lines("sum("+verdicts(append(matchers, `verdict="violation"`)...)+") > 0", "or", "-"+anyDoubt(matchers...))
 }
 
 // anyDoubt is 1 if any verdict is unknown, if anything is out of date, or if an
-// exporter is down: what has stood still, or is not shown, may be in breach by now.
+// exporter is down: what has stood still, or is not shown, may be in violation by now.
 // Without verdicts it is nothing.
 func anyDoubt(matchers ...string) string {
 	return "((sum(" + verdicts(append(matchers, `verdict="unknown"`)...) + ") + (count(" + staleAccounts + ") or vector(0))" +
 		" + (count(up{" + ofTarget + "} == 0) or vector(0))) > bool 0)"
 }
 
-// hidden is the number of verdicts in breach that no finding is served for: those
+// hidden is the number of verdicts in violation that no finding is served for: those
 // of users whom the configuration leaves out. Without verdicts it is nothing.
 func hidden(matchers ...string) string {
-	return "clamp_min(sum(" + verdicts(append(matchers, `verdict="breach"`)...) + ") - (count(" + findings(ofAccount, matchers...) +
+	return "clamp_min(sum(" + verdicts(append(matchers, `verdict="violation"`)...) + ") - (count(" + findings(ofAccount, matchers...) +
 		") or 0 * sum(" + verdicts(matchers...) + ")), 0)"
 }
 

@@ -8,9 +8,9 @@ func users() Dashboard {
 
 		tile(size{4, 4}, "Open findings", "Findings that the filters above let through, early warnings left out. 'None known': something could not be judged, is out of date, or is about users whom the configuration hides. 'No data': no such user, or no exporter that answers.",
 			foundOrNone(notDue)).words(noneAndNoneKnown()...).words(mapValue(notAsked, "–", plain)).
-			thresholds(steps(compliant, from(1, breach))).unit(count),
+			thresholds(steps(compliant, from(1, violation))).unit(count),
 		tile(size{4, 4}, "Longest", "For how long the oldest of them has been a finding.",
-			lines(`max(`+inDays(foundExprOf(notDue))+`)`, `or`, `-`+someoneKnown)).unit(days).decimals(0).words(mapValue(-1, "–", plain), mapUnderOne()).thresholds(steps(breach)),
+			lines(`max(`+inDays(foundExprOf(notDue))+`)`, `or`, `-`+someoneKnown)).unit(days).decimals(0).words(mapValue(-1, "–", plain), mapUnderOne()).thresholds(steps(violation)),
 		tile(size{4, 4}, "Due soon", "Keys that must be replaced soon.",
 			foundOrNone(`rule="key_rotation_due"`)).words(noneAndNoneKnown()...).words(mapValue(notAsked, "–", plain)).
 			thresholds(steps(compliant, from(1, warned))).unit(count),
@@ -134,7 +134,7 @@ func findingsTable() *Panel {
 		return `label_replace(` + someoneKnown + ` * (0 / 0) and on () (` + anyDoubt(`rule=~"$rule"`) + ` + ` + hidden(`rule=~"$rule"`) + ` ` + condition + `), "rule", "` + word + `", "", "")`
 	}
 	return table(size{24, 13}, "Findings",
-		"What is in breach now, the longest first, a hundred at most. The links of a user lead to the AWS console, for which you must be signed in to the account of the row, and to what else there is about them. `<root_account>` is the root user.",
+		"What is in violation now, the longest first, a hundred at most. The links of a user lead to the AWS console, for which you must be signed in to the account of the row, and to what else there is about them. `<root_account>` is the root user.",
 		label("rule", "Rule", 240, append(coloured(steps(plain)), inWords(mapRules(), mapText("none", "No findings", compliant), mapText("none known", "None known, some not judged", unknown)))...),
 		value(lines(`label_replace(`, all, `, "runbook", "iam$1$2$3$4$5", "rule", `+anchor+`)`,
 			`or on ()`, nothing("none", "== 0"), `or on ()`, nothing("none known", "> 0")),
@@ -173,7 +173,7 @@ or on (account_id, user_name) 3 * group` + perUser + `(aws_iam_user_info{` + ofL
 		return lines(`0 * (`+row+`)`, `+ on (account_id, user_name) group_left ()`, `(`+expr+`)`)
 	}
 	active := ` and ` + perKey + `(aws_iam_access_key_active{` + ofListed + `} == 1)`
-	left := coloured(steps(breach, from(0, warned), from(14, plain)))
+	left := coloured(steps(violation, from(0, warned), from(14, plain)))
 	return table(size{24, 14}, "Users and keys",
 		"The users that the filters let through, with a row for each access key: those with the oldest findings or, once a name is typed in or an owner chosen, those that match; fifty names at most. "+
 			"'Unknown' is what AWS has not told yet. Rotate in, use in and exempt are the days that are left.",
@@ -183,7 +183,7 @@ or on (account_id, user_name) 3 * group` + perUser + `(aws_iam_user_info{` + ofL
 		value(ofEachRow(lines(`(`+user("aws_iam_user_console_access")+` == 0)`,
 			`or 2 - `+user("aws_iam_user_mfa_enabled"),
 			`or 3 * `+user("aws_iam_user_console_access"))), "Console", 72, coloured(steps(plain))...).
-			with(inWords(mapValue(0, "no", plain), mapValue(1, "MFA", plain), mapValue(2, "no MFA", breach), mapValue(3, "MFA?", unknown), mapMissing("unknown", unknown))),
+			with(inWords(mapValue(0, "no", plain), mapValue(1, "MFA", plain), mapValue(2, "no MFA", violation), mapValue(3, "MFA?", unknown), mapMissing("unknown", unknown))),
 		label("access_key_id", "Access key", 205),
 		value(lines(`(`+row+`)`, `* on (account_id, user_name) group_left (class, user_owner)`, info), "State", 64, coloured(steps(plain))...).
 			with(inWords(mapValue(keyInactive, "inactive", plain), mapValue(keyActive, "active", plain), mapValue(keyNone, "no keys", plain), mapValue(keyUnknown, "unknown", unknown))),
@@ -197,7 +197,7 @@ or on (account_id, user_name) 3 * group` + perUser + `(aws_iam_user_info{` + ofL
 		labelsOf(`group by (account_id, user_name, access_key_id, service) (aws_iam_access_key_last_used_info{`+ofListed+`})`),
 		value(until(`(`+key("aws_iam_access_key_unused_deadline_timestamp_seconds")+active+`)`), "Use in", 66, left...).with(inUnit(days), inDecimals(0), inWords(mapMissing("–", plain))),
 		value(ofEachRow(until(`(min`+perUser+`(aws_iam_exemption_expiry_timestamp_seconds{`+ofListed+`} > time()) or max`+perUser+`(aws_iam_exemption_expiry_timestamp_seconds{`+ofListed+`}))`)),
-			"Exempt", 70, coloured(steps(breach, from(0, exempted)))...).with(inUnit(days), inDecimals(0), inWords(mapMissing("–", plain))),
+			"Exempt", 70, coloured(steps(violation, from(0, exempted)))...).with(inUnit(days), inDecimals(0), inWords(mapMissing("–", plain))),
 		label("account_id", "Account", 122),
 	).sorted("Age", "User").whenEmpty("Nobody to show. Type a name, or a part of it, above")
 }
@@ -211,7 +211,7 @@ const exemptionEnds = `max by (account_id, user_name, rule) (` + exemptions + `=
 func exemptionsTable() *Panel {
 	return table(size{24, 8}, "Exemptions",
 		"Who is excused from which rule, and for how much longer; those that end first, a hundred at most. Negative: ended, and the rule applies again. The reasons stand on the exporter's own page.",
-		value(`bottomk(100, `+until(exemptionEnds)+`)`, "Ends in", 110, coloured(steps(breach, from(0, warned), from(14, exempted)))...).with(inUnit(days), inDecimals(0)),
+		value(`bottomk(100, `+until(exemptionEnds)+`)`, "Ends in", 110, coloured(steps(violation, from(0, warned), from(14, exempted)))...).with(inUnit(days), inDecimals(0)),
 		label("rule", "Rule", 260, inWords(mapRules())),
 		label("user_name", "User", 0, withLinks(userLink())),
 		label("account_id", "Account", 130),

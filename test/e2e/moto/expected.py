@@ -23,7 +23,7 @@ PARTITION = "aws"
 DAY = 86400
 MARGIN = 1800
 STATUSES = ("active", "inactive", "expired")
-VERDICTS = ("compliant", "breach", "exempted", "unknown")
+VERDICTS = ("compliant", "violation", "exempted", "unknown")
 RULES = (
     "multiple_active_keys",
     "console_user_with_active_keys",
@@ -220,7 +220,7 @@ def active_keys(user):
 
 
 def judge_user(user, limits, as_of):
-    """Yields (rule, breach, since) for each rule about the user."""
+    """Yields (rule, violation, since) for each rule about the user."""
     active = active_keys(user)
     console, since_password = user["console"], user["password_created"] or 0
     overlap = overlap_deadline(active, limits)
@@ -233,7 +233,7 @@ def judge_user(user, limits, as_of):
 
 
 def judge_key(user, key, limits, as_of):
-    """Yields (rule, breach, since) for each rule about the active key."""
+    """Yields (rule, violation, since) for each rule about the active key."""
     console = user["console"]
     since = max(key["created"], user["password_created"] or 0)
     yield "key_created_at_user_setup", console and at_setup(user, key, limits), since
@@ -251,7 +251,7 @@ def judge_root(root):
     if root["keys"] is None:
         return "unknown", None
     active = active_keys(root)
-    return ("breach", active[0]["created"]) if active else ("compliant", None)
+    return ("violation", active[0]["created"]) if active else ("compliant", None)
 
 
 def overlap_deadline(active, limits):
@@ -296,12 +296,12 @@ class Subject:
         if not self.hidden:
             self.out.add(name, value, user_name=self.user["name"], **labels)
 
-    def verdict(self, rule, breach, since, **key):
-        verdict = "breach" if breach else "compliant"
-        if breach and self.ends.get(rule, 0) > self.as_of:
+    def verdict(self, rule, violation, since, **key):
+        verdict = "violation" if violation else "compliant"
+        if violation and self.ends.get(rule, 0) > self.as_of:
             verdict = "exempted"
         self.out.verdicts[self.label, rule, verdict] += 1
-        if verdict == "breach":
+        if verdict == "violation":
             self.add("finding_since_timestamp_seconds", since, rule=rule, user_owner=self.owner, **key)
 
 
@@ -322,8 +322,8 @@ def write_user(subject, configuration):
             subject.add("user_password_last_used_timestamp_seconds", user["password_used"])
     if deadline := overlap_deadline(active, limits):
         subject.add("user_rotation_overlap_deadline_timestamp_seconds", deadline)
-    for rule, breach, since in judge_user(user, limits, subject.as_of):
-        subject.verdict(rule, breach, since)
+    for rule, violation, since in judge_user(user, limits, subject.as_of):
+        subject.verdict(rule, violation, since)
     for rule, end in subject.ends.items():
         subject.add("exemption_expiry_timestamp_seconds", end, rule=rule)
     for key in user["keys"]:
@@ -352,19 +352,19 @@ def write_key(subject, key):
     idle = (key["used"] or key["created"]) + limits.max_key_idle
     subject.add("access_key_rotation_deadline_timestamp_seconds", deadline, **label)
     subject.add("access_key_unused_deadline_timestamp_seconds", idle, **label)
-    for rule, breach, since in judge_key(user, key, limits, subject.as_of):
-        subject.verdict(rule, breach, since, **label)
+    for rule, violation, since in judge_key(user, key, limits, subject.as_of):
+        subject.verdict(rule, violation, since, **label)
 
 
 def write_root(out, root, ends, as_of):
     out.add("root_access_key_present", root["present"])
     verdict, since = judge_root(root)
     end = ends.get("root_access_key", 0)
-    if verdict == "breach" and end > as_of:
+    if verdict == "violation" and end > as_of:
         verdict = "exempted"
     out.verdicts[ROOT, "root_access_key", verdict] += 1
     rule = {"rule": "root_access_key", "user_name": ROOT}
-    if verdict == "breach":
+    if verdict == "violation":
         out.add("finding_since_timestamp_seconds", since, **rule)
     if end:
         out.add("exemption_expiry_timestamp_seconds", end, **rule)
@@ -417,7 +417,7 @@ def write_policy(out, users, configuration):
 
 def check_coverage(out, configuration):
     """Refuses to expect less than every verdict about every class of a file."""
-    verdicts = ("compliant", "breach", "exempted") if configuration.exemptions else ()
+    verdicts = ("compliant", "violation", "exempted") if configuration.exemptions else ()
     seen = {(label, verdict) for label, _, verdict in out.verdicts}
     labels = [name for name, _, _ in configuration.classes]
     missing = set(itertools.product(labels, verdicts)) - seen

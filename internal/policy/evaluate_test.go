@@ -63,7 +63,7 @@ func judged(t *testing.T, s *inventory.Snapshot, l policy.Limits, rule policy.Ru
 
 func judgedUnder(t *testing.T, s *inventory.Snapshot, p *policy.Policy, rule policy.Rule) outcome {
 	t.Helper()
-	j := policy.Judge(s, p, born)
+	j := policy.Evaluate(s, p, born)
 	var got outcome
 	for _, v := range policy.Verdicts() {
 		switch n := j.Count(rule, v); {
@@ -87,7 +87,7 @@ var (
 	none      = outcome{}
 )
 
-func breach(since time.Time) outcome { return outcome{policy.Breach, since} }
+func violation(since time.Time) outcome { return outcome{policy.Violation, since} }
 
 func TestUserRules(t *testing.T) {
 	const never = time.Duration(0)
@@ -128,7 +128,7 @@ func TestUserRules(t *testing.T) {
 		{
 			"a second after the overlap", policy.MultipleActiveKeys, policy.DefaultLimits(),
 			inventory.User{Keys: two(at(17*day + time.Second))},
-			breach(at(17 * day)),
+			violation(at(17 * day)),
 		},
 		{
 			"no overlap, in the second of creation", policy.MultipleActiveKeys, overlap(never),
@@ -138,7 +138,7 @@ func TestUserRules(t *testing.T) {
 		{
 			"no overlap, a second later", policy.MultipleActiveKeys, overlap(never),
 			inventory.User{Keys: two(at(10*day + time.Second))},
-			breach(at(10 * day)),
+			violation(at(10 * day)),
 		},
 		{
 			"the second key inactive", policy.MultipleActiveKeys, policy.DefaultLimits(),
@@ -153,7 +153,7 @@ func TestUserRules(t *testing.T) {
 		{
 			"three keys count from the newest", policy.MultipleActiveKeys, policy.DefaultLimits(),
 			inventory.User{Keys: keys(late, active("a", born), active("c", at(day)), active("b", at(2*day)))},
-			breach(at(9 * day)),
+			violation(at(9 * day)),
 		},
 
 		{"nothing known", policy.ConsoleUserWithActiveKeys, policy.DefaultLimits(), inventory.User{}, unknown},
@@ -183,7 +183,7 @@ func TestUserRules(t *testing.T) {
 				Console: known(true, late),
 				Keys:    keys(late, status(active("x", born), inventory.Inactive), active("b", at(day)), active("a", at(2*day))),
 			},
-			breach(at(day)),
+			violation(at(day)),
 		},
 		{
 			"console and keys, password later", policy.ConsoleUserWithActiveKeys, policy.DefaultLimits(),
@@ -191,7 +191,7 @@ func TestUserRules(t *testing.T) {
 				Console: known(true, late), PasswordCreated: known(at(3*day), late),
 				Keys: keys(late, active("a", at(day))),
 			},
-			breach(at(3 * day)),
+			violation(at(3 * day)),
 		},
 		{
 			"console and keys, password earlier", policy.ConsoleUserWithActiveKeys, policy.DefaultLimits(),
@@ -199,7 +199,7 @@ func TestUserRules(t *testing.T) {
 				Console: known(true, late), PasswordCreated: known(born, late),
 				Keys: keys(late, active("a", at(day))),
 			},
-			breach(at(day)),
+			violation(at(day)),
 		},
 
 		{"MFA and console unknown", policy.ConsoleUserWithoutMFA, policy.DefaultLimits(), inventory.User{}, unknown},
@@ -231,12 +231,12 @@ func TestUserRules(t *testing.T) {
 		{
 			"console without MFA, since the user", policy.ConsoleUserWithoutMFA, policy.DefaultLimits(),
 			inventory.User{Console: known(true, late), MFA: known(false, late)},
-			breach(born),
+			violation(born),
 		},
 		{
 			"console without MFA, since the password", policy.ConsoleUserWithoutMFA, policy.DefaultLimits(),
 			inventory.User{Console: known(true, late), MFA: known(false, late), PasswordCreated: known(at(day), late)},
-			breach(at(day)),
+			violation(at(day)),
 		},
 	}
 	for _, tt := range tests {
@@ -260,16 +260,16 @@ func TestKeyRules(t *testing.T) {
 	}{
 		{"a day before", policy.KeyRotation, inventory.User{Keys: keys(at(89*day), key)}, compliant},
 		{"after 90 days", policy.KeyRotation, inventory.User{Keys: keys(at(90*day), key)}, compliant},
-		{"a second after 90 days", policy.KeyRotation, inventory.User{Keys: keys(at(90*day+time.Second), key)}, breach(at(90 * day))},
-		{"after 91 days", policy.KeyRotation, inventory.User{Keys: keys(at(91*day), key)}, breach(at(90 * day))},
+		{"a second after 90 days", policy.KeyRotation, inventory.User{Keys: keys(at(90*day+time.Second), key)}, violation(at(90 * day))},
+		{"after 91 days", policy.KeyRotation, inventory.User{Keys: keys(at(91*day), key)}, violation(at(90 * day))},
 		{"keys unknown", policy.KeyRotation, inventory.User{}, unknown},
 		{"no keys", policy.KeyRotation, inventory.User{Keys: keys(late)}, none},
 		{"inactive only", policy.KeyRotation, inventory.User{Keys: keys(late, status(key, inventory.Inactive), status(active("b", born), inventory.Expired))}, none},
 
 		{"before the warning", policy.KeyRotationDue, inventory.User{Keys: keys(at(76*day), key)}, compliant},
-		{"a second into the warning", policy.KeyRotationDue, inventory.User{Keys: keys(at(76*day+time.Second), key)}, breach(at(76 * day))},
-		{"at the deadline", policy.KeyRotationDue, inventory.User{Keys: keys(at(90*day), key)}, breach(at(76 * day))},
-		{"within the second of the deadline", policy.KeyRotationDue, inventory.User{Keys: keys(at(90*day+time.Second-1), key)}, breach(at(76 * day))},
+		{"a second into the warning", policy.KeyRotationDue, inventory.User{Keys: keys(at(76*day+time.Second), key)}, violation(at(76 * day))},
+		{"at the deadline", policy.KeyRotationDue, inventory.User{Keys: keys(at(90*day), key)}, violation(at(76 * day))},
+		{"within the second of the deadline", policy.KeyRotationDue, inventory.User{Keys: keys(at(90*day+time.Second-1), key)}, violation(at(76 * day))},
 		{"past the deadline", policy.KeyRotationDue, inventory.User{Keys: keys(at(90*day+time.Second), key)}, compliant},
 		{"keys unknown", policy.KeyRotationDue, inventory.User{}, unknown},
 
@@ -277,14 +277,14 @@ func TestKeyRules(t *testing.T) {
 		{
 			"never used, a second more", policy.KeyUnused,
 			inventory.User{Keys: keys(at(45*day+time.Second), neverUsed(key, at(45*day+time.Second)))},
-			breach(at(45 * day)),
+			violation(at(45 * day)),
 		},
-		{"never used, 46 days", policy.KeyUnused, inventory.User{Keys: keys(at(46*day), neverUsed(key, at(46*day)))}, breach(at(45 * day))},
+		{"never used, 46 days", policy.KeyUnused, inventory.User{Keys: keys(at(46*day), neverUsed(key, at(46*day)))}, violation(at(45 * day))},
 		{"used, 45 days ago", policy.KeyUnused, inventory.User{Keys: keys(at(145*day), usedAt(key, at(100*day), at(145*day)))}, compliant},
 		{
 			"used, a second more", policy.KeyUnused,
 			inventory.User{Keys: keys(at(145*day+time.Second), usedAt(key, at(100*day), at(145*day+time.Second)))},
-			breach(at(145 * day)),
+			violation(at(145 * day)),
 		},
 		{"use unknown, key young", policy.KeyUnused, inventory.User{Keys: keys(at(45*day), key)}, compliant},
 		{"use unknown, key old", policy.KeyUnused, inventory.User{Keys: keys(at(45*day+time.Second), key)}, unknown},
@@ -304,7 +304,7 @@ func TestKeyRules(t *testing.T) {
 		{
 			"at the end of the window", policy.KeyCreatedAtUserSetup,
 			inventory.User{Console: known(true, late), Keys: keys(late, active("a", at(15*time.Minute)))},
-			breach(at(15 * time.Minute)),
+			violation(at(15 * time.Minute)),
 		},
 		{
 			"a second after the window", policy.KeyCreatedAtUserSetup,
@@ -314,17 +314,17 @@ func TestKeyRules(t *testing.T) {
 		{
 			"in the second of the user", policy.KeyCreatedAtUserSetup,
 			inventory.User{Console: known(true, late), Keys: keys(late, key)},
-			breach(born),
+			violation(born),
 		},
 		{
 			"used all the same", policy.KeyCreatedAtUserSetup,
 			inventory.User{Console: known(true, late), Keys: keys(late, usedAt(key, late, late))},
-			breach(born),
+			violation(born),
 		},
 		{
 			"password later", policy.KeyCreatedAtUserSetup,
 			inventory.User{Console: known(true, late), PasswordCreated: known(at(day), late), Keys: keys(late, key)},
-			breach(at(day)),
+			violation(at(day)),
 		},
 		{"no console", policy.KeyCreatedAtUserSetup, inventory.User{Console: known(false, late), Keys: keys(late, key)}, compliant},
 		{"console unknown", policy.KeyCreatedAtUserSetup, inventory.User{Keys: keys(late, key)}, unknown},
@@ -340,12 +340,12 @@ func TestKeyRules(t *testing.T) {
 		{
 			"console, never used", policy.ConsoleKeyNeverUsed,
 			inventory.User{Console: known(true, late), Keys: keys(late, neverUsed(key, late))},
-			breach(born),
+			violation(born),
 		},
 		{
 			"console, never used, password later", policy.ConsoleKeyNeverUsed,
 			inventory.User{Console: known(true, late), PasswordCreated: known(at(day), late), Keys: keys(late, neverUsed(key, late))},
-			breach(at(day)),
+			violation(at(day)),
 		},
 		{
 			"console, used", policy.ConsoleKeyNeverUsed,
@@ -388,16 +388,16 @@ func TestRootAccessKey(t *testing.T) {
 		{"nothing known", inventory.Root{}, unknown},
 		{"no keys", inventory.Root{Keys: keys(late)}, compliant},
 		{"inactive key", inventory.Root{Keys: keys(late, status(key, inventory.Inactive))}, compliant},
-		{"active keys, since the oldest", inventory.Root{Keys: keys(late, active("b", at(2*day)), key)}, breach(at(day))},
-		{"active key of unknown age, since root", inventory.Root{Created: born, Keys: keys(late, active("a", time.Time{}))}, breach(born)},
-		{"nothing dated, since it was seen", inventory.Root{Keys: keys(late, active("a", time.Time{}))}, breach(late)},
+		{"active keys, since the oldest", inventory.Root{Keys: keys(late, active("b", at(2*day)), key)}, violation(at(day))},
+		{"active key of unknown age, since root", inventory.Root{Created: born, Keys: keys(late, active("a", time.Time{}))}, violation(born)},
+		{"nothing dated, since it was seen", inventory.Root{Keys: keys(late, active("a", time.Time{}))}, violation(late)},
 		{"present, status unknown", inventory.Root{KeyPresent: known(true, late)}, unknown},
 		{"absent, listing unknown", inventory.Root{KeyPresent: known(false, late)}, compliant},
-		{"listed, then present", inventory.Root{Keys: keys(early, key), KeyPresent: known(true, late)}, breach(at(day))},
+		{"listed, then present", inventory.Root{Keys: keys(early, key), KeyPresent: known(true, late)}, violation(at(day))},
 		{"listed, then absent", inventory.Root{Keys: keys(early, key), KeyPresent: known(false, late)}, compliant},
 		{"none listed, then present", inventory.Root{Keys: keys(early), KeyPresent: known(true, late)}, unknown},
 		{"none listed, then absent", inventory.Root{Keys: keys(early), KeyPresent: known(false, late)}, compliant},
-		{"absent, then listed", inventory.Root{Keys: keys(late, key), KeyPresent: known(false, early)}, breach(at(day))},
+		{"absent, then listed", inventory.Root{Keys: keys(late, key), KeyPresent: known(false, early)}, violation(at(day))},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -420,7 +420,7 @@ func TestJudge(t *testing.T) {
 		inventory.User{Name: "carol", Created: born},
 	)
 	s.Root.Keys = keys(late, active("r", born))
-	j := policy.Judge(s, policy.WithLimits(policy.DefaultLimits()), born)
+	j := policy.Evaluate(s, policy.WithLimits(policy.DefaultLimits()), born)
 
 	want := []policy.Finding{
 		{policy.MultipleActiveKeys, "bob", "", at(17 * day)},
@@ -445,14 +445,14 @@ func TestJudge(t *testing.T) {
 		}
 	}
 	wantCounts := map[policy.Rule]map[policy.Verdict]int{
-		policy.MultipleActiveKeys:        {policy.Breach: 1, policy.Compliant: 1, policy.Unknown: 1},
-		policy.ConsoleUserWithActiveKeys: {policy.Breach: 1, policy.Compliant: 1, policy.Unknown: 1},
-		policy.KeyCreatedAtUserSetup:     {policy.Breach: 1, policy.Compliant: 1, policy.Unknown: 1},
-		policy.ConsoleKeyNeverUsed:       {policy.Breach: 1, policy.Compliant: 1, policy.Unknown: 1},
-		policy.KeyRotation:               {policy.Breach: 2, policy.Unknown: 1},
+		policy.MultipleActiveKeys:        {policy.Violation: 1, policy.Compliant: 1, policy.Unknown: 1},
+		policy.ConsoleUserWithActiveKeys: {policy.Violation: 1, policy.Compliant: 1, policy.Unknown: 1},
+		policy.KeyCreatedAtUserSetup:     {policy.Violation: 1, policy.Compliant: 1, policy.Unknown: 1},
+		policy.ConsoleKeyNeverUsed:       {policy.Violation: 1, policy.Compliant: 1, policy.Unknown: 1},
+		policy.KeyRotation:               {policy.Violation: 2, policy.Unknown: 1},
 		policy.KeyRotationDue:            {policy.Compliant: 2, policy.Unknown: 1},
-		policy.KeyUnused:                 {policy.Breach: 1, policy.Compliant: 1, policy.Unknown: 1},
-		policy.RootAccessKey:             {policy.Breach: 1},
+		policy.KeyUnused:                 {policy.Violation: 1, policy.Compliant: 1, policy.Unknown: 1},
+		policy.RootAccessKey:             {policy.Violation: 1},
 		policy.ConsoleUserWithoutMFA:     {policy.Compliant: 2, policy.Unknown: 1},
 	}
 	if diff := cmp.Diff(wantCounts, counts); diff != "" {
@@ -470,8 +470,8 @@ func TestJudge(t *testing.T) {
 func TestJudgeKnowsNoClock(t *testing.T) {
 	frozen := inventory.User{Name: "bob", Created: born, Keys: keys(at(45*day), neverUsed(active("a", born), at(45*day)))}
 	fresh := inventory.User{Name: "zoe", Created: at(5000 * day), Keys: keys(at(5000 * day))}
-	alone := policy.Judge(snapshot(frozen), policy.WithLimits(policy.DefaultLimits()), born)
-	beside := policy.Judge(snapshot(frozen, fresh), policy.WithLimits(policy.DefaultLimits()), born)
+	alone := policy.Evaluate(snapshot(frozen), policy.WithLimits(policy.DefaultLimits()), born)
+	beside := policy.Evaluate(snapshot(frozen, fresh), policy.WithLimits(policy.DefaultLimits()), born)
 	if diff := cmp.Diff(alone.Findings, beside.Findings); diff != "" {
 		t.Errorf("-alone +beside fresh facts:\n%s", diff)
 	}
@@ -509,7 +509,7 @@ func BenchmarkJudge(b *testing.B) {
 			b.Run(fmt.Sprintf("users=%d/%s", n, name), func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
-					policy.Judge(s, p, born)
+					policy.Evaluate(s, p, born)
 				}
 			})
 		}
@@ -529,7 +529,7 @@ func elaborate() *policy.Policy {
 		policy.Class{Name: "named", Match: named("*-00001?"), Limits: policy.DefaultLimits()},
 		policy.Class{Name: "people", Match: policy.Match{Console: &console}, Limits: policy.DefaultLimits()})
 	p.OwnerTags = []string{"Owner", "team"}
-	p.ExemptionTag = "excuse"
+	p.ExemptionTag = "exemptionKey"
 	p.Users.Exclude = []policy.Match{named("ceo*")}
 	for i := range 50 {
 		p.Exemptions = append(p.Exemptions, exempt(fmt.Sprintf("user-%06d", 3*i), at(5000*day), policy.KeyRotation))
@@ -537,7 +537,7 @@ func elaborate() *policy.Policy {
 	return p
 }
 
-// crowd is an account in which every third user is in breach of something.
+// crowd is an account in which every third user is in violation of something.
 func crowd(n int) *inventory.Snapshot {
 	now := at(200 * day)
 	s := &inventory.Snapshot{}

@@ -1,0 +1,192 @@
+package policy
+
+import (
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+)
+
+// RootUserName stands for the root user wherever a user name is shown; it is
+// the credential report's own word, and no IAM user can have it.
+const RootUserName = "<root_account>"
+
+// Finding is one violation that is not exempted.
+type Finding struct {
+	Rule     Rule
+	UserName string    // RootUserName for root
+	KeyID    string    // empty unless the rule judges keys
+	Since    time.Time // when the violation began
+}
+
+// Evaluation is a snapshot with its verdicts. It is immutable.
+type Evaluation struct {
+	Snapshot *inventory.Snapshot
+	Policy   *Policy
+	// Users holds the classification of each of the snapshot's users, in the same
+	// order.
+	Users []Classification
+	// Findings holds every violation that is not exempted, ordered by rule (as
+	// Rules), user and key.
+	Findings []Finding
+	// Exemptions holds those that name somebody in the account, lapsed ones too.
+	Exemptions []Exemption
+	// ValidUntil is when the next exemption ends. The evaluation does not hold any
+	// more from then on. It is zero if no exemption ends.
+	ValidUntil time.Time
+	// Problems says, a sentence each, which exemption tags cannot be used.
+	Problems []string
+
+	counts  map[Rule]tally
+	accused map[string]bool
+	excused map[exemptionKey]bool
+}
+
+// tally counts the verdicts of one rule.
+type tally struct{ compliant, violation, exempted, unknown int }
+
+// Count returns how many subjects of the rule got the verdict.
+func (j *Evaluation) Count(rule Rule, verdict Verdict) int {
+	switch counts := j.counts[rule]; verdict {
+	case Compliant:
+		return counts.compliant
+	case Violation:
+		return counts.violation
+	case Exempted:
+		return counts.exempted
+	case Unknown:
+		return counts.unknown
+	}
+	return 0
+}
+
+// Accused returns the names of the users about whom there is a finding. It is
+// not to be written to.
+func (j *Evaluation) Accused() map[string]bool { return j.accused }
+
+// Find returns the user of that name, and how the user is classified; nil if there is
+// none, and for root.
+func (j *Evaluation) Find(userName string) (*inventory.User, *Classification) {
+	users := j.Snapshot.Users
+	i := sort.Search(len(users), func(i int) bool { return users[i].Name >= userName }) // slices.BinarySearchFunc would copy users
+	if i == len(users) || users[i].Name != userName {
+		return nil, nil
+	}
+	return &users[i], &j.Users[i]
+}
+
+// Classification returns how the user of that name is classified; nil if there is
+// none, and for root.
+func (j *Evaluation) Classification(userName string) *Classification {
+	_, classification := j.Find(userName)
+	return classification
+}
+
+// Evaluate judges every subject of the snapshot under every rule. The moment
+// decides which exemptions are in force, and nothing else.
+func Evaluate(snapshot *inventory.Snapshot, policy *Policy, now time.Time) *Evaluation {
+	j := &Evaluation{
+		Snapshot: snapshot,
+		Policy:   policy,
+		Users:    make([]Classification, len(snapshot.Users)),
+		counts:   map[Rule]tally{},
+		accused:  map[string]bool{},
+		excused:  map[exemptionKey]bool{},
+	}
+	for i := range snapshot.Users {
+		j.Users[i] = policy.classification(&snapshot.Users[i])
+	}
+	j.collectExemptions(now)
+	for _, r := range rules() {
+		j.judge(r)
+	}
+	return j
+}
+
+// judge judges every subject under the rule.
+func (j *Evaluation) judge(r rule) {
+	first := len(j.Findings)
+	e := evaluator{rule: r, excused: j.excused, findings: j.Findings}
+	for i := range j.Snapshot.Users {
+		e.judgeUser(j.Users[i].Limits(), &j.Snapshot.Users[i])
+	}
+	e.judgeRoot(&j.Snapshot.Root)
+	j.Findings, j.counts[r.name] = e.findings, e.tally
+
+	found := j.Findings[first:]
+	slices.SortFunc(found, func(x, y Finding) int {
+		if byName := strings.Compare(x.UserName, y.UserName); byName != 0 {
+			return byName
+		}
+		return strings.Compare(x.KeyID, y.KeyID)
+	})
+	for i := range found {
+		if i == 0 || found[i].UserName != found[i-1].UserName {
+			j.accused[found[i].UserName] = true
+		}
+	}
+}
+
+// evaluator judges every subject of one rule.
+type evaluator struct {
+	rule     rule
+	excused  map[exemptionKey]bool
+	tally    tally
+	findings []Finding // those of earlier rules come first
+}
+
+func (e *evaluator) judgeRoot(root *inventory.Root) {
+	if e.rule.root != nil {
+		e.add(RootUserName, "", e.rule.root(root))
+	}
+}
+
+// judgeUser judges one user. The limits are nil while they are unknown.
+func (e *evaluator) judgeUser(limits *Limits, user *inventory.User) {
+	switch {
+	case e.rule.user != nil:
+		e.add(user.Name, "", e.rule.user(limits, user))
+	case e.rule.key == nil: // the rule is about root
+	case !user.Keys.Known():
+		e.add(user.Name, "", e.unlistedKeys(user))
+	default:
+		keys, _ := user.Keys.Get()
+		for i := range keys {
+			if keys[i].Status == inventory.Active {
+				e.add(user.Name, keys[i].ID, e.rule.key(limits, user, &keys[i]))
+			}
+		}
+	}
+}
+
+// unlistedKeys judges, as one subject, the keys of a user whose keys are
+// unknown: no console access is enough to clear them under a rule that only
+// console users can break.
+func (e *evaluator) unlistedKeys(user *inventory.User) outcome {
+	if e.rule.consoleOnly {
+		return outcome{violated: both(user.Console, fact{})}
+	}
+	return outcome{}
+}
+
+// add counts the outcome, and keeps the finding if it is a violation that nobody
+// is excused from.
+func (e *evaluator) add(userName, keyID string, o outcome) {
+	violated, known := o.violated.Get()
+	switch {
+	case !known:
+		e.tally.unknown++
+	case !violated:
+		e.tally.compliant++
+	case e.excused[exemptionKey{userName, e.rule.name}]:
+		e.tally.exempted++
+	default:
+		e.tally.violation++
+		if len(e.findings) == cap(e.findings) { // append alone would copy large lists often
+			e.findings = slices.Grow(e.findings, len(e.findings)+1)
+		}
+		e.findings = append(e.findings, Finding{e.rule.name, userName, keyID, o.since})
+	}
+}
