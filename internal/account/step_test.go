@@ -209,7 +209,7 @@ func TestClock(t *testing.T) {
 		} {
 			var c clock
 			c.set(time.Now().Add(ahead))
-			if got := c.now().Sub(time.Now()); got != want {
+			if got := time.Until(c.now()); got != want {
 				t.Errorf("AWS's clock %s ahead: got %s, want %s", ahead, got, want)
 			}
 		}

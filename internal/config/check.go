@@ -67,7 +67,7 @@ func (d *document) failRelation(path string, p policy.LimitProblem) {
 	own, ownOther := d.has(limit), d.has(other)
 	got, want, origin := policy.InDays(p.Value), p.Wanted(p.Other), originOf(path)
 	switch {
-	case d.broken[limit], d.broken[other], !(own && ownOther) && d.inheritsBroken(path):
+	case d.broken[limit], d.broken[other], (!own || !ownOther) && d.inheritsBroken(path):
 	case own && ownOther:
 		d.fail(limit, "got %s, want %s", got, want)
 	case own:
