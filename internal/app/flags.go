@@ -60,6 +60,8 @@ type settings struct {
 	pprof        bool
 	log          promslog.Config
 
+	given given // of the flags whose defaults depend on others
+
 	partition, accountID string // of the policy to print
 	checkFile            string // to check
 }
@@ -110,12 +112,13 @@ func Flags() ([]*kingpin.FlagModel, error) {
 }
 
 func addIAMFlags(app *kingpin.Application, s *settings) {
+	s.given = given{}
 	choiceFlag(app, "iam.source", "Where facts come from: auto (keys live, the rest from the credential report where it can be), report (2 to 4 calls each 4 hours, facts as old as that, no key ids), live (no report, many calls).",
 		&s.source, awsapi.Sources()...)
-	durationFlag(app, "iam.refresh-interval", usualRefresh, "How often to list the users, and to look for a new credential report once one can exist.", &s.refreshInterval)
-	durationFlag(app, "iam.keys-interval", usualKeys, "Within what time to read each user's keys anew.", &s.keysInterval)
-	numberFlag(app, "iam.rate", usualRate, "The most requests a second to AWS, of all accounts together, retries included.", &s.rate)
-	numberFlag(app, "iam.account-rate", usualAccountRate, "The most requests a second to AWS for one account, retries included. Halved whenever AWS throttles; recovers slowly.", &s.accountRate)
+	s.given.note("iam.refresh-interval", durationFlag(app, "iam.refresh-interval", usualRefresh, "How often to list the users, and to look for a new credential report once one can exist.", &s.refreshInterval))
+	s.given.note("iam.keys-interval", durationFlag(app, "iam.keys-interval", usualKeys, "Within what time to read each user's keys anew.", &s.keysInterval))
+	s.given.note("iam.rate", numberFlag(app, "iam.rate", usualRate, "The most requests a second to AWS, of all accounts together, retries included.", &s.rate))
+	s.given.note("iam.account-rate", numberFlag(app, "iam.account-rate", usualAccountRate, "The most requests a second to AWS for one account, retries included; a lower --iam.rate holds for one account too. Halved whenever AWS throttles; recovers slowly.", &s.accountRate))
 	durationFlag(app, "iam.timeout", "10s", "How long to wait for the answer to one request, each retry anew.", &s.timeout)
 }
 
@@ -131,7 +134,8 @@ func addPolicyFlags(app *kingpin.Application, s *settings) {
 // the version, which it has answered.
 func parse(args []string, stdout, stderr io.Writer) (s *settings, done bool, err error) {
 	s = &settings{}
-	app := newApplication(s).UsageWriter(stdout).ErrorWriter(stderr).Terminate(func(int) { done = true })
+	app := newApplication(s)
+	app.UsageWriter(stdout).ErrorWriter(stderr).Terminate(func(int) { done = true })
 	s.command, err = app.Parse(withCommand(args))
 	if done {
 		return s, true, nil
@@ -140,7 +144,13 @@ func parse(args []string, stdout, stderr io.Writer) (s *settings, done bool, err
 		return nil, false, fmt.Errorf("%w; try --help", err)
 	}
 	if s.demo {
-		s.applyDemoDefaults()
+		s.applyDemoDefaults(app)
+	}
+	if !s.given.has(app, "iam.account-rate") {
+		s.accountRate = min(s.accountRate, s.rate)
+	}
+	if !s.given.has(app, "iam.keys-interval") {
+		s.keysInterval = max(s.keysInterval, s.refreshInterval)
 	}
 	return s, false, s.validate()
 }
@@ -158,19 +168,19 @@ func withCommand(args []string) []string {
 	return append([]string{commandServe}, args...)
 }
 
-// applyDemoDefaults suits the demo account, which lives fast and is nobody else's, where
-// flags were left at their defaults.
-func (s *settings) applyDemoDefaults() {
-	if s.refreshInterval.String() == usualRefresh {
+// applyDemoDefaults suits the demo account, which lives fast and is nobody
+// else's, where flags were not given.
+func (s *settings) applyDemoDefaults(app *kingpin.Application) {
+	if !s.given.has(app, "iam.refresh-interval") {
 		s.refreshInterval = model.Duration(10 * time.Second)
 	}
-	if s.keysInterval.String() == usualKeys {
+	if !s.given.has(app, "iam.keys-interval") {
 		s.keysInterval = max(model.Duration(30*time.Second), s.refreshInterval)
 	}
-	if (*number)(&s.rate).String() == usualRate {
+	if !s.given.has(app, "iam.rate") {
 		s.rate = 1000
 	}
-	if (*number)(&s.accountRate).String() == usualAccountRate {
+	if !s.given.has(app, "iam.account-rate") {
 		s.accountRate = s.rate
 	}
 }

@@ -97,6 +97,21 @@ func TestParse(t *testing.T) {
 			},
 		},
 		{
+			name: "demo keeps what was given as it is by default", args: []string{"--demo", "--iam.refresh-interval=5m", "--iam.rate=20"},
+			env:  map[string]string{"AWS_IAM_EXPORTER_IAM_KEYS_INTERVAL": "1h"},
+			want: func(s *settings) { s.demo, s.rate, s.accountRate = true, 20, 20 },
+		},
+		{
+			name: "a lower rate of all is one of each", args: []string{"--iam.rate=2"},
+			want: func(s *settings) { s.rate, s.accountRate = 2, 2 },
+		},
+		{
+			name: "keys no more often than refreshes", args: []string{"--iam.refresh-interval=2h"},
+			want: func(s *settings) {
+				s.refreshInterval, s.keysInterval = model.Duration(2*time.Hour), model.Duration(2*time.Hour)
+			},
+		},
+		{
 			name: "files", args: []string{"--config.file=config.yml", "--state.dir=facts"},
 			want: func(s *settings) { s.configFile, s.stateDir = "config.yml", "facts" },
 		},
@@ -116,7 +131,7 @@ func TestParse(t *testing.T) {
 			if err != nil || done {
 				t.Fatalf("got done %t, error %v", done, err)
 			}
-			ignored := cmpopts.IgnoreFields(settings{}, "web", "log") // other libraries' own
+			ignored := cmpopts.IgnoreFields(settings{}, "web", "log", "given") // other libraries' own, and what only parse needs
 			if diff := cmp.Diff(defaultSettings(test.want), got, cmp.AllowUnexported(settings{}), ignored); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
@@ -193,8 +208,9 @@ func badCommandLines() []badCommandLine {
 		{"rate not a number", []string{"--iam.rate=fast"}, `flag --iam.rate: got "fast", want a number; try --help`},
 		{"rate of zero", []string{"--iam.rate=0"}, "flag --iam.rate: got 0, want a number above 0"},
 		{"negative rate", []string{"--iam.account-rate=-1"}, "flag --iam.account-rate: got -1, want a number above 0"},
+		{"account as by default, faster than all together", []string{"--iam.account-rate=5", "--iam.rate=2"}, "flag --iam.account-rate: got 5, want --iam.rate (2) or less"},
 		{"account faster than all together", []string{"--iam.account-rate=50"}, "flag --iam.account-rate: got 50, want --iam.rate (20) or less"},
-		{"keys more often than refreshes", []string{"--iam.refresh-interval=2h"}, "flag --iam.keys-interval: got 1h, want --iam.refresh-interval (2h) or more"},
+		{"keys more often than refreshes", []string{"--iam.refresh-interval=2h", "--iam.keys-interval=1h"}, "flag --iam.keys-interval: got 1h, want --iam.refresh-interval (2h) or more"},
 		{"odd account", []string{"iam-policy", "--account-id=123"}, `flag --account-id: got "123", want 12 digits, or * for any account`},
 		{"no file to check", []string{"check-config"}, "required argument 'FILE' not provided; try --help"},
 		{"demo with a state", []string{"--demo", "--state.dir=facts"}, "flag --state.dir: got it beside --demo, want one of them: the demo's account is made anew at each start"},

@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,12 +26,16 @@ func (v value) Set(text string) error {
 	return nil
 }
 
-func durationFlag(app *kingpin.Application, name, defaultValue, help string, target *model.Duration) {
-	app.Flag(name, help).Default(defaultValue).SetValue(value{target, name, "a duration such as 30s, 5m, 12h or 90d"})
+func durationFlag(app *kingpin.Application, name, defaultValue, help string, target *model.Duration) *kingpin.FlagClause {
+	flag := app.Flag(name, help).Default(defaultValue)
+	flag.SetValue(value{target, name, "a duration such as 30s, 5m, 12h or 90d"})
+	return flag
 }
 
-func numberFlag(app *kingpin.Application, name, defaultValue, help string, target *float64) {
-	app.Flag(name, help).Default(defaultValue).SetValue(value{(*number)(target), name, "a number"})
+func numberFlag(app *kingpin.Application, name, defaultValue, help string, target *float64) *kingpin.FlagClause {
+	flag := app.Flag(name, help).Default(defaultValue)
+	flag.SetValue(value{(*number)(target), name, "a number"})
+	return flag
 }
 
 // choiceFlag declares a flag with a closed list of values, the default first.
@@ -44,6 +49,23 @@ func choiceFlag[T ~string](app *kingpin.Application, name, help string, target *
 
 func switchFlag(app *kingpin.Application, name, defaultValue, help string, target *bool) {
 	app.Flag(name, help).Default(defaultValue).SetValue(boolFlag{value{(*boolean)(target), name, "true or false"}})
+}
+
+// given notes which flags were given, be it with the values that they have
+// anyway. Kingpin tells of the command line alone.
+type given map[string]*bool
+
+// note has the flag noted if it is given.
+func (g given) note(name string, flag *kingpin.FlagClause) {
+	g[name] = new(bool)
+	flag.IsSetByUser(g[name])
+}
+
+// has reports whether the flag was given, on the command line or by the
+// environment.
+func (g given) has(app *kingpin.Application, name string) bool {
+	value, set := os.LookupEnv(app.GetFlag(name).Model().Envar)
+	return *g[name] || set && value != ""
 }
 
 type number float64

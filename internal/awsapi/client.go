@@ -192,12 +192,18 @@ func (a *attempt) HandleFinalize(ctx context.Context, in middleware.FinalizeInpu
 	attemptCtx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
 	out, metadata, err := next.HandleFinalize(attemptCtx, in)
-	if err != nil && attemptCtx.Err() != nil && ctx.Err() == nil {
+	late := err != nil && attemptCtx.Err() != nil && ctx.Err() == nil
+	unsent := new(credentialsError)
+	switch {
+	case errors.As(err, &unsent) && late:
+		err = &credentialsError{fmt.Errorf("where they come from gave no answer within %s", a.timeout)}
+	case errors.As(err, &unsent): // without credentials nothing was sent
+	case late:
 		// The SDK takes a context that ended for the caller's wish to stop, and
 		// would not retry.
 		err = &timeoutError{after: a.timeout}
-	}
-	if unsent := new(credentialsError); !errors.As(err, &unsent) { // without credentials nothing was sent
+		a.shared.count(a.service, a.operation, err)
+	default:
 		a.shared.count(a.service, a.operation, err)
 	}
 	if err != nil && classify(err) == inventory.ReasonThrottled {

@@ -385,6 +385,43 @@ func TestStoppingIsNoTimeout(t *testing.T) {
 	})
 }
 
+// hanging provides no credentials for an hour.
+type hanging struct{}
+
+func (hanging) Retrieve(context.Context) (aws.Credentials, error) {
+	time.Sleep(time.Hour)
+	return aws.Credentials{}, errors.New("an hour has passed")
+}
+
+// TestCredentialsThatHang are no slow AWS, to which nothing was sent.
+func TestCredentialsThatHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		world := awssim.New(awssim.Options{})
+		config := world.Config()
+		config.Credentials = aws.NewCredentialsCache(hanging{})
+		shared := awsapi.NewShared(1000)
+		client := awsapi.New(config, shared, awsapi.Options{Needs: awsapi.Needs{Source: awsapi.SourceLive}, Rate: 1000, Timeout: timeout})
+		began := time.Now()
+		err := awsapi.Wrap("iam:GetAccountSummary", "the account", summarize(t.Context(), 1, client))
+		const want = "call iam:GetAccountSummary for the account: no usable credentials were found: where they come from gave no answer within 10s; "
+		if awsapi.ReasonOf(err) != inventory.ReasonCredentials || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("got %s, %v; want credentials, %s", awsapi.ReasonOf(err), err, want)
+		}
+		if took := time.Since(began); took != timeout {
+			t.Errorf("took %s, want the time-out of %s", took, timeout)
+		}
+		for _, c := range shared.Calls() {
+			if c.Requests+c.Errors > 0 {
+				t.Errorf("%s: got %d requests and %d errors counted, want none", c.Operation, c.Requests, c.Errors)
+			}
+		}
+		if len(world.Calls()) > 0 {
+			t.Errorf("calls: got %v, want none", world.Calls())
+		}
+		time.Sleep(time.Hour)
+	})
+}
+
 // TestRetriesHaveNoQuota fails, with the SDK's quota, after about 100 retries.
 func TestRetriesHaveNoQuota(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
