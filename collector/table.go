@@ -348,7 +348,7 @@ func accountMetrics() []metric {
 		},
 		{
 			name: "aws_iam_account_up", scope: perAccount, kind: gauge,
-			help: "Whether the last refresh of the account got every fact it asked AWS for. Absent until one has ended, or failed on its way.",
+			help: "Whether AWS tells everything about the account: 1 once a refresh got every fact it asked for and every user of the first listing was read once, before a restart or since; 0 from the first failure on, until a refresh gets everything. Absent while neither.",
 			series: func(s *subject, emit emit) {
 				if state := s.Snapshot.Health.State; state == inventory.StateUp || state == inventory.StateDown {
 					emit(number(state == inventory.StateUp))
@@ -397,6 +397,17 @@ func countMetrics() []metric {
 			series: func(s *subject, emit emit) {
 				if s.usersListed() {
 					emit(float64(len(s.Snapshot.Users)))
+				}
+			},
+		},
+		{
+			name: "aws_iam_account_unread_users", scope: perAccount, kind: gauge,
+			help: "Users who were never read one by one, so that some of what is asked about each is still unknown: at first all of them, then those who are new. " +
+				"Always 0 where the source asks about nobody alone.",
+			facts: facts(inventory.GroupUsers),
+			series: func(s *subject, emit emit) {
+				if s.usersListed() {
+					emit(float64(s.Snapshot.Sweep.Unread))
 				}
 			},
 		},
@@ -521,7 +532,7 @@ func exporterMetrics() []metric {
 		{
 			name: "aws_iam_exporter_accounts", scope: perExporter, kind: gauge,
 			labels: []string{"state"},
-			help:   "Accounts by how their reading goes: pending (no refresh has ended), up, or down (the last one did not get every fact).",
+			help:   "Accounts by how their reading goes: pending (not everything was read yet), up, or down (the last refresh did not get every fact).",
 			series: emitAccounts,
 		},
 		{

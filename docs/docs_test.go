@@ -27,7 +27,6 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/account"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/app"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsiam"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
@@ -333,8 +332,13 @@ func messageOf(t *testing.T, f exampleFailure) string {
 	client := awsapi.New(world.Config(), awsapi.NewShared(20), awsapi.Options{
 		Needs: awsapi.Needs{Source: awsapi.SourceAuto}, Rate: 5, Timeout: 10 * time.Second,
 	})
-	watched := account.New(awsiam.New(client), account.Options{RefreshInterval: 5 * time.Minute, KeysInterval: time.Hour}, nil)
-	for !watched.Step(t.Context(), nil).Learnt { // the few calls about the account
+	watched := account.New(client, account.Options{RefreshInterval: 5 * time.Minute, KeysInterval: time.Hour}, nil)
+	for {
+		p := watched.Step(t.Context(), nil)
+		if p.Ended || len(watched.Snapshot().Health.Problems) > 0 {
+			break
+		}
+		time.Sleep(time.Until(p.Next))
 	}
 	problems := watched.Snapshot().Health.Problems
 	if len(problems) != 1 || problems[0].Reason != f.reason {

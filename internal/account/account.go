@@ -11,6 +11,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsiam"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
@@ -44,10 +45,11 @@ type Account struct {
 type phase int
 
 const (
-	waiting    phase = iota // for the next refresh
-	refreshing              // asks the few calls about the whole account
-	planning                // decides whom to read
-	sweeping                // reads users
+	waiting  phase = iota // for the next refresh
+	listing               // asks who there is
+	asking                // asks the other few calls about the whole account
+	planning              // decides whom to read
+	sweeping              // reads users
 )
 
 // Progress is what a step has brought.
@@ -58,17 +60,21 @@ type Progress struct {
 	// is not the one that facts were kept of: Restore is to be called with what
 	// is kept of the right one, if anything is.
 	Restore bool
+	Tried   bool // the few calls about the whole account were tried
+	// News is what is to be said about AWS's clock.
+	News []string
 	// Next is when there is something to do again; in the past for at once.
 	Next time.Time
 }
 
-// New returns an account about which nothing is known but what was kept of it
-// by an earlier process; nil for nothing.
-func New(reads awsiam.Reader, o Options, kept *inventory.Snapshot) *Account {
+// New returns the account that the client reaches, about which nothing is known
+// but what was kept of it by an earlier process; nil for nothing.
+func New(client *awsapi.Client, o Options, kept *inventory.Snapshot) *Account {
 	if o.ReportLife == 0 {
 		o.ReportLife = ReportLife
 	}
-	m := &memory{reads: reads, o: o, trouble: newTrouble()}
+	clock := awsiam.NewClock(2 * o.RefreshInterval)
+	m := &memory{reads: awsiam.New(client, clock), clock: clock, o: o, trouble: newTrouble()}
 	a := &Account{memory: m, sweep: sweep{memory: m}}
 	a.Restore(kept)
 	a.setTagSource(a.needs().Tags)
@@ -84,61 +90,108 @@ func (a *Account) ReadSoon(names ...string) { a.sweep.want(names) }
 // short after the users that are being read.
 func (a *Account) RefreshSoon() { a.next = time.Now() }
 
-// Step does the next piece of work: what is due about the whole account, or the
-// reading of a few users. Users that a rule accuses are read early. The snapshot
-// is as it was if the context ends meanwhile.
-func (a *Account) Step(ctx context.Context, accused map[string]bool) Progress {
+// Step does the next piece of work: a few calls about the whole account, or the
+// reading of a few users. Accused holds the users about whom there are findings,
+// and the facts that those rest on: such users are read early, and the facts
+// asked for live. The snapshot is as it was if the context ends meanwhile.
+func (a *Account) Step(ctx context.Context, accused map[string]inventory.GroupSet) Progress {
+	p := a.step(ctx, accused)
+	a.settle()
+	p.News = a.clock.News()
+	return p
+}
+
+func (a *Account) step(ctx context.Context, accused map[string]inventory.GroupSet) Progress {
 	switch a.phase {
 	case waiting:
 		if time.Now().Before(a.next) {
 			return Progress{Learnt: a.sweep.readUrgent(ctx), Next: a.next}
 		}
-		return a.beginRefresh(ctx)
-	case refreshing:
-		return a.refresh(ctx)
-	case planning:
-		if !a.sweep.begin(ctx, a.next, accused) {
-			return a.endRefresh()
-		}
-		a.phase = sweeping
+		return a.begin(ctx)
+	case listing:
+		a.refresh().list(ctx)
+		a.phase = asking
+		return Progress{Learnt: true}
+	case asking:
+		return a.ask(ctx)
 	}
+	if polls := a.report.polls; len(polls) > 0 && !time.Now().Before(polls[0]) {
+		return a.poll(ctx)
+	}
+	if a.phase == planning && !a.sweep.begin(ctx, a.next, accused) {
+		return a.endSweep(ctx)
+	}
+	a.phase = sweeping
 	learnt, more := a.sweep.step(ctx, a.next)
 	if !more {
-		return a.endRefresh()
+		return a.endSweep(ctx)
 	}
 	return Progress{Learnt: learnt}
 }
 
-// beginRefresh learns once which account the credentials belong to.
-func (a *Account) beginRefresh(ctx context.Context) Progress {
+func (a *Account) refresh() *refresh { return &refresh{a.memory, a.began} }
+
+// begin learns once which account the credentials belong to.
+func (a *Account) begin(ctx context.Context) Progress {
 	a.began = time.Now()
-	a.next, a.phase = a.began.Add(a.o.RefreshInterval), planning
+	a.next, a.phase = a.began.Add(a.o.RefreshInterval), listing
 	a.health.Refreshes++
 	restore, err := a.identify(ctx)
 	a.setTagSource(a.needs().Tags)
-	switch {
-	case err != nil:
-		return Progress{Learnt: true}
-	case restore:
-		a.phase = refreshing
-		return Progress{Restore: true}
+	if err != nil {
+		a.phase = planning
+		return Progress{Learnt: true, Tried: true}
 	}
-	return a.refresh(ctx)
+	if a.needs().Source == awsapi.SourceReport { // which lists the users
+		a.phase = asking
+	}
+	return Progress{Restore: restore}
 }
 
-// refresh asks the few calls about the whole account.
-func (a *Account) refresh(ctx context.Context) Progress {
-	(&refresh{a.memory, a.began}).run(ctx)
+// ask asks the other few calls about the whole account. If the first report is
+// in the making, it is worth a short wait: it tells whom to read first.
+func (a *Account) ask(ctx context.Context) Progress {
 	a.phase = planning
+	if !a.trouble.wrongAccount("users") {
+		a.refresh().askReport(ctx)
+	}
+	p := Progress{Learnt: true, Tried: true}
+	switch polls := a.report.polls; {
+	case len(polls) == 0:
+		a.refresh().conclude(ctx)
+	case a.report.newest == nil:
+		p.Next = polls[0]
+	}
+	return p
+}
+
+// poll looks for a report in the making. One that has come changes who is to be
+// read next.
+func (a *Account) poll(ctx context.Context) Progress {
+	a.refresh().poll(ctx)
+	if len(a.report.polls) > 0 {
+		return Progress{}
+	}
+	a.refresh().conclude(ctx)
+	switch {
+	case a.trouble.wrongAccount("report", "tags"):
+		a.sweep.queue = nil // users of those names would be somebody else
+	case a.phase == sweeping:
+		a.sweep.replan(a.next)
+	}
 	return Progress{Learnt: true}
 }
 
-// endRefresh is the end of a refresh and its sweep.
-func (a *Account) endRefresh() Progress {
+// endSweep ends the refresh, unless a report is still in the making.
+func (a *Account) endSweep(ctx context.Context) Progress {
+	if len(a.report.polls) > 0 && ctx.Err() == nil {
+		return Progress{Learnt: true, Next: a.report.polls[0]}
+	}
+	a.sweep.end(ctx)
 	now := time.Now()
 	a.health.Duration = now.Sub(a.began)
 	a.health.Finished++
-	a.phase = waiting
+	a.phase, a.report.polls = waiting, nil
 	if soon := now.Add(introductionPause); !a.identified && soon.Before(a.next) {
 		a.next = soon
 	}

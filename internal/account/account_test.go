@@ -120,9 +120,9 @@ func TestUsersOfSeveralPages(t *testing.T) {
 func TestDuplicateUsers(t *testing.T) {
 	inBubble(t, awsapi.SourceLive, awssim.Options{}, func(h *harness) {
 		user := func(name, id, created string) string { return fmt.Sprintf(userXML, name, id, name, created) }
-		answer := listing(
-			user("bob", "AIDAB", "2026-01-01T00:00:00Z"), user("alice", "AIDAOLD", "2026-01-01T00:00:00Z"),
-			user("bob", "AIDAB", "2026-01-01T00:00:00Z"), user("alice", "AIDANEW", "2026-05-01T00:00:00Z"))
+		answer := listingOf(
+			user("bob", "AIDAB", "1999-01-01T00:00:00Z"), user("alice", "AIDAOLD", "1999-01-01T00:00:00Z"),
+			user("bob", "AIDAB", "1999-01-01T00:00:00Z"), user("alice", "AIDANEW", "1999-05-01T00:00:00Z"))
 		h.fail("ListUsers", answer)
 		s := h.refresh()
 		var ids []string
@@ -168,8 +168,8 @@ func TestReportIsAskedForOnceANewerOneCanExist(t *testing.T) {
 				for range 46 { // until 3h55m after the report
 					h.refresh()
 				}
-				if got := h.calls("GenerateCredentialReport"); got != 0 {
-					h.Errorf("calls while the report lives: got %d, want none", got)
+				if got := h.calls("GenerateCredentialReport"); got > 1 || got == 1 && skew == 0 {
+					h.Errorf("calls while the report lives: got %d, want none, or one once AWS's clock is trusted", got)
 				}
 				h.refresh()
 				s := h.refresh()

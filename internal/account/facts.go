@@ -18,21 +18,49 @@ type facts struct {
 	account  inventory.Account
 	users    []*trackedUser // by name
 	listed   time.Time      // AWS's time of the newest complete listing of users
-	root     inventory.Root
+	root     rootFacts
 	complete map[inventory.Group]bool // were once known of everybody
+	seen     bool                     // a complete listing has come since the start
 }
+
+// rootFacts is what is known of root: what the newest report told, or an earlier
+// process knew, and what the newest live answer told. Each is replaced as a
+// whole, so that nothing outlives the answer it came in.
+type rootFacts struct{ told, live inventory.Root }
+
+// joined returns both together.
+func (r *rootFacts) joined() inventory.Root { return inventory.MergeRoot(r.told, r.live) }
 
 // trackedUser is one user with what the sweep needs to know.
 type trackedUser struct {
-	inventory.User
-	row        *credreport.Row  // of the newest report; nil if no row is this user's
-	rowChanged bool             // since the keys were last listed
-	attempted  time.Time        // when the sweep last came by, by our clock
-	failed     map[string]error // by call
-	deferred   map[string]error // what AWS was too busy for, by call
-	retry      bool             // what was denied to this user works for others again
-	missing    bool             // stands in the report, but AWS knew no such user when asked for tags
+	inventory.User                  // what is known: what live answers told, and what the row adds
+	live           inventory.User   // what live answers told, or an earlier process knew
+	row            *credreport.Row  // of the newest report; nil if no row is this user's
+	rowChanged     bool             // since the keys were last listed
+	attempted      time.Time        // when the sweep last came by, by our clock
+	failed         map[string]error // by call
+	deferred       map[string]error // what AWS was too busy for, by call
+	retry          bool             // what was denied to this user works for others again
+	missing        bool             // stands in the report, but AWS knew no such user when asked for tags
+	awaited        bool             // stood in the first complete listing, and was not read before
 }
+
+// join puts together what is known. That there was no sign-in with a password
+// says nothing about a user without one: AWS tells the same if there never was a
+// password.
+func (u *trackedUser) join(generated time.Time) {
+	u.User = u.live
+	if u.row != nil {
+		u.row.Update(&u.User, generated)
+	}
+	use, _ := u.PasswordUse.Get()
+	if console, _ := u.Console.Get(); use.Never() && !console {
+		u.PasswordUse = inventory.Fact[inventory.Use]{}
+	}
+}
+
+// setTags notes what is known of the user's tags.
+func (u *trackedUser) setTags(tags inventory.Fact[inventory.Tags]) { u.Tags, u.live.Tags = tags, tags }
 
 // factsOf returns what a snapshot tells; of nil, nothing.
 func factsOf(s *inventory.Snapshot, source awsapi.Source, now time.Time) facts {
@@ -40,12 +68,12 @@ func factsOf(s *inventory.Snapshot, source awsapi.Source, now time.Time) facts {
 		s = &inventory.Snapshot{}
 	}
 	f := facts{
-		account: s.Account, root: s.Root, listed: s.Freshness[inventory.GroupUsers].Observed,
+		account: s.Account, root: rootFacts{told: s.Root}, listed: s.Freshness[inventory.GroupUsers].Observed,
 		users: make([]*trackedUser, len(s.Users)), complete: map[inventory.Group]bool{},
 	}
 	maps.Copy(f.complete, s.Complete)
 	for i, user := range s.Users {
-		f.users[i] = &trackedUser{User: user, attempted: askedAbout(&user, source, now)}
+		f.users[i] = &trackedUser{User: user, live: user, attempted: askedAbout(&user, source, now)}
 	}
 	return f
 }
@@ -64,9 +92,11 @@ func askedAbout(user *inventory.User, source awsapi.Source, now time.Time) time.
 }
 
 // relist takes over a listing of users, who are known by id. Whoever was known
-// keeps all that the listing does not tell.
-func (f *facts) relist(listed []inventory.User, observed time.Time) {
+// keeps all that the listing does not tell; those of whom it told what cannot be
+// keep everything.
+func (f *facts) relist(listed []inventory.User, odd []*awsiam.UserError, observed time.Time) {
 	f.dropOtherSource(true)
+	listed = slices.Concat(listed, f.liveOf(odd))
 	known := make(map[string]*trackedUser, len(f.users))
 	for _, user := range f.users {
 		known[user.ID] = user
@@ -77,10 +107,21 @@ func (f *facts) relist(listed []inventory.User, observed time.Time) {
 		if tracked == nil {
 			tracked = &trackedUser{}
 		}
-		tracked.User = tracked.Relisted(user)
+		tracked.live = tracked.live.Relisted(user)
 		users[user.ID] = tracked
 	}
 	f.setUsers(slices.Collect(maps.Values(users)), observed)
+}
+
+// liveOf returns the users of those names as they are known.
+func (f *facts) liveOf(odd []*awsiam.UserError) []inventory.User {
+	var users []inventory.User
+	for _, err := range odd {
+		if user := f.find(err.Name); user != nil {
+			users = append(users, user.live)
+		}
+	}
+	return users
 }
 
 // setUsersFromReport replaces the users by those in the report, who are known
@@ -98,9 +139,10 @@ func (f *facts) setUsersFromReport(report *awsiam.Report) {
 		if old := known[user.Name]; old != nil && old.Created.Equal(user.Created) {
 			made[i] = *old
 			made[i].missing = false // for all that is known, until asked again
-			user.Tags = old.Tags
+			user.Tags = old.live.Tags
 		}
-		made[i].User = user
+		made[i].live = user
+		made[i].join(report.Generated)
 		users[i] = &made[i]
 	}
 	f.setUsers(users, report.Generated)
@@ -110,13 +152,17 @@ func (f *facts) setUsersFromReport(report *awsiam.Report) {
 // a listing shows while one is replaced by the other, the later one.
 func (f *facts) setUsers(users []*trackedUser, observed time.Time) {
 	slices.SortFunc(users, func(a, b *trackedUser) int {
-		if byName := strings.Compare(a.Name, b.Name); byName != 0 {
+		if byName := strings.Compare(a.live.Name, b.live.Name); byName != 0 {
 			return byName
 		}
-		return cmp.Or(b.Created.Compare(a.Created), strings.Compare(a.ID, b.ID))
+		return cmp.Or(b.live.Created.Compare(a.live.Created), strings.Compare(a.live.ID, b.live.ID))
 	})
-	f.users = slices.CompactFunc(users, func(a, b *trackedUser) bool { return a.Name == b.Name })
+	f.users = slices.CompactFunc(users, func(a, b *trackedUser) bool { return a.live.Name == b.live.Name })
 	f.listed = observed
+	for _, user := range f.users {
+		user.awaited = user.awaited || !f.seen && user.attempted.IsZero()
+	}
+	f.seen = true
 }
 
 // dropOtherSource forgets what was complete, once users are at hand that take
@@ -129,14 +175,24 @@ func (f *facts) dropOtherSource(withIDs bool) {
 	}
 }
 
-// joinRows finds everybody's row in the report and takes over its facts.
+// joinRows finds everybody's row in the report, and puts together what is known.
 func (f *facts) joinRows(rows map[string]*credreport.Row, generated time.Time) {
 	for _, user := range f.users {
-		row := credreport.RowOf(rows, &user.User)
+		row := credreport.RowOf(rows, &user.live)
 		user.rowChanged = user.rowChanged || user.row != nil && row != nil && user.row.CredentialsDiffer(row)
-		if user.row = row; row != nil {
-			row.Update(&user.User, generated)
-		}
+		user.row = row
+		user.join(generated)
+	}
+}
+
+// within forgets what cannot be at that time: see inventory.User.Within.
+func (f *facts) within(now, latest time.Time) {
+	if f.listed.After(now) {
+		f.listed = now
+	}
+	f.root.told, f.root.live = f.root.told.Within(now, latest), f.root.live.Within(now, latest)
+	for _, user := range f.users {
+		user.live = user.live.Within(now, latest)
 	}
 }
 
@@ -202,19 +258,20 @@ func (u *trackedUser) take(r *userRead, source awsapi.Source, now time.Time) (ag
 	return len(u.deferred) > 0
 }
 
+// takeFacts takes over what was learnt. An answer replaces the one before it,
+// whatever their times are: they came in this order.
 func (u *trackedUser) takeFacts(r *userRead) {
-	if keys, known := r.keys.Get(); known {
-		if u.row != nil {
-			keys = u.row.WithUse(keys, r.generated)
-		}
-		u.Keys, u.rowChanged = inventory.Observe(keys, r.keys.Observed()), false
+	if r.keys.Known() {
+		u.live.Keys, u.rowChanged = r.keys, false
 	}
-	u.Console = u.Console.Newer(r.password.Console)
 	if r.password.Console.Known() {
-		u.PasswordCreated = r.password.Created
+		u.live.Console, u.live.PasswordCreated = r.password.Console, r.password.Created
 	}
-	u.MFA = u.MFA.Newer(r.mfa)
+	if r.mfa.Known() {
+		u.live.MFA = r.mfa
+	}
 	if r.tags.Known() {
-		u.Tags, u.missing = r.tags, false
+		u.live.Tags, u.missing = r.tags, false
 	}
+	u.join(r.generated)
 }

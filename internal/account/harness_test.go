@@ -12,7 +12,6 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsiam"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/credreport"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
@@ -47,7 +46,7 @@ func (h *harness) begin(source awsapi.Source, account, process rate.Limit) {
 	h.client = awsapi.New(h.world.Config(), awsapi.NewShared(process), awsapi.Options{
 		Needs: awsapi.Needs{Source: source}, Rate: account, Timeout: 10 * time.Second,
 	})
-	h.account = New(awsiam.New(h.client), Options{RefreshInterval: refreshInterval, KeysInterval: keysInterval}, nil)
+	h.account = New(h.client, Options{RefreshInterval: refreshInterval, KeysInterval: keysInterval}, nil)
 }
 
 // refresh does what happens in one refresh interval, with nobody accused.
@@ -63,11 +62,18 @@ func (h *harness) refresh() *inventory.Snapshot {
 func (h *harness) round(ctx context.Context) {
 	h.Helper()
 	h.account.RefreshSoon()
-	for {
-		if h.account.Step(ctx, nil).Ended {
-			return
-		}
+	for !h.step(ctx).Ended {
 	}
+}
+
+// step takes a step and waits until there is something to do again, or the round
+// has ended.
+func (h *harness) step(ctx context.Context) Progress {
+	p := h.account.Step(ctx, nil)
+	if !p.Ended && ctx.Err() == nil {
+		time.Sleep(time.Until(p.Next))
+	}
+	return p
 }
 
 // user adds a user 100 days old.
@@ -140,9 +146,9 @@ func (h *harness) find(s *inventory.Snapshot, name string) *inventory.User {
 	return nil
 }
 
-// idleReader is for accounts that ask nothing.
-func idleReader(source awsapi.Source) awsiam.Reader {
-	return awsiam.New(awsapi.New(aws.Config{}, awsapi.NewShared(1), awsapi.Options{Needs: awsapi.Needs{Source: source}, Rate: 1}))
+// idleClient is for accounts that ask nothing.
+func idleClient(source awsapi.Source) *awsapi.Client {
+	return awsapi.New(aws.Config{}, awsapi.NewShared(1), awsapi.Options{Needs: awsapi.Needs{Source: source}, Rate: 1})
 }
 
 const day = 24 * time.Hour
@@ -167,8 +173,8 @@ func use(at, observed time.Time) inventory.Fact[inventory.Use] {
 
 const userXML = `<member><Path>/</Path><UserName>%s</UserName><UserId>%s</UserId><Arn>arn:aws:iam::123456789012:user/%s</Arn><CreateDate>%s</CreateDate></member>`
 
-// listing is ListUsers' answer with the members.
-func listing(members ...string) http.HandlerFunc {
+// listingOf is ListUsers' answer with the members.
+func listingOf(members ...string) http.HandlerFunc {
 	return awssim.Raw(http.StatusOK, "text/xml", "<ListUsersResponse><ListUsersResult><IsTruncated>false</IsTruncated><Users>"+
 		strings.Join(members, "")+"</Users></ListUsersResult></ListUsersResponse>")
 }

@@ -13,14 +13,16 @@ import (
 // that alone. Refresh and sweep share it.
 type memory struct {
 	reads awsiam.Reader
+	clock *awsiam.Clock
 	o     Options
 
 	identified bool // AWS has told that the account is this one
 	known      facts
 	report     reportState
 	tags       tagState
-	clock      clock
+	pace       pace
 	trouble    trouble
+	settled    int // as of when nothing is known that cannot be, by the clock's count
 }
 
 // needs are what the account's client serves at the moment.
@@ -39,6 +41,9 @@ func (m *memory) Restore(kept *inventory.Snapshot) {
 		kept = nil
 	}
 	m.known = factsOf(kept, m.needs().Source, time.Now())
+	if kept != nil {
+		m.pace = paceOf(kept.Sweep.Length, len(kept.Users))
+	}
 	if m.identified || kept == nil {
 		m.known.account = account
 	}
@@ -53,7 +58,7 @@ func (m *memory) identify(ctx context.Context) (restore bool, err error) {
 	if m.identified {
 		return false, nil
 	}
-	account, observed, err := m.reads.Account(ctx)
+	account, err := m.reads.Account(ctx)
 	if err == nil && m.o.ID != "" && account.ID != m.o.ID {
 		err = refuseAccount(awsiam.GetCallerIdentity, m.o.ID, account.ID)
 	}
@@ -64,21 +69,25 @@ func (m *memory) identify(ctx context.Context) (restore bool, err error) {
 		m.known, restore = factsOf(nil, "", time.Time{}), true
 	}
 	m.known.account, m.identified = account, true
-	m.clock.set(observed)
 	return restore, nil
 }
 
-// clock knows how far our clock is from AWS's, which is the one in reports.
-type clock struct{ skew time.Duration }
-
-// set takes AWS's time of an answer that has just come. A few seconds are the
-// time an answer takes.
-func (c *clock) set(aws time.Time) {
-	c.skew = time.Until(aws)
-	if c.skew.Abs() < time.Minute {
-		c.skew = 0
+// settle forgets what cannot be, once AWS's time is certain: the first trusted
+// date tells what an earlier process kept wrongly, and the end of doubts what
+// was taken in meanwhile.
+func (m *memory) settle() {
+	count, certain := m.clock.Settled()
+	if !certain || count == m.settled {
+		return
 	}
+	m.settled = count
+	now, latest := inventory.Truncate(m.clock.Now()), m.clock.Latest()
+	m.known.within(now, latest)
+	m.report.within(now, latest)
+	m.joinReport()
 }
 
-// now is the time by AWS's clock.
-func (c *clock) now() time.Time { return time.Now().Add(c.skew) }
+// sweeps reports whether anything is asked user by user.
+func (m *memory) sweeps() bool {
+	return m.needs().Source != awsapi.SourceReport || m.tags.source == awsapi.TagsFromListUserTags
+}

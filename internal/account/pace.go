@@ -2,28 +2,31 @@ package account
 
 import "time"
 
-// pace measures how long the sweep takes to come by everybody.
+// pace measures how fast users are read.
 type pace struct {
-	started time.Time
-	length  time.Duration // of the last full cycle; 0 before the first
+	perUser time.Duration // the mean of late; 0 while unknown
 }
 
-// begin starts the clock unless it runs.
-func (p *pace) begin(now time.Time) {
-	if p.started.IsZero() {
-		p.started = now
+// paceMemory is how many batches of users the mean is over, about.
+const paceMemory = 16
+
+// paceOf returns the pace at which so many users take that long.
+func paceOf(length time.Duration, users int) pace {
+	if users == 0 {
+		return pace{}
 	}
+	return pace{length / time.Duration(users)}
 }
 
-// restart begins the measurement again: trouble tells nothing about the pace.
-func (p *pace) restart(now time.Time) { p.started = now }
-
-// note ends the cycle if everybody was read since it began.
-func (p *pace) note(all []*trackedUser, now time.Time) {
-	for _, user := range all {
-		if user.attempted.Before(p.started) {
-			return
-		}
+// note takes in that reading some users took that long.
+func (p *pace) note(took time.Duration, users int) {
+	sample := took / time.Duration(users)
+	if p.perUser == 0 {
+		p.perUser = sample
+		return
 	}
-	p.length, p.started = now.Sub(p.started), now
+	p.perUser += (sample - p.perUser) / paceMemory
 }
+
+// length returns how long it takes to read so many users; 0 while unknown.
+func (p *pace) length(users int) time.Duration { return p.perUser * time.Duration(users) }

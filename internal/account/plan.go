@@ -23,28 +23,41 @@ type plan struct {
 	reported     bool      // there has been a report
 	asksLive     bool      // console access, MFA and key use are asked user by user
 	liveSince    time.Time // since when auto does without a report; zero if it does not
-	accused      map[string]bool
+	accused      map[string]inventory.GroupSet
 }
 
 // order returns the users to be read before the next refresh, the most urgent
-// first.
+// first. Those whom AWS denied something, or was too busy for, come last but for
+// one each: the first to be read, who shows whether it works again.
 func (p *plan) order(users []*trackedUser) []*trackedUser {
 	var due []*trackedUser
-	var probe *trackedUser // of those that were denied, the one to try again
+	var denied, busy *trackedUser // the ones to try
+	longest := func(a, b *trackedUser) *trackedUser {
+		if a == nil || b.attempted.Before(a.attempted) {
+			return b
+		}
+		return a
+	}
 	for _, user := range users {
 		switch {
 		case p.isDue(user):
 			due = append(due, user)
-		case len(user.failed) > 0 && (probe == nil || user.attempted.Before(probe.attempted)):
-			probe = user
+			if len(user.deferred) > 0 {
+				busy = longest(busy, user)
+			}
+		case len(user.failed) > 0:
+			denied = longest(denied, user)
 		}
 	}
-	if probe != nil {
-		due = append(due, probe)
+	if denied != nil {
+		due = append(due, denied)
 	}
 	rank := make(map[*trackedUser]int, len(due))
 	for _, user := range due {
 		rank[user] = p.rank(user)
+	}
+	if busy != nil {
+		rank[busy] = -1
 	}
 	slices.SortStableFunc(due, func(a, b *trackedUser) int {
 		return cmp.Or(rank[a]-rank[b], a.attempted.Compare(b.attempted), strings.Compare(a.Name, b.Name))
@@ -125,7 +138,7 @@ func (p *plan) rank(user *trackedUser) int {
 		return 1
 	case unread, overdue, len(user.failed) > 0:
 		return 2
-	case unreported, p.accused[user.Name]:
+	case unreported, p.accused[user.Name] != 0:
 		return 3
 	}
 	return 4

@@ -110,7 +110,7 @@ func TestOrderOfTheSweep(t *testing.T) {
 	var got []string
 	p := plan{
 		now: now, until: now.Add(refreshInterval), keysInterval: keysInterval, source: awsapi.SourceAuto, reported: true,
-		accused: map[string]bool{"c accused": true},
+		accused: map[string]inventory.GroupSet{"c accused": inventory.GroupsOf(inventory.GroupKeys)},
 	}
 	for _, rec := range p.order(users) {
 		got = append(got, rec.Name)

@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
@@ -17,46 +18,42 @@ type refresh struct {
 	began time.Time
 }
 
-func (r *refresh) run(ctx context.Context) {
-	source := r.needs().Source
-	if source != awsapi.SourceReport {
-		r.refreshUsers(ctx)
-	}
-	if !r.trouble.wrongAccount("users") && source != awsapi.SourceLive && r.report.due(r.clock.now(), r.o.ReportLife) {
-		r.refreshReport(ctx)
-	}
-	if r.trouble.wrongAccount("users", "report") {
-		return
-	}
-	if r.tags.source == awsapi.TagsFromAuthorizationDetails {
-		r.refreshTags(ctx)
-	}
-	if r.trouble.wrongAccount("tags") {
-		return
-	}
-	if source == awsapi.SourceAuto {
-		r.report.decideFallback(time.Now(), r.reportUsable())
-	}
-	r.refreshRoot(ctx)
-}
-
-func (r *refresh) refreshUsers(ctx context.Context) {
-	users, observed, err := r.reads.Users(ctx)
+// list asks who there is.
+func (r *refresh) list(ctx context.Context) {
+	users, odd, observed, err := r.reads.Users(ctx)
 	if err == nil {
 		err = r.checkListing(ctx, users)
 	}
 	if r.trouble.note(ctx, "users", err); err != nil {
 		return
 	}
-	r.known.relist(users, observed)
+	r.trouble.note(ctx, "odd users", firstOf(odd))
+	r.known.relist(users, odd, observed)
 	r.joinReport()
+	r.tagAll(ctx)
 }
 
-// refreshTags reads everybody's tags when they are due.
-func (r *refresh) refreshTags(ctx context.Context) {
-	if r.known.listed.IsZero() || !r.tagsDue(r.began) {
+// firstOf says what is wrong about the first of some users, and about how many
+// others.
+func firstOf(odd []*awsiam.UserError) error {
+	switch len(odd) {
+	case 0:
+		return nil
+	case 1:
+		return odd[0]
+	}
+	return &awsiam.UserError{
+		Name: odd[0].Name, Action: odd[0].Action,
+		Err: fmt.Errorf("%w (and something of the kind for %d others)", odd[0].Err, len(odd)-1),
+	}
+}
+
+// tagAll reads everybody's tags when they are due.
+func (r *refresh) tagAll(ctx context.Context) {
+	if r.tags.source != awsapi.TagsFromAuthorizationDetails || !r.tagsDue(r.began) {
 		return
 	}
+	r.tags.asked = r.began
 	users, err := r.reads.AllTags(ctx)
 	if err == nil {
 		err = checkUsers(awsiam.GetDetails, r.known.account.ID, users)
@@ -71,84 +68,93 @@ func (r *refresh) refreshTags(ctx context.Context) {
 	r.known.joinTags(users, r.needs().Source)
 }
 
-// refreshRoot asks about root where no report tells.
-func (r *refresh) refreshRoot(ctx context.Context) {
-	if r.needs().Source == awsapi.SourceReport || r.reportUsable() {
-		r.trouble.end("root")
+// askReport has AWS make a report if a newer one can exist. AWS keeps a report
+// for hours, shared by all tools, and makes no other meanwhile. One that has to
+// be made is looked for a little later, by poll.
+func (r *refresh) askReport(ctx context.Context) {
+	if r.needs().Source == awsapi.SourceLive || !r.report.due(r.clock.Now(), r.o.ReportLife) {
 		return
 	}
-	root, err := r.reads.Root(ctx)
-	if r.trouble.note(ctx, "root", err); err == nil {
-		r.known.root = inventory.MergeRoot(r.known.root, root)
-	}
-}
-
-func (r *refresh) refreshReport(ctx context.Context) {
-	known := r.report.generated()
 	if r.report.awaitedFrom.IsZero() {
 		r.report.awaitedFrom = time.Now()
 	}
-	newest, err := r.fetchReport(ctx, known)
+	complete, err := r.reads.GenerateReport(ctx)
+	switch {
+	case err != nil:
+		r.takeOther(ctx, err)
+	case complete:
+		newest, err := r.reads.Report(ctx)
+		r.noteReport(ctx, newest, err)
+	default:
+		r.report.polls = reportPolls(time.Now())
+	}
+}
+
+// reportPolls are when to look for a report in the making: a small account's is
+// there within seconds, a large one's takes longer.
+func reportPolls(now time.Time) []time.Time {
+	return []time.Time{now.Add(3 * time.Second), now.Add(28 * time.Second)}
+}
+
+// takeOther takes a report that somebody else has had made, though this exporter
+// may not. What kept it from that is said if there is none.
+func (r *refresh) takeOther(ctx context.Context, refused error) {
+	newest, err := r.reads.Report(ctx)
+	if err != nil || !newest.Generated.After(r.report.generated()) {
+		newest, err = nil, refused
+	}
+	r.noteReport(ctx, newest, err)
+}
+
+// poll looks for the report in the making.
+func (r *refresh) poll(ctx context.Context) {
+	r.report.polls = r.report.polls[1:]
+	newest, err := r.reads.Report(ctx)
+	pending := awsapi.IsReportPending(err) || err == nil && !newest.Generated.After(r.report.generated())
+	switch {
+	case pending && len(r.report.polls) > 0:
+		return
+	case pending:
+		newest, err = nil, awsapi.Wrap(awsiam.GetReport, "the account", awsapi.ErrReportNotReady)
+	}
+	r.report.polls = nil
+	r.noteReport(ctx, newest, err)
+}
+
+// noteReport takes a report, or the failure to get one.
+func (r *refresh) noteReport(ctx context.Context, newest *awsiam.Report, err error) {
 	if err == nil {
-		r.clock.set(newest.Served)
 		err = checkReport(r.known.account.ID, newest)
 	}
+	known := r.report.generated()
 	if err == nil && !newest.Generated.After(known) && !r.reportUsable() {
 		// AWS still hands out a report that it should have replaced long ago.
 		err = awsapi.Wrap(awsiam.GetReport, "the account", awsapi.ErrReportNotReady)
 	}
 	r.report.denied = err != nil && awsapi.ReasonOf(err) == inventory.ReasonDenied
-	if r.trouble.note(ctx, "report", err); err != nil || !newest.Generated.After(known) {
+	if r.trouble.note(ctx, "report", err); err == nil && newest.Generated.After(known) {
+		r.takeReport(newest)
+	}
+}
+
+// conclude asks what depends on whether there is a report.
+func (r *refresh) conclude(ctx context.Context) {
+	if r.trouble.wrongAccount("users", "report") {
 		return
 	}
-	r.takeReport(newest)
-}
-
-// reportPauses are the waits for a report in the making: a small account's is
-// there within seconds, a large one's takes longer. With GenerateCredentialReport
-// they bound a refresh to three calls.
-func reportPauses() []time.Duration { return []time.Duration{3 * time.Second, 25 * time.Second} }
-
-// fetchReport has AWS make a report and returns the newest one, which may be
-// known already: AWS keeps a report for hours and makes no other meanwhile.
-func (r *refresh) fetchReport(ctx context.Context, newerThan time.Time) (*awsiam.Report, error) {
-	complete, err := r.reads.GenerateReport(ctx)
-	if err != nil {
-		return nil, err
+	if r.tagAll(ctx); r.trouble.wrongAccount("tags") {
+		return
 	}
-	pauses := reportPauses()
-	if complete {
-		pauses = []time.Duration{0}
+	source := r.needs().Source
+	if source == awsapi.SourceAuto {
+		r.report.decideFallback(time.Now(), r.reportUsable())
 	}
-	for _, pause := range pauses {
-		if err := sleep(ctx, pause); err != nil {
-			return nil, err
-		}
-		report, err := r.reads.Report(ctx)
-		switch {
-		case awsapi.IsReportPending(err):
-			continue
-		case err != nil:
-			return nil, err
-		case !complete && !report.Generated.After(newerThan):
-			continue // the old one, while the new one is in the making
-		}
-		return report, nil
+	if source == awsapi.SourceReport || r.reportUsable() {
+		r.trouble.end("root")
+		return
 	}
-	return nil, awsapi.Wrap(awsiam.GetReport, "the account", awsapi.ErrReportNotReady)
-}
-
-// sleep waits, or ends with the context.
-func sleep(ctx context.Context, d time.Duration) error {
-	if d == 0 {
-		return nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
+	root, err := r.reads.Root(ctx)
+	if r.trouble.note(ctx, "root", err); err == nil {
+		r.known.root.live = root
 	}
 }

@@ -1,12 +1,12 @@
 package account
 
 import (
+	"maps"
 	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsiam"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/credreport"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
 
 // ReportLife is how long AWS keeps a credential report before it makes another.
@@ -23,6 +23,7 @@ type reportState struct {
 	newest      *awsiam.Report             // nil before the first
 	rows        map[string]*credreport.Row // of the newest, by user name
 	awaitedFrom time.Time                  // since when a report is waited for
+	polls       []time.Time                // when to look again for a report in the making
 	denied      bool                       // the report is not allowed
 	liveSince   time.Time                  // since when auto does without a report; zero if it does not
 }
@@ -33,6 +34,17 @@ func (r *reportState) generated() time.Time {
 		return time.Time{}
 	}
 	return r.newest.Generated
+}
+
+// within is facts.within for the report.
+func (r *reportState) within(now, latest time.Time) {
+	if r.newest == nil {
+		return
+	}
+	if r.newest.Generated.After(now) {
+		r.newest = &awsiam.Report{Report: r.newest.Report, Generated: now}
+	}
+	maps.DeleteFunc(r.rows, func(_ string, row *credreport.Row) bool { return row.Happened(latest) != nil })
 }
 
 // due reports whether a newer report can exist than the newest one.
@@ -58,7 +70,7 @@ func (m *memory) reportSlack() time.Duration { return 2*m.o.RefreshInterval + re
 
 // reportUsable reports whether the facts that reports give come from one.
 func (m *memory) reportUsable() bool {
-	return m.report.newest != nil && m.clock.now().Before(m.report.newest.Generated.Add(m.o.ReportLife+m.reportSlack()))
+	return m.report.newest != nil && m.clock.Now().Before(m.report.newest.Generated.Add(m.o.ReportLife+m.reportSlack()))
 }
 
 // asksLive reports whether console access, MFA and key use are asked user by user.
@@ -70,7 +82,7 @@ func (m *memory) asksLive() bool {
 func (m *memory) takeReport(newest *awsiam.Report) {
 	m.report.newest = newest
 	if newest.Root != nil {
-		m.known.root = inventory.MergeRoot(m.known.root, newest.Root.RootFacts(newest.Generated))
+		m.known.root.told = newest.Root.RootFacts(newest.Generated)
 	}
 	if m.needs().Source == awsapi.SourceReport {
 		m.known.setUsersFromReport(newest)
@@ -83,9 +95,9 @@ func (m *memory) takeReport(newest *awsiam.Report) {
 	m.joinReport()
 }
 
-// joinReport gives the users what the newest report tells of them.
+// joinReport puts together what live answers and the newest report tell of users.
 func (m *memory) joinReport() {
-	if m.needs().Source == awsapi.SourceAuto {
+	if m.needs().Source != awsapi.SourceReport { // whose users are nothing but rows
 		m.known.joinRows(m.report.rows, m.report.generated())
 	}
 }

@@ -25,21 +25,26 @@ func TestReportInTheMaking(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, awsapi.SourceReport, awssim.Options{ReportDelay: test.delay}, func(h *harness) {
 				began := time.Now()
-				r, err := (&refresh{memory: h.account.memory}).fetchReport(h.Context(), time.Time{})
+				h.account.RefreshSoon()
+				for {
+					p := h.account.Step(h.Context(), nil)
+					if p.Ended || h.account.Snapshot().Report.Usable {
+						break
+					}
+					time.Sleep(time.Until(p.Next))
+				}
 				if took := time.Since(began); took != test.took {
 					h.Errorf("took %s, want %s", took, test.took)
 				}
 				if got := h.world.Calls()["GetCredentialReport"]; got != test.calls {
 					h.Errorf("GetCredentialReport: got %d calls, want %d", got, test.calls)
 				}
+				snapshot := h.account.Snapshot()
 				if test.err != "" {
-					if err == nil || err.Error() != test.err {
-						h.Errorf("error: got %v, want %s", err, test.err)
-					}
+					inventorytest.Equal(h.T, []inventory.Problem{{Reason: inventory.ReasonReport, Text: test.err}}, snapshot.Health.Problems)
 					return
 				}
-				h.ok(err)
-				inventorytest.Equal(h.T, inventory.Truncate(began), r.Generated)
+				inventorytest.Equal(h.T, inventory.Truncate(began), snapshot.Report.Generated)
 			})
 		})
 	}

@@ -20,13 +20,14 @@ func (a *Account) Snapshot() *inventory.Snapshot {
 	s := &inventory.Snapshot{
 		Account: a.known.account,
 		Users:   make([]inventory.User, len(a.known.users)),
-		Root:    a.known.root,
+		Root:    a.known.root.joined(),
 		Report:  inventory.Report{Wanted: a.needs().Source != awsapi.SourceLive, Usable: a.reportUsable(), Generated: a.report.generated()},
 		Health:  a.health,
 	}
 	for i, user := range a.known.users {
 		s.Users[i] = user.User
 	}
+	s.Sweep = inventory.Sweep{Length: a.pace.length(len(s.Users)), Unread: a.unread((*trackedUser).isUnread)}
 	a.addFreshness(s)
 	s.Health.State = a.state()
 	s.Health.Errors = a.trouble.counts()
@@ -34,16 +35,31 @@ func (a *Account) Snapshot() *inventory.Snapshot {
 	return s
 }
 
-// state tells whether everything asked for so far was learnt.
+// state tells whether everything asked for so far was learnt, of everybody who
+// was there at first. Whoever comes later changes nothing.
 func (a *Account) state() inventory.State {
 	switch {
 	case len(a.trouble.failed) > 0, slices.ContainsFunc(a.known.users, func(user *trackedUser) bool { return len(user.failed) > 0 }):
 		return inventory.StateDown
-	case a.health.Finished == 0:
+	case a.health.Finished == 0, a.unread(func(user *trackedUser) bool { return user.awaited && user.isUnread() }) > 0:
 		return inventory.StatePending
 	}
 	return inventory.StateUp
 }
+
+// unread counts users, where they are read one by one.
+func (a *Account) unread(is func(*trackedUser) bool) int {
+	n := 0
+	for _, user := range a.known.users {
+		if a.sweeps() && is(user) {
+			n++
+		}
+	}
+	return n
+}
+
+// isUnread reports whether the user was never read, before a restart either.
+func (u *trackedUser) isUnread() bool { return u.attempted.IsZero() }
 
 // addFreshness computes the age of each group of facts, and notes which groups
 // are complete: once known of everybody, a group stays so, and a new user
@@ -92,7 +108,7 @@ func (a *Account) lifetimes() lifetimes {
 	return lifetimes{
 		source:  a.needs().Source,
 		refresh: refresh,
-		sweep:   2*max(a.o.KeysInterval, a.sweep.pace.length) + refresh,
+		sweep:   2*max(a.o.KeysInterval, a.pace.length(len(a.known.users))) + refresh,
 		report:  a.o.ReportLife + a.reportSlack() + a.o.RefreshInterval,
 	}
 }

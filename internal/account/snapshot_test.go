@@ -22,7 +22,7 @@ func groupsOf(s *inventory.Snapshot) (map[inventory.Group]time.Time, map[invento
 func accountOf(users ...inventory.User) *Account {
 	r := testAccount(awsapi.SourceAuto)
 	for _, u := range users {
-		r.known.users = append(r.known.users, &trackedUser{User: u})
+		r.known.users = append(r.known.users, &trackedUser{User: u, live: u, attempted: observed})
 	}
 	return r
 }
@@ -84,7 +84,7 @@ func TestFreshnessOfRoot(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := accountOf()
-			r.known.root = test.root
+			r.known.root.told = test.root
 			oldest, complete := groupsOf(r.Snapshot())
 			inventorytest.Equal(t, test.oldest, oldest[inventory.GroupRoot])
 			inventorytest.Equal(t, test.complete, complete[inventory.GroupRoot])
@@ -146,7 +146,8 @@ func TestLifetime(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := testAccount(test.source)
-			r.sweep.pace.length = test.cycle
+			r.known.users = []*trackedUser{{User: knownUser("alice"), attempted: epoch}}
+			r.pace = paceOf(test.cycle, 1)
 			got := map[inventory.Group]time.Duration{}
 			for _, g := range inventory.Groups() {
 				got[g] = r.lifetimes().of(g)

@@ -1,16 +1,13 @@
 package account
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsiam"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory/inventorytest"
@@ -114,8 +111,8 @@ func TestRefreshSoonCutsASweepShort(t *testing.T) {
 		for before := h.world.Calls()["ListUsers"]; h.world.Calls()["ListUsers"] == before; steps++ {
 			h.account.Step(h.Context(), nil)
 		}
-		if steps > 2 {
-			h.Errorf("steps until the refresh: got %d, want the end of the sweep and the refresh", steps)
+		if steps > 3 {
+			h.Errorf("steps until the users are listed: got %d, want the end of the sweep, the beginning of the refresh, the listing", steps)
 		}
 		h.round(h.Context())
 		h.round(h.Context())
@@ -131,7 +128,7 @@ func TestKnownByID(t *testing.T) {
 	inBubble(t, awsapi.SourceLive, awssim.Options{}, func(h *harness) {
 		h.user("alice")
 		const id = "123456789012"
-		h.account = New(awsiam.New(h.client), Options{ID: id, RefreshInterval: refreshInterval, KeysInterval: keysInterval}, nil)
+		h.account = New(h.client, Options{ID: id, RefreshInterval: refreshInterval, KeysInterval: keysInterval}, nil)
 		inventorytest.Equal(h.T, inventory.Account{ID: id}, h.account.Snapshot().Account)
 
 		other := awssim.New(awssim.Options{AccountID: "999999999999"})
@@ -164,7 +161,7 @@ func TestRestoreTakesNothingOfAnotherAccount(t *testing.T) {
 		"its own":     {"999999999999", 1},
 		"another":     {"123456789012", 0},
 	} {
-		a := New(idleReader(awsapi.SourceLive), Options{ID: test.id}, kept)
+		a := New(idleClient(awsapi.SourceLive), Options{ID: test.id}, kept)
 		s := a.Snapshot()
 		if len(s.Users) != test.users || test.id != "" && s.Account.ID != test.id {
 			t.Errorf("%s: got account %q with %d users, want %q with %d", name, s.Account.ID, len(s.Users), test.id, test.users)
@@ -172,46 +169,68 @@ func TestRestoreTakesNothingOfAnotherAccount(t *testing.T) {
 	}
 }
 
-// TestTroubleIsNotThePace ends sweeps in which everybody was read, an hour after
-// the measurement began.
+// TestTroubleIsNotThePace reads users at two seconds each, then not at all.
 func TestTroubleIsNotThePace(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		for name, test := range map[string]struct {
-			deferred    map[string]error
-			unreachable bool
-			want        time.Duration
-		}{
-			"all is well":  {want: time.Hour},
-			"busy":         {deferred: map[string]error{awsiam.ListKeys: refusal("Throttling")}},
-			"unreachable":  {unreachable: true},
-			"both of them": {deferred: map[string]error{awsiam.ListKeys: refusal("Throttling")}, unreachable: true},
-		} {
-			a := testAccount(awsapi.SourceLive)
-			a.known.users = []*trackedUser{{User: knownUser("alice"), attempted: time.Now(), deferred: test.deferred}}
-			a.sweep.pace.begin(time.Now().Add(-time.Hour))
-			a.sweep.limits = newBreaker()
-			for test.unreachable && !a.sweep.limits.unreachable() {
-				a.sweep.limits.note(awsiam.ListKeys, errors.New("no answer"))
+	slow := func(fault http.HandlerFunc) func(string, int) http.HandlerFunc {
+		return func(operation string, _ int) http.HandlerFunc {
+			if operation == "ListAccessKeys" {
+				return fault
 			}
-			a.sweep.end(t.Context())
-			if got := a.sweep.pace; got.length != test.want || !got.started.Equal(time.Now()) {
-				t.Errorf("%s: got %+v, want a length of %s, and a new measurement from now on", name, got, test.want)
-			}
+			return nil
 		}
-	})
+	}
+	for name, test := range map[string]struct {
+		fault http.HandlerFunc
+		slows bool
+	}{
+		"all is well": {},
+		"hangs":       {fault: awssim.Hang()},
+		"broken":      {fault: awssim.Raw(http.StatusOK, "text/html", "<html>")},
+		"throttled":   {fault: throttled(), slows: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, awsapi.SourceLive, awssim.Options{}, func(h *harness) {
+				for i := range 20 {
+					h.user(fmt.Sprintf("user%02d", i))
+				}
+				h.begin(awsapi.SourceLive, 1, 1) // two calls for each user
+				h.round(h.Context())
+				before := h.account.Snapshot().Sweep.Length
+				if want := 40 * time.Second; before < want-5*time.Second || before > want+5*time.Second {
+					h.Errorf("length: got %s, want about %s", before, want)
+				}
+				h.world.SetFault(slow(test.fault))
+				time.Sleep(keysInterval)
+				h.round(h.Context())
+				if after := h.account.Snapshot().Sweep.Length; after > 2*before != test.slows {
+					h.Errorf("length: got %s after %s, want it changed: %t", after, before, test.slows)
+				}
+			})
+		})
+	}
 }
 
-func TestClock(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		for ahead, want := range map[time.Duration]time.Duration{
-			0: 0, 59 * time.Second: 0, -59 * time.Second: 0,
-			time.Minute: time.Minute, -time.Minute: -time.Minute, 30 * time.Minute: 30 * time.Minute, -5 * time.Hour: -5 * time.Hour,
-		} {
-			var c clock
-			c.set(time.Now().Add(ahead))
-			if got := time.Until(c.now()); got != want {
-				t.Errorf("AWS's clock %s ahead: got %s, want %s", ahead, got, want)
-			}
-		}
-	})
+// TestPace takes a mean of late.
+func TestPace(t *testing.T) {
+	p := pace{}
+	if got := p.length(100); got != 0 {
+		t.Errorf("before anything was read: got %s, want none", got)
+	}
+	p.note(8*time.Second, 4)
+	if got := p.length(100); got != 200*time.Second {
+		t.Errorf("after the first users: got %s, want 200s", got)
+	}
+	for range 10 * paceMemory {
+		p.note(4*time.Second, 4)
+	}
+	if got := p.length(100).Round(time.Second); got != 100*time.Second {
+		t.Errorf("at another pace for long: got %s, want 100s", got)
+	}
+	again := paceOf(p.length(100), 100)
+	if got := again.length(200).Round(time.Second); got != 200*time.Second {
+		t.Errorf("remembered, for twice the users: got %s, want 200s", got)
+	}
+	if got := paceOf(time.Hour, 0); got.perUser != 0 {
+		t.Errorf("of nobody: got %s, want it unknown", got.perUser)
+	}
 }

@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsiam"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
 
 const (
@@ -24,17 +26,12 @@ const (
 // sweep reads users, a few in each step.
 type sweep struct {
 	*memory
-	pace   pace
-	queue  []*trackedUser
-	limits *breaker
-	asked  bool      // a batch of the queue was read
-	shown  time.Time // when what is known was last shown
-	urgent []string  // names of users to read before all others
-}
-
-// sweeps reports whether anything is asked user by user.
-func (s *sweep) sweeps() bool {
-	return s.needs().Source != awsapi.SourceReport || s.tags.source == awsapi.TagsFromListUserTags
+	queue   []*trackedUser
+	limits  *breaker
+	accused map[string]inventory.GroupSet // what findings rest on, by user
+	asked   bool                          // a batch of the queue was read
+	shown   time.Time                     // when what is known was last shown
+	urgent  []string                      // names of users to read before all others
 }
 
 // mayRead reports whether it is certain enough whose users would be asked about.
@@ -44,9 +41,8 @@ func (s *sweep) mayRead() bool {
 
 // begin decides whom to read until the next refresh, and reports whether anybody
 // may be read at all.
-func (s *sweep) begin(ctx context.Context, until time.Time, accused map[string]bool) bool {
+func (s *sweep) begin(ctx context.Context, until time.Time, accused map[string]inventory.GroupSet) bool {
 	if !s.sweeps() {
-		s.pace = pace{}
 		s.trouble.end("sweep")
 		s.trouble.end("names")
 		return false
@@ -54,18 +50,18 @@ func (s *sweep) begin(ctx context.Context, until time.Time, accused map[string]b
 	if !s.mayRead() {
 		return false
 	}
-	s.pace.begin(time.Now())
+	s.accused = accused
 	s.queue = s.plan(until, accused).order(s.known.users)
 	err := s.checkNames(ctx, len(s.queue))
 	if s.trouble.note(ctx, "names", err); err != nil {
-		s.pace.restart(time.Now())
+		s.queue = nil
 		return false
 	}
 	s.limits, s.shown, s.asked = newBreaker(), time.Now(), false
 	return true
 }
 
-func (s *sweep) plan(until time.Time, accused map[string]bool) *plan {
+func (s *sweep) plan(until time.Time, accused map[string]inventory.GroupSet) *plan {
 	needs := s.needs()
 	return &plan{
 		now: time.Now(), until: until, keysInterval: s.o.KeysInterval,
@@ -95,8 +91,9 @@ func (s *sweep) step(ctx context.Context, until time.Time) (learnt, more bool) {
 		return false, false
 	}
 	batch := s.queue[:min(readers, len(s.queue))]
-	again := s.readAll(ctx, batch, s.limits)
+	again, worked := s.readAll(ctx, batch, s.limits)
 	s.queue = append(s.queue[len(batch):], again...)
+	s.moveDeferredUp(worked)
 	s.asked = true
 	if time.Since(s.shown) < showInterval {
 		return false, true
@@ -105,16 +102,16 @@ func (s *sweep) step(ctx context.Context, until time.Time) (learnt, more bool) {
 	return true, true
 }
 
-// end measures the pace, of which trouble tells nothing.
+// end says what AWS was too busy for.
 func (s *sweep) end(ctx context.Context) {
-	busy := s.known.firstDeferred()
-	s.trouble.note(ctx, "sweep", busy)
-	if busy != nil || s.limits.unreachable() {
-		s.pace.restart(time.Now())
-	} else {
-		s.pace.note(s.known.users, time.Now())
-	}
-	s.queue = nil
+	s.trouble.keep(ctx, "sweep", s.known.firstDeferred())
+	s.queue, s.accused = nil, nil
+}
+
+// replan orders those who are still to be read again, because something has come
+// that matters for it.
+func (s *sweep) replan(until time.Time) {
+	s.queue = s.plan(until, s.accused).order(s.known.users)
 }
 
 // want has users read before all others.
@@ -164,19 +161,24 @@ func (s *sweep) takeUrgent() []*trackedUser {
 }
 
 // readAll reads the users at the same time and returns those that AWS was too
-// busy for, to be read again later.
-func (s *sweep) readAll(ctx context.Context, batch []*trackedUser, limits *breaker) (again []*trackedUser) {
+// busy for, to be read again later, and which calls have worked.
+func (s *sweep) readAll(ctx context.Context, batch []*trackedUser, limits *breaker) (again []*trackedUser, worked map[string]bool) {
 	results := make([]*userRead, len(batch))
+	began := time.Now()
 	var group errgroup.Group
 	for i, user := range batch {
 		results[i] = s.newRead(user, limits)
 		group.Go(func() error { results[i].read(ctx); return nil })
 	}
 	_ = group.Wait() // reads keep their failures
+	if ctx.Err() != nil {
+		return nil, nil
+	}
+	worked = map[string]bool{}
+	if !slices.ContainsFunc(results, (*userRead).unanswered) { // trouble tells nothing about the pace
+		s.pace.note(time.Since(began), len(batch))
+	}
 	for i, user := range batch {
-		if ctx.Err() != nil {
-			return nil
-		}
 		result, before := results[i], user.failed
 		if user.take(result, s.needs().Source, time.Now()) {
 			again = append(again, user)
@@ -185,15 +187,41 @@ func (s *sweep) readAll(ctx context.Context, batch []*trackedUser, limits *break
 			s.trouble.countAll(result.failed)
 			s.known.noteRecovery(before, result)
 		}
+		maps.Copy(worked, result.worked)
 	}
-	return again
+	return again, worked
+}
+
+// moveDeferredUp has those read next for whom AWS was too busy for what works
+// again.
+func (s *sweep) moveDeferredUp(worked map[string]bool) {
+	waits := func(user *trackedUser) bool {
+		for action := range user.deferred {
+			if worked[action] {
+				return true
+			}
+		}
+		return false
+	}
+	if !slices.ContainsFunc(s.queue, waits) {
+		return
+	}
+	slices.SortStableFunc(s.queue, func(a, b *trackedUser) int {
+		switch {
+		case waits(a) == waits(b):
+			return 0
+		case waits(a):
+			return -1
+		}
+		return 1
+	})
 }
 
 func (s *sweep) newRead(user *trackedUser, limits *breaker) *userRead {
 	r := &userRead{
 		reads: s.reads, limits: limits,
 		question: question{
-			user: user.User, row: user.row, generated: s.report.generated(),
+			user: user.User, listed: user.live.Keys, row: user.row, generated: s.report.generated(), verify: s.verify(user),
 			asksLive: s.asksLive(), waitReport: s.report.newest == nil && !s.asksLive(),
 			wantsTags: s.tags.source == awsapi.TagsFromListUserTags,
 		},
@@ -201,4 +229,13 @@ func (s *sweep) newRead(user *trackedUser, limits *breaker) *userRead {
 	}
 	r.limitTo(user, s.needs().Source, s.report.liveSince)
 	return r
+}
+
+// verify returns what to ask live about a user whom a rule accuses, rather than
+// wait for the next report: once in each round over all users.
+func (s *sweep) verify(user *trackedUser) inventory.GroupSet {
+	if s.needs().Source != awsapi.SourceAuto {
+		return 0
+	}
+	return s.accused[user.Name]
 }

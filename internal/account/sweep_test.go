@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/aws/smithy-go"
@@ -45,7 +44,7 @@ func withKeys(name string, n int) inventory.User {
 }
 
 func testAccount(source awsapi.Source) *Account {
-	return New(idleReader(source), Options{RefreshInterval: refreshInterval, KeysInterval: keysInterval}, nil)
+	return New(idleClient(source), Options{RefreshInterval: refreshInterval, KeysInterval: keysInterval}, nil)
 }
 
 func refusal(code string) error { return &smithy.GenericAPIError{Code: code, Message: "not allowed"} }
@@ -200,24 +199,6 @@ func TestOneFailingCallStopsNoOther(t *testing.T) {
 			})
 		})
 	}
-}
-
-func TestPace(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		began := time.Now()
-		p := pace{started: began}
-		a, b := &trackedUser{attempted: began}, &trackedUser{}
-		p.note([]*trackedUser{a, b}, time.Now())
-		if p.length != 0 {
-			t.Errorf("length while one is unread: got %s, want none", p.length)
-		}
-		time.Sleep(time.Hour)
-		b.attempted = time.Now()
-		p.note([]*trackedUser{a, b}, time.Now())
-		if p.length != time.Hour || !p.started.Equal(time.Now()) {
-			t.Errorf("pace: got %s since %s, want 1h, and a new measurement", p.length, p.started)
-		}
-	})
 }
 
 // TestWhatFailsForAllIsGivenUp denies GetLoginProfile for a while.

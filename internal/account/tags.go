@@ -12,6 +12,7 @@ import (
 // tagState is how tags are read.
 type tagState struct {
 	source awsapi.TagSource
+	asked  time.Time // when the refresh began that last asked for everybody's
 	read   time.Time // when the refresh began that last read everybody's; zero if none did
 }
 
@@ -22,7 +23,7 @@ func (m *memory) setTagSource(source awsapi.TagSource) {
 	if source == awsapi.NoTags {
 		delete(m.known.complete, inventory.GroupTags)
 		for _, user := range m.known.users {
-			user.Tags = inventory.Fact[inventory.Tags]{}
+			user.setTags(inventory.Fact[inventory.Tags]{})
 		}
 	}
 	if source == m.tags.source {
@@ -40,6 +41,9 @@ func (m *memory) setTagSource(source awsapi.TagSource) {
 // tagsDue reports whether to read everybody's tags: as often as keys are read,
 // again after a failure, and for the sake of a new user.
 func (m *memory) tagsDue(now time.Time) bool {
+	if m.known.listed.IsZero() || m.tags.asked.Equal(now) {
+		return false
+	}
 	return m.trouble.failed["tags"] != nil || now.Sub(m.tags.read) >= m.o.KeysInterval ||
 		slices.ContainsFunc(m.known.users, func(user *trackedUser) bool { return !user.Tags.Known() && !user.missing })
 }
@@ -76,7 +80,7 @@ func (f *facts) joinTags(users []inventory.User, source awsapi.Source) {
 		tagged, found := told[identityOf(&user.User, source)]
 		user.missing = !found && source == awsapi.SourceReport
 		if tagged != nil {
-			user.Tags = tagged.Tags
+			user.setTags(tagged.Tags)
 		}
 	}
 }

@@ -33,6 +33,15 @@ func (t *trouble) note(ctx context.Context, step string, err error) {
 	}
 }
 
+// keep is note for a failure that goes on: it counts once, when it begins.
+func (t *trouble) keep(ctx context.Context, step string, err error) {
+	if err != nil && t.failed[step] != nil {
+		t.failed[step] = err
+		return
+	}
+	t.note(ctx, step, err)
+}
+
 // end forgets the failure of a step that is not taken any more.
 func (t *trouble) end(step string) { delete(t.failed, step) }
 
@@ -80,7 +89,7 @@ func (m *memory) checkListing(ctx context.Context, users []inventory.User) error
 // checkCredentials asks AWS again who we are, for the sake of answers that do not
 // tell whose they are.
 func (m *memory) checkCredentials(ctx context.Context, action, answers string) error {
-	account, _, err := m.reads.Account(ctx)
+	account, err := m.reads.Account(ctx)
 	if err == nil && account.ID != m.known.account.ID {
 		err = awsapi.Wrap(action, "account "+m.known.account.ID, &awsapi.Malformed{What: answers + " of account " + account.ID, Err: errWrongAccount})
 	}

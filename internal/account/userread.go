@@ -22,13 +22,15 @@ type userRead struct {
 
 // question is what there is to ask about a user.
 type question struct {
-	user       inventory.User  // as known before
-	row        *credreport.Row // the user's, if the report in use has one
-	generated  time.Time       // of that report
-	asksLive   bool            // no report is in use
-	waitReport bool            // no report yet, but one is expected to tell all but keys and tags
-	wantsTags  bool            // this user's are to be asked for
-	only       map[string]bool // the calls to make; nil for all that are needed
+	user       inventory.User                        // as known before
+	listed     inventory.Fact[[]inventory.AccessKey] // the keys as they were last listed
+	row        *credreport.Row                       // the user's, if the report in use has one
+	generated  time.Time                             // of that report
+	asksLive   bool                                  // no report is in use
+	waitReport bool                                  // no report yet, but one is expected to tell all but keys and tags
+	wantsTags  bool                                  // this user's are to be asked for
+	verify     inventory.GroupSet                    // what a finding about the user rests on
+	only       map[string]bool                       // the calls to make; nil for all that are needed
 }
 
 // answer is what was learnt about a user.
@@ -50,7 +52,7 @@ func (r *userRead) limitTo(user *trackedUser, source awsapi.Source, liveSince ti
 		return
 	}
 	again := user.deferred[awsiam.ListKeys] != nil || user.rowChanged || user.attempted.Before(liveSince)
-	keys, known := user.Keys.Get()
+	keys, known := user.live.Keys.Get()
 	if !known || len(user.deferred) == 0 || again {
 		return
 	}
@@ -58,7 +60,7 @@ func (r *userRead) limitTo(user *trackedUser, source awsapi.Source, liveSince ti
 	for action := range user.deferred {
 		r.only[action] = true
 	}
-	r.keys = inventory.Observe(slices.Clone(keys), user.Keys.Observed())
+	r.keys = inventory.Observe(slices.Clone(keys), user.live.Keys.Observed())
 }
 
 // tellsUse reports whether the row tells the key's last use.
@@ -100,6 +102,18 @@ func (r *userRead) read(ctx context.Context) {
 	}
 }
 
+// unanswered reports whether AWS did not answer, or could not be understood. A
+// denial is an answer, and so is that AWS is busy.
+func (r *userRead) unanswered() bool {
+	for _, err := range r.failed {
+		reason := awsapi.ReasonOf(err)
+		if reason != inventory.ReasonThrottled && reason != inventory.ReasonDenied {
+			return true
+		}
+	}
+	return false
+}
+
 // do makes a call unless it has failed too often, and keeps its failure.
 func (r *userRead) do(action string, call func() error) {
 	if r.only != nil && !r.only[action] {
@@ -131,7 +145,7 @@ func (r *userRead) readKeys(ctx context.Context) {
 		return err
 	})
 	if listed, known := r.keys.Get(); known {
-		earlier, _ := r.user.Keys.Get()
+		earlier, _ := r.listed.Get()
 		inventory.CarryUse(listed, earlier)
 	}
 }
@@ -155,23 +169,26 @@ func (r *userRead) readUse(ctx context.Context) {
 	keys, _ := r.keys.Get()
 	for i := range keys {
 		key := &keys[i]
-		if !r.asksLive && r.tellsUse(keys, key) {
+		verify := r.verify.Has(inventory.GroupKeyUse) && key.Status == inventory.Active
+		if !r.asksLive && !verify && r.tellsUse(keys, key) {
 			continue
 		}
 		r.do(awsiam.GetKeyUse, func() error {
 			use, err := r.reads.KeyUse(ctx, r.user.Name, key.ID)
-			key.LastUse = inventory.MergeUse(key.LastUse, use)
+			if use.Known() {
+				key.LastUse = use
+			}
 			return err
 		})
 	}
 }
 
 // needsPassword reports whether the report's word on console access is missing,
-// or too old to rely on: a key or a sign-in came after it, or the user stands
-// accused, so that neither the sin nor its repair waits for the next report.
+// or too old to rely on: a key or a sign-in came after it, or a finding rests on
+// it, so that neither a new violation nor its repair waits for the next report.
 func (r *userRead) needsPassword() bool {
 	console, known := r.user.Console.Get()
-	if r.asksLive || r.row == nil || !known {
+	if r.asksLive || r.row == nil || !known || r.verify.Has(inventory.GroupConsole) {
 		return true
 	}
 	signIn, _ := r.user.PasswordUse.Get()
@@ -194,11 +211,14 @@ func (r *userRead) needsMFA() bool {
 	if r.only[awsiam.ListMFA] {
 		return true
 	}
-	console, _ := r.user.Console.Newer(r.password.Console).Get()
+	console, _ := r.user.Console.Get()
+	if now, known := r.password.Console.Get(); known {
+		console = now
+	}
 	if !console {
 		return false
 	}
-	if r.asksLive || r.row == nil {
+	if r.asksLive || r.row == nil || r.verify.Has(inventory.GroupMFA) {
 		return true
 	}
 	reported, told := r.row.MFA.Get()

@@ -46,49 +46,62 @@ const (
 const pageSize = 1000
 
 // Reader reads one account. Several goroutines may use it at once.
-type Reader struct{ client *awsapi.Client }
+type Reader struct {
+	client *awsapi.Client
+	clock  *Clock
+}
 
-// New returns a reader of the account that the client reaches.
-func New(client *awsapi.Client) Reader { return Reader{client} }
+// New returns a reader of the account that the client reaches. What it reads is
+// of the time that the clock makes of AWS's dates.
+func New(client *awsapi.Client, clock *Clock) Reader { return Reader{client, clock} }
 
 // Needs returns what the reader may ask for at the moment.
 func (r Reader) Needs() awsapi.Needs { return r.client.Needs() }
 
-// observedAt returns AWS's own clock at the time of an answer, so that a wrong
-// clock here judges no key; the local clock where the answer has no date.
-func observedAt(m middleware.Metadata) time.Time {
-	if t, ok := awsmiddleware.GetServerTime(m); ok && !t.IsZero() {
-		return inventory.Truncate(t)
-	}
-	return inventory.Truncate(time.Now())
+// observedAt returns when AWS gave an answer, so that a wrong clock here judges
+// no key.
+func (r Reader) observedAt(m middleware.Metadata) time.Time {
+	date, _ := awsmiddleware.GetServerTime(m)
+	return inventory.Truncate(r.clock.observe(date))
 }
 
 // observedInError is observedAt for an answer that came as an error.
-func observedInError(err error) time.Time {
+func (r Reader) observedInError(err error) time.Time {
+	var date time.Time
 	var response *awshttp.ResponseError
 	if errors.As(err, &response) && response.Response != nil {
-		if t, err := http.ParseTime(response.Response.Header.Get("Date")); err == nil {
-			return inventory.Truncate(t)
+		if told, err := http.ParseTime(response.Response.Header.Get("Date")); err == nil {
+			date = told
 		}
 	}
-	return inventory.Truncate(time.Now())
+	return inventory.Truncate(r.clock.observe(date))
 }
 
-// Account returns the account that the credentials belong to, and the time by
-// AWS's clock.
-func (r Reader) Account(ctx context.Context) (inventory.Account, time.Time, error) {
+// happened refuses the time of something that cannot have happened then: not
+// before IAM was there, nor after now.
+func (r Reader) happened(what string, at time.Time) error {
+	if latest := r.clock.Latest(); at.Unix() <= 0 || at.After(latest) {
+		return &awsapi.Malformed{What: fmt.Sprintf("%s at %s: expected a time between 1970 and now, which is about %s",
+			what, at.UTC().Format(time.RFC3339), inventory.Truncate(latest).Format(time.RFC3339))}
+	}
+	return nil
+}
+
+// Account returns the account that the credentials belong to.
+func (r Reader) Account(ctx context.Context) (inventory.Account, error) {
 	const action, target = GetCallerIdentity, "these credentials"
 	out, err := r.client.STS.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
 	if err != nil {
-		return inventory.Account{}, time.Time{}, awsapi.Wrap(action, target, err)
+		return inventory.Account{}, awsapi.Wrap(action, target, err)
 	}
 	id := aws.ToString(out.Account)
 	caller, err := arn.Parse(aws.ToString(out.Arn))
 	if err != nil || id == "" {
 		err = &awsapi.Malformed{What: fmt.Sprintf("account %q, ARN %q: expected a 12-digit id and an ARN", id, aws.ToString(out.Arn))}
-		return inventory.Account{}, time.Time{}, awsapi.Wrap(action, target, err)
+		return inventory.Account{}, awsapi.Wrap(action, target, err)
 	}
-	return inventory.Account{ID: id, Partition: caller.Partition}, observedAt(out.ResultMetadata), nil
+	r.observedAt(out.ResultMetadata) // sets the clock
+	return inventory.Account{ID: id, Partition: caller.Partition}, nil
 }
 
 // pages calls next, and take with what it returns, until the listing is complete. A page may be empty; only
@@ -124,32 +137,51 @@ func missingElement(element string) error {
 	return &awsapi.Malformed{What: "the answer has no " + element + ": expected one, be it empty"}
 }
 
-// Users returns every user, and the time of the first page, before which
-// nothing is promised. Access keys, console access and MFA are unknown in it.
-func (r Reader) Users(ctx context.Context) ([]inventory.User, time.Time, error) {
-	var (
-		users []inventory.User
-		first time.Time
-	)
-	err := pages(func(marker *string) (*iam.ListUsersOutput, error) {
+// Users returns every user, and when AWS listed them, which is the time of the
+// first page: nothing is promised of later ones. Access keys, console access and
+// MFA are unknown in it. Users about whom something is said that cannot be are
+// not among them, but in odd.
+func (r Reader) Users(ctx context.Context) (users []inventory.User, odd []*UserError, observed time.Time, err error) {
+	err = pages(func(marker *string) (*iam.ListUsersOutput, error) {
 		return r.client.IAM.ListUsers(ctx, &iam.ListUsersInput{Marker: marker, MaxItems: aws.Int32(pageSize)})
 	}, func(out *iam.ListUsersOutput) (bool, *string, error) {
 		if out.Users == nil {
 			return false, nil, missingElement("Users")
 		}
-		observed := observedAt(out.ResultMetadata)
-		if first.IsZero() {
-			first = observed
+		page := r.observedAt(out.ResultMetadata)
+		if observed.IsZero() {
+			observed = page
 		}
 		for i := range out.Users {
-			users = append(users, fromListing(&out.Users[i], observed))
+			users = append(users, fromListing(&out.Users[i], page))
 		}
 		return out.IsTruncated, out.Marker, nil
 	})
 	if err == nil {
 		err = checkUsers(users)
 	}
-	return users, first, awsapi.Wrap(ListUsers, "the account", err)
+	if err != nil {
+		return nil, nil, time.Time{}, awsapi.Wrap(ListUsers, "the account", err)
+	}
+	users, odd = r.apart(users)
+	return users, odd, observed, nil
+}
+
+// apart tells the users of whom something cannot be from all others.
+func (r Reader) apart(all []inventory.User) (users []inventory.User, odd []*UserError) {
+	for i := range all {
+		u := &all[i]
+		err := r.happened("created", u.Created)
+		if use, _ := u.PasswordUse.Get(); err == nil && !use.Never() {
+			err = r.happened("signed in", use.At)
+		}
+		if err == nil {
+			users = append(users, *u)
+			continue
+		}
+		odd = append(odd, &UserError{u.Name, ListUsers, awsapi.Wrap(ListUsers, "user "+u.Name, err)})
+	}
+	return users, odd
 }
 
 func fromListing(u *types.User, observed time.Time) inventory.User {
@@ -167,7 +199,7 @@ func fromListing(u *types.User, observed time.Time) inventory.User {
 // checkUsers refuses users that lack what they are known by.
 func checkUsers(users []inventory.User) error {
 	for _, u := range users {
-		if u.ID == "" || u.Name == "" || u.Created.Unix() <= 0 {
+		if u.ID == "" || u.Name == "" || u.Created.IsZero() {
 			return &UserError{u.Name, "", &awsapi.Malformed{What: fmt.Sprintf("user %q with id %q, created %s: expected name, id and creation date", u.Name, u.ID, u.Created.Format(time.RFC3339))}}
 		}
 	}
@@ -188,7 +220,7 @@ func (r Reader) Keys(ctx context.Context, user string) (inventory.Fact[[]invento
 			return false, nil, missingElement("AccessKeyMetadata")
 		}
 		if first.IsZero() {
-			first = observedAt(out.ResultMetadata)
+			first = r.observedAt(out.ResultMetadata)
 		}
 		for _, k := range out.AccessKeyMetadata {
 			keys = append(keys, inventory.AccessKey{
@@ -199,6 +231,9 @@ func (r Reader) Keys(ctx context.Context, user string) (inventory.Fact[[]invento
 	})
 	if err == nil {
 		keys, err = orderKeys(keys)
+	}
+	for i := 0; i < len(keys) && err == nil; i++ {
+		err = r.happened("a key created", keys[i].Created)
 	}
 	if err != nil {
 		return inventory.Fact[[]inventory.AccessKey]{}, awsapi.Wrap(ListKeys, "user "+user, err)
@@ -223,7 +258,7 @@ func statusOf(s types.StatusType) inventory.Status {
 // that lack id, creation date or a known status.
 func orderKeys(keys []inventory.AccessKey) ([]inventory.AccessKey, error) {
 	for _, k := range keys {
-		if k.ID == "" || k.Status == "" || k.Created.Unix() <= 0 {
+		if k.ID == "" || k.Status == "" || k.Created.IsZero() {
 			return nil, &awsapi.Malformed{What: fmt.Sprintf("a key with status %q, created %s: expected id, creation date, and status Active, Inactive or Expired", k.Status, k.Created.Format(time.RFC3339))}
 		}
 	}
@@ -245,7 +280,11 @@ func (r Reader) KeyUse(ctx context.Context, user, id string) (inventory.Fact[inv
 	if last.LastUsedDate != nil {
 		use = inventory.Use{At: inventory.Truncate(*last.LastUsedDate), Region: orEmpty(last.Region), Service: orEmpty(last.ServiceName)}
 	}
-	return inventory.Observe(use, observedAt(out.ResultMetadata)), nil
+	observed := r.observedAt(out.ResultMetadata)
+	if err := r.happened("last used", use.At); !use.Never() && err != nil {
+		return inventory.Fact[inventory.Use]{}, awsapi.Wrap(GetKeyUse, "a key of user "+user, err)
+	}
+	return inventory.Observe(use, observed), nil
 }
 
 // orEmpty turns AWS's "N/A" into "".
@@ -267,7 +306,7 @@ type Password struct {
 func (r Reader) Password(ctx context.Context, user string) (Password, error) {
 	out, err := r.client.IAM.GetLoginProfile(ctx, &iam.GetLoginProfileInput{UserName: &user})
 	if awsapi.IsNoSuchEntity(err) {
-		return Password{Console: inventory.Observe(false, observedInError(err))}, nil
+		return Password{Console: inventory.Observe(false, r.observedInError(err))}, nil
 	}
 	if err != nil {
 		return Password{}, awsapi.Wrap(GetPassword, "user "+user, err)
@@ -275,10 +314,14 @@ func (r Reader) Password(ctx context.Context, user string) (Password, error) {
 	if out.LoginProfile == nil {
 		return Password{}, awsapi.Wrap(GetPassword, "user "+user, missingElement("LoginProfile"))
 	}
-	observed := observedAt(out.ResultMetadata)
+	observed := r.observedAt(out.ResultMetadata)
 	p := Password{Console: inventory.Observe(true, observed)}
 	if out.LoginProfile.CreateDate != nil {
-		p.Created = inventory.Observe(inventory.Truncate(*out.LoginProfile.CreateDate), observed)
+		created := inventory.Truncate(*out.LoginProfile.CreateDate)
+		if err := r.happened("a password set", created); err != nil {
+			return Password{}, awsapi.Wrap(GetPassword, "user "+user, err)
+		}
+		p.Created = inventory.Observe(created, observed)
 	}
 	return p, nil
 }
@@ -296,7 +339,7 @@ func (r Reader) MFA(ctx context.Context, user string) (inventory.Fact[bool], err
 			return false, nil, missingElement("MFADevices")
 		}
 		if first.IsZero() {
-			first = observedAt(out.ResultMetadata)
+			first = r.observedAt(out.ResultMetadata)
 		}
 		devices += len(out.MFADevices)
 		return out.IsTruncated, out.Marker, nil
@@ -317,7 +360,7 @@ func (r Reader) Root(ctx context.Context) (inventory.Root, error) {
 	if out.SummaryMap == nil {
 		return inventory.Root{}, awsapi.Wrap(GetSummary, "the account", missingElement("SummaryMap"))
 	}
-	observed := observedAt(out.ResultMetadata)
+	observed := r.observedAt(out.ResultMetadata)
 	fact := func(name types.SummaryKeyType) inventory.Fact[bool] {
 		n, ok := out.SummaryMap[string(name)]
 		if !ok {
@@ -335,8 +378,7 @@ func (r Reader) Root(ctx context.Context) (inventory.Root, error) {
 // Report is a parsed credential report.
 type Report struct {
 	*credreport.Report
-	Generated time.Time // when AWS made it
-	Served    time.Time // when AWS handed it out, by AWS's clock
+	Generated time.Time // when AWS made it, by the clock of the reader
 }
 
 // GenerateReport has AWS make a report, and reports whether one is there
@@ -373,7 +415,21 @@ func (r Reader) getReport(ctx context.Context) (*Report, error) {
 		// It quotes what it cannot read, which may be anybody's name.
 		return nil, &UserError{Somebody, "", &awsapi.Malformed{What: "the credential report cannot be used", Err: err}}
 	}
-	return &Report{Report: parsed, Generated: inventory.Truncate(*out.GeneratedTime), Served: observedAt(out.ResultMetadata)}, nil
+	return &Report{Report: parsed, Generated: r.generated(*out.GeneratedTime, out.ResultMetadata)}, nil
+}
+
+// generated returns when AWS made a report. A report that is said to be of a
+// time to come is as old as its age by AWS's own date, or new.
+func (r Reader) generated(told time.Time, m middleware.Metadata) time.Time {
+	served := r.observedAt(m)
+	told = inventory.Truncate(told)
+	if !told.After(served) {
+		return told
+	}
+	if date, ok := awsmiddleware.GetServerTime(m); ok && !told.After(date) {
+		return served.Add(told.Sub(inventory.Truncate(date)))
+	}
+	return served
 }
 
 // Somebody stands for a user whose name is not known. No user can have it.

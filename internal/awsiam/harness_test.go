@@ -10,9 +10,12 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
 
-const day = 24 * time.Hour
+const (
+	day      = 24 * time.Hour
+	patience = 10 * time.Minute
+)
 
-var epoch = time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+var epoch = time.Date(1999, 6, 1, 12, 0, 0, 0, time.UTC)
 
 func key(id string, created time.Time) inventory.AccessKey {
 	return inventory.AccessKey{ID: id, Status: inventory.Active, Created: created}
@@ -67,5 +70,5 @@ func readerOf(world *awssim.World) Reader { return taggedReaderOf(world, awsapi.
 func taggedReaderOf(world *awssim.World, tags awsapi.TagSource) Reader {
 	return New(awsapi.New(world.Config(), awsapi.NewShared(1e6), awsapi.Options{
 		Needs: awsapi.Needs{Source: awsapi.SourceAuto, Tags: tags}, Rate: 1e6, Timeout: 10 * time.Second,
-	}))
+	}), NewClock(patience))
 }

@@ -32,7 +32,7 @@ func (r Reader) AllTags(ctx context.Context) ([]inventory.User, error) {
 			return false, nil, missingElement("UserDetailList")
 		}
 		if first.IsZero() {
-			first = observedAt(out.ResultMetadata)
+			first = r.observedAt(out.ResultMetadata)
 		}
 		for i := range out.UserDetailList {
 			user, err := fromDetail(&out.UserDetailList[i], first)
@@ -74,7 +74,7 @@ func (r Reader) Tags(ctx context.Context, user string) (inventory.Fact[inventory
 			return false, nil, missingElement("Tags")
 		}
 		if first.IsZero() {
-			first = observedAt(out.ResultMetadata)
+			first = r.observedAt(out.ResultMetadata)
 		}
 		listed = append(listed, out.Tags...)
 		return out.IsTruncated, out.Marker, nil

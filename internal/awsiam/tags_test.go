@@ -17,7 +17,7 @@ import (
 
 const (
 	tagXML    = `<member><Key>%s</Key><Value>%s</Value></member>`
-	detailXML = `<member><Path>/</Path><UserName>alice</UserName><UserId>AIDAALICE</UserId><Arn>arn:aws:iam::123456789012:user/alice</Arn><CreateDate>2026-01-02T03:04:05Z</CreateDate>%s</member>`
+	detailXML = `<member><Path>/</Path><UserName>alice</UserName><UserId>AIDAALICE</UserId><Arn>arn:aws:iam::123456789012:user/alice</Arn><CreateDate>1999-01-02T03:04:05Z</CreateDate>%s</member>`
 	doubtful  = `a user has a tag without a key, or two of one key: expected a key of its own for each; check that nothing between here and AWS changes answers`
 )
 
@@ -73,9 +73,9 @@ func TestTagsOfAnAnswer(t *testing.T) {
 		answer, err string
 	}{
 		"no list":      {"<IsTruncated>false</IsTruncated>", "the answer has no UserDetailList: expected one, be it empty" + malformed},
-		"no id":        {"<UserDetailList>" + strings.Replace(detailXML, "<UserId>AIDAALICE</UserId>", "", 1) + "</UserDetailList>", `user "alice" with id "", created 2026-01-02T03:04:05Z: expected name, id and creation date` + malformed},
-		"no name":      {"<UserDetailList>" + strings.Replace(detailXML, "<UserName>alice</UserName>", "", 1) + "</UserDetailList>", `user "" with id "AIDAALICE", created 2026-01-02T03:04:05Z: expected name, id and creation date` + malformed},
-		"no creation":  {"<UserDetailList>" + strings.Replace(detailXML, "<CreateDate>2026-01-02T03:04:05Z</CreateDate>", "", 1) + "</UserDetailList>", `user "alice" with id "AIDAALICE", created 0001-01-01T00:00:00Z: expected name, id and creation date` + malformed},
+		"no id":        {"<UserDetailList>" + strings.Replace(detailXML, "<UserId>AIDAALICE</UserId>", "", 1) + "</UserDetailList>", `user "alice" with id "", created 1999-01-02T03:04:05Z: expected name, id and creation date` + malformed},
+		"no name":      {"<UserDetailList>" + strings.Replace(detailXML, "<UserName>alice</UserName>", "", 1) + "</UserDetailList>", `user "" with id "AIDAALICE", created 1999-01-02T03:04:05Z: expected name, id and creation date` + malformed},
+		"no creation":  {"<UserDetailList>" + strings.Replace(detailXML, "<CreateDate>1999-01-02T03:04:05Z</CreateDate>", "", 1) + "</UserDetailList>", `user "alice" with id "AIDAALICE", created 0001-01-01T00:00:00Z: expected name, id and creation date` + malformed},
 		"half a list":  {"<UserDetailList/><IsTruncated>true</IsTruncated>", "page 1 is truncated, but its marker is missing or came before: expected a new one" + malformed},
 		"without tags": {"<UserDetailList>" + detailXML + "</UserDetailList>", ""},
 	} {

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/account"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsiam"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/state"
@@ -103,14 +102,14 @@ func (b *mailbox) take() message {
 // has told which account it is, that is what is kept of the only one on disk.
 func newMember(f *Fleet, w Wanted) *member {
 	m := memberOf(f, w)
-	m.account = account.New(awsiam.New(w.Client), w.Account, m.kept(w.Account.ID))
+	m.account = account.New(w.Client, w.Account, m.kept(w.Account.ID))
 	return m
 }
 
 // newMemberFrom returns a member that knows what another one knew of the account.
 func newMemberFrom(f *Fleet, w Wanted, other *member) *member {
 	m := memberOf(f, w)
-	m.account = account.New(awsiam.New(w.Client), w.Account, other.account.Snapshot())
+	m.account = account.New(w.Client, w.Account, other.account.Snapshot())
 	m.saved = other.saved
 	return m
 }
@@ -141,13 +140,16 @@ func (m *member) run(ctx context.Context) {
 	}
 }
 
-// accused are the users about whom there is a finding.
-func (m *member) accused() map[string]bool {
+// accused are the users about whom there are findings, and what those rest on.
+func (m *member) accused() map[string]inventory.GroupSet {
 	return m.board.View().Account(m.wanted.Account.ID).Accused()
 }
 
 // note shows and keeps what a step has brought.
 func (m *member) note(p account.Progress) {
+	for _, news := range p.News {
+		m.log.logger.Warn("Checking AWS's clock", "account_id", m.wanted.Account.ID, "news", news)
+	}
 	switch {
 	case p.Restore:
 		id := m.account.Snapshot().Account.ID
@@ -159,6 +161,8 @@ func (m *member) note(p account.Progress) {
 		m.log.write(m.board.View().Account(m.wanted.Account.ID))
 	case p.Learnt:
 		m.show(m.account.Snapshot())
+	}
+	if p.Tried {
 		m.tried.Store(true)
 	}
 }
@@ -221,7 +225,7 @@ func (m *member) kept(id string) *inventory.Snapshot {
 // refreshLog tells what is wrong after each refresh, and when all is well again.
 type refreshLog struct {
 	logger      *slog.Logger
-	failing     bool     // the last refresh was incomplete
+	complete    bool     // the last refresh got everything, and everybody was read
 	tagMistakes []string // what was last said about users' tags
 }
 
@@ -238,23 +242,15 @@ func (l *refreshLog) write(j *policy.Evaluation) {
 	for _, p := range problems {
 		logger.Warn("Refresh incomplete, keeping the last facts", "reason", p.Reason, "problem", p.Text)
 	}
-	details := []any{"users", len(s.Users), "unread", unread(s), "findings", len(j.Findings), "took", s.Health.Duration}
+	details := []any{"users", len(s.Users), "unread", s.Sweep.Unread, "findings", len(j.Findings), "took", s.Health.Duration}
+	complete := s.Health.State == inventory.StateUp
 	switch {
-	case len(problems) == 0 && (l.failing || s.Health.Refreshes == 1):
+	case s.Health.State == inventory.StatePending:
+		logger.Info("Reading users", append(details, "left", s.Left().Round(time.Second))...)
+	case complete && !l.complete:
 		logger.Info("Refresh complete", details...)
 	default:
 		logger.Debug("Refreshed", details...)
 	}
-	l.failing = len(problems) > 0
-}
-
-// unread counts the users whose keys no sweep has reached yet.
-func unread(s *inventory.Snapshot) int {
-	n := 0
-	for i := range s.Users {
-		if !s.Users[i].Keys.Known() {
-			n++
-		}
-	}
-	return n
+	l.complete = complete
 }

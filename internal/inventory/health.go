@@ -32,8 +32,8 @@ type State string
 
 // The states of an account.
 const (
-	StatePending State = "pending" // no refresh has ended yet
-	StateUp      State = "up"      // the last refresh got every fact it asked for
+	StatePending State = "pending" // nothing has failed, but not everything was read yet
+	StateUp      State = "up"      // everything was read, and the last refresh got every fact it asked for
 	StateDown    State = "down"    // it did not
 )
 

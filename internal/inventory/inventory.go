@@ -201,6 +201,25 @@ func (r *Root) AccessKeys() Fact[[]AccessKey] {
 	return r.Keys
 }
 
+// GroupSet is a set of fact groups.
+type GroupSet uint8
+
+// GroupsOf returns the set of the groups.
+func GroupsOf(groups ...Group) GroupSet {
+	var set GroupSet
+	for i, group := range Groups() {
+		for _, g := range groups {
+			if g == group {
+				set |= 1 << i
+			}
+		}
+	}
+	return set
+}
+
+// Has reports whether the group is in the set.
+func (s GroupSet) Has(group Group) bool { return s&GroupsOf(group) != 0 }
+
 // Freshness tells how old the facts of one group are.
 type Freshness struct {
 	Observed time.Time // the oldest observation in the group
@@ -227,5 +246,21 @@ type Snapshot struct {
 	// counts over them mean what they say.
 	Complete map[Group]bool
 	Report   Report
+	Sweep    Sweep
 	Health   Health
+}
+
+// Sweep tells how the reading of users, one by one, goes.
+type Sweep struct {
+	Length time.Duration // how long it takes to come by everybody at the present pace; 0 while unknown
+	Unread int           // users that were never read
+}
+
+// Left returns about how long it takes until everybody has been read; 0 while
+// that is not known.
+func (s *Snapshot) Left() time.Duration {
+	if len(s.Users) == 0 {
+		return 0
+	}
+	return s.Sweep.Length / time.Duration(len(s.Users)) * time.Duration(s.Sweep.Unread)
 }

@@ -52,7 +52,7 @@ func CarryUse(keys, earlier []AccessKey) {
 // known of u but what the listing tells. Both must be the same user.
 func (u User) Relisted(listed User) User {
 	u.ID, u.Name, u.ARN, u.Path, u.Created = listed.ID, listed.Name, listed.ARN, listed.Path, listed.Created
-	u.PasswordUse = MergeUse(u.PasswordUse, listed.PasswordUse)
+	u.PasswordUse = listed.PasswordUse
 	return u
 }
 

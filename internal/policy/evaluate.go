@@ -40,7 +40,7 @@ type Evaluation struct {
 	Problems []string
 
 	counts  map[Rule]tally
-	accused map[string]bool
+	accused map[string]inventory.GroupSet
 	excused map[exemptionKey]bool
 }
 
@@ -62,9 +62,9 @@ func (j *Evaluation) Count(rule Rule, verdict Verdict) int {
 	return 0
 }
 
-// Accused returns the names of the users about whom there is a finding. It is
-// not to be written to.
-func (j *Evaluation) Accused() map[string]bool { return j.accused }
+// Accused returns the users about whom there is a finding, by name, with the facts
+// that their findings rest on. It is not to be written to.
+func (j *Evaluation) Accused() map[string]inventory.GroupSet { return j.accused }
 
 // Find returns the user of that name, and how the user is classified; nil if there is
 // none, and for root.
@@ -92,7 +92,7 @@ func Evaluate(snapshot *inventory.Snapshot, policy *Policy, now time.Time) *Eval
 		Policy:   policy,
 		Users:    make([]Classification, len(snapshot.Users)),
 		counts:   map[Rule]tally{},
-		accused:  map[string]bool{},
+		accused:  map[string]inventory.GroupSet{},
 		excused:  map[exemptionKey]bool{},
 	}
 	for i := range snapshot.Users {
@@ -124,7 +124,7 @@ func (j *Evaluation) judge(r rule) {
 	})
 	for i := range found {
 		if i == 0 || found[i].UserName != found[i-1].UserName {
-			j.accused[found[i].UserName] = true
+			j.accused[found[i].UserName] |= r.rests
 		}
 	}
 }

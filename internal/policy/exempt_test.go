@@ -81,8 +81,8 @@ func TestExemptionEnds(t *testing.T) {
 					t.Errorf("%s is a finding: %t, want %t", rule, found[rule], want)
 				}
 			}
-			if want := tt.want == policy.Violation; j.Accused()["bob"] != want {
-				t.Errorf("accused: got %t, want %t", j.Accused()["bob"], want)
+			if want := tt.want == policy.Violation; (j.Accused()["bob"] != 0) != want {
+				t.Errorf("accused: got %t, want %t", (j.Accused()["bob"] != 0), want)
 			}
 			if !j.ValidUntil.Equal(tt.changes) {
 				t.Errorf("valid until: got %s, want %s", j.ValidUntil, tt.changes)
@@ -169,7 +169,7 @@ func TestExemptionsAmongOthers(t *testing.T) {
 		t.Errorf("root_access_key: -want +got:\n%s", diff)
 	}
 	for name, want := range map[string]bool{"ann": true, "bob": false, "eve": true, policy.RootUserName: false} {
-		if got := j.Accused()[name]; got != want {
+		if got := (j.Accused()[name] != 0); got != want {
 			t.Errorf("accused %q: got %t, want %t", name, got, want)
 		}
 	}

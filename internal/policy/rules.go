@@ -58,6 +58,8 @@ type rule struct {
 	name        Rule
 	subject     Subject
 	description string
+	// rests are the facts that a violation rests on.
+	rests inventory.GroupSet
 	// consoleOnly marks the rules about keys that only console users can break.
 	consoleOnly bool
 
@@ -68,41 +70,43 @@ type rule struct {
 
 // rules returns every rule, in the order in which they are shown.
 func rules() []rule {
+	keys, use := inventory.GroupsOf(inventory.GroupKeys), inventory.GroupsOf(inventory.GroupKeyUse)
+	keysAndConsole := keys | inventory.GroupsOf(inventory.GroupConsole)
 	return []rule{
 		{
-			name: MultipleActiveKeys, subject: SubjectUser, user: multipleActiveKeys,
+			name: MultipleActiveKeys, subject: SubjectUser, user: multipleActiveKeys, rests: keys,
 			description: "The user has two or more active access keys, for longer than a rotation may take.",
 		},
 		{
-			name: ConsoleUserWithActiveKeys, subject: SubjectUser, user: consoleUserWithActiveKeys,
+			name: ConsoleUserWithActiveKeys, subject: SubjectUser, user: consoleUserWithActiveKeys, rests: keysAndConsole,
 			description: "The user has console access and an active access key.",
 		},
 		{
-			name: KeyCreatedAtUserSetup, subject: SubjectKey, key: keyCreatedAtUserSetup, consoleOnly: true,
+			name: KeyCreatedAtUserSetup, subject: SubjectKey, key: keyCreatedAtUserSetup, consoleOnly: true, rests: keysAndConsole,
 			description: "The user has console access and an active access key that was created together with the user.",
 		},
 		{
-			name: ConsoleKeyNeverUsed, subject: SubjectKey, key: consoleKeyNeverUsed, consoleOnly: true,
+			name: ConsoleKeyNeverUsed, subject: SubjectKey, key: consoleKeyNeverUsed, consoleOnly: true, rests: keysAndConsole | use,
 			description: "The user has console access and an active access key that was never used.",
 		},
 		{
-			name: KeyRotation, subject: SubjectKey, key: keyRotation,
+			name: KeyRotation, subject: SubjectKey, key: keyRotation, rests: keys,
 			description: "The access key is active and older than the policy allows.",
 		},
 		{
-			name: KeyRotationDue, subject: SubjectKey, key: keyRotationDue,
+			name: KeyRotationDue, subject: SubjectKey, key: keyRotationDue, rests: keys,
 			description: "The access key is active and will soon be older than the policy allows.",
 		},
 		{
-			name: KeyUnused, subject: SubjectKey, key: keyUnused,
+			name: KeyUnused, subject: SubjectKey, key: keyUnused, rests: keys | use,
 			description: "The access key is active and has not been used for longer than the policy allows.",
 		},
 		{
-			name: RootAccessKey, subject: SubjectAccount, root: rootAccessKey,
+			name: RootAccessKey, subject: SubjectAccount, root: rootAccessKey, rests: inventory.GroupsOf(inventory.GroupRoot),
 			description: "The root user has an active access key.",
 		},
 		{
-			name: ConsoleUserWithoutMFA, subject: SubjectUser, user: consoleUserWithoutMFA,
+			name: ConsoleUserWithoutMFA, subject: SubjectUser, user: consoleUserWithoutMFA, rests: inventory.GroupsOf(inventory.GroupConsole, inventory.GroupMFA),
 			description: "The user has console access and no MFA device.",
 		},
 	}

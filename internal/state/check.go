@@ -15,6 +15,10 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
 
+// maxSweep bounds how long it can take to come by all users, since facts count
+// as fresh for as long.
+const maxSweep = 30 * 24 * time.Hour
+
 // check refuses facts that no reading of AWS can have brought, and text that
 // JSON cannot hold. It guards both ways, so that what is saved can be loaded.
 func check(s *inventory.Snapshot) error {
@@ -26,6 +30,9 @@ func check(s *inventory.Snapshot) error {
 	}
 	if err := checkMoment(listed(s), "the listing of users"); err != nil {
 		return err
+	}
+	if s.Sweep.Length < 0 || s.Sweep.Length > maxSweep {
+		return fmt.Errorf("a sweep takes %s, want at most %s", s.Sweep.Length, maxSweep)
 	}
 	for group := range s.Complete {
 		if !slices.Contains(inventory.Groups(), group) {

@@ -17,6 +17,7 @@ type facts[R, U any] struct {
 	Account     inventory.Account `json:"account"`
 	UsersListed time.Time         `json:"users_listed"`
 	Complete    []inventory.Group `json:"complete"`
+	Sweep       float64           `json:"sweep_seconds,omitempty"` // how long it takes to come by everybody
 	Root        R                 `json:"root"`
 	Users       []U               `json:"users"`
 }
@@ -31,6 +32,7 @@ func encodeFacts(s *inventory.Snapshot) ([]byte, error) {
 		Account:     s.Account,
 		UsersListed: listed(s).UTC(),
 		Complete:    []inventory.Group{},
+		Sweep:       s.Sweep.Length.Seconds(),
 		Root:        s.Root,
 		Users:       make([]inventory.User, len(s.Users)), // never null
 	}
@@ -64,6 +66,7 @@ func decodeFacts(data []byte) (*inventory.Snapshot, error) {
 		Users:     make([]inventory.User, len(kept.Users)),
 		Freshness: map[inventory.Group]inventory.Freshness{inventory.GroupUsers: {Observed: kept.UsersListed.UTC()}},
 		Complete:  make(map[inventory.Group]bool, len(kept.Complete)),
+		Sweep:     inventory.Sweep{Length: time.Duration(kept.Sweep * float64(time.Second))},
 		Health:    inventory.Health{State: inventory.StatePending},
 	}
 	for _, group := range kept.Complete {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/account"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsiam"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/demo"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
@@ -49,8 +48,9 @@ func learn(t *testing.T, source awsapi.Source) *inventory.Snapshot {
 	client := awsapi.New(made.World.Config(), awsapi.NewShared(1e6), awsapi.Options{
 		Needs: awsapi.Needs{Source: source}, Rate: 1e6, Timeout: 10 * time.Second,
 	})
-	watched := account.New(awsiam.New(client), account.Options{RefreshInterval: 5 * time.Minute, KeysInterval: 5 * time.Minute}, nil)
-	for !watched.Step(t.Context(), nil).Ended {
+	watched := account.New(client, account.Options{RefreshInterval: 5 * time.Minute, KeysInterval: 5 * time.Minute}, nil)
+	for p := watched.Step(t.Context(), nil); !p.Ended; p = watched.Step(t.Context(), nil) {
+		time.Sleep(time.Until(p.Next))
 	}
 	snapshot := watched.Snapshot()
 	if !snapshot.Complete[inventory.GroupKeys] || len(snapshot.Users) < 20 {

@@ -150,7 +150,7 @@ func TestExemptionEnds(t *testing.T) {
 			time.Sleep(time.Until(start.Add(step.at)))
 			violations := map[string]bool{}
 			for _, j := range b.View().Accounts() {
-				if name := j.Snapshot.Users[0].Name; j.Accused()[name] {
+				if name := j.Snapshot.Users[0].Name; j.Accused()[name] != 0 {
 					violations[name] = true
 				}
 			}
@@ -172,7 +172,7 @@ func TestExemptionOfANewPolicyEnds(t *testing.T) {
 		b.Publish("1", in("1", sinner("alice")))
 		b.Apply(under(exempt("1", "alice", time.Now().Add(time.Hour))))
 		for _, want := range []bool{false, true} {
-			if got := b.View().Account("1").Accused()["alice"]; got != want {
+			if got := b.View().Account("1").Accused()["alice"] != 0; got != want {
 				t.Errorf("in violation: got %t, want %t", got, want)
 			}
 			time.Sleep(time.Hour)
@@ -209,7 +209,7 @@ func TestOneReaderJudgesForAll(t *testing.T) {
 	release()
 	done.Wait()
 	for i, v := range views {
-		if !v.Account("1").Accused()["alice"] {
+		if v.Account("1").Accused()["alice"] == 0 {
 			t.Errorf("reader %d sees a verdict that is out of date", i)
 		}
 		if v != views[0] {
@@ -241,7 +241,7 @@ func TestWhatComesWhileJudgingAgain(t *testing.T) {
 			test.change(b)
 			release()
 			check(t, v, b.View().Policy, test.want...)
-			if j := v.Account("1"); j != nil && j.Snapshot == first && !j.Accused()["alice"] {
+			if j := v.Account("1"); j != nil && j.Snapshot == first && j.Accused()["alice"] == 0 {
 				t.Error("the reader sees a verdict that is out of date")
 			}
 			if got := c.count(first); got != 1 {

@@ -81,7 +81,7 @@ func TestAccountsByKey(t *testing.T) {
 			t.Errorf("Account(%q): got %v, want that of %s", key, j, user)
 			continue
 		}
-		if want := user != "bob"; j.Accused()[user] != want {
+		if want := user != "bob"; (j.Accused()[user] != 0) != want {
 			t.Errorf("%s is in violation: got %t, want %t", user, !want, want)
 		}
 	}

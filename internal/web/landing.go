@@ -74,7 +74,7 @@ type class struct {
 type account struct {
 	ID, Partition string
 	State         string // a sentence
-	OK            bool
+	Class         string // how it looks: good, bad or waiting
 	Mode          string // a sentence
 	Users         string // a sentence; empty while nobody knows
 	Problems      []string
@@ -140,7 +140,7 @@ func newAccount(j *policy.Evaluation, users bool, now time.Time) account {
 	s := j.Snapshot
 	a := account{
 		ID: s.Account.ID, Partition: s.Account.Partition,
-		State: stateSentence(s), OK: s.Health.State != inventory.StateDown,
+		State: stateSentence(s), Class: stateClass(s.Health.State),
 		Mode: modeSentence(s.Report),
 	}
 	if _, known := s.Freshness[inventory.GroupUsers]; known {
@@ -214,14 +214,46 @@ func newVerdicts(j *policy.Evaluation) []verdicts {
 
 func stateSentence(s *inventory.Snapshot) string {
 	switch {
+	case s.Health.State == inventory.StateUp && s.Sweep.Unread > 0:
+		return "The last refresh got every fact it asked for. " + unreadSentence(s)
 	case s.Health.State == inventory.StateUp:
 		return "The last refresh got every fact it asked for."
+	case s.Health.State == inventory.StatePending && s.Sweep.Unread > 0:
+		return unreadSentence(s)
 	case s.Health.State == inventory.StatePending:
 		return "The first refresh is under way."
 	case len(s.Freshness) == 0:
 		return "Nothing is known yet: no refresh got the facts it asked for."
 	}
 	return "The last refresh did not get every fact it asked for. What was known before is kept, with its age."
+}
+
+// stateClass is how a state looks.
+func stateClass(state inventory.State) string {
+	switch state {
+	case inventory.StateUp:
+		return "good"
+	case inventory.StateDown:
+		return "bad"
+	}
+	return "waiting"
+}
+
+// unreadSentence tells how far the reading of users has come.
+func unreadSentence(s *inventory.Snapshot) string {
+	read := fmt.Sprintf("%d of %d users read", len(s.Users)-s.Sweep.Unread, len(s.Users))
+	left := s.Left()
+	switch {
+	case left == 0:
+		return read + "."
+	case left < time.Minute:
+		return read + ", less than a minute to go."
+	case left < 90*time.Second:
+		return read + ", about a minute to go."
+	case left < 2*time.Hour:
+		return fmt.Sprintf("%s, about %d minutes to go.", read, left.Round(time.Minute)/time.Minute)
+	}
+	return fmt.Sprintf("%s, about %d hours to go.", read, left.Round(time.Hour)/time.Hour)
 }
 
 func modeSentence(r inventory.Report) string {
