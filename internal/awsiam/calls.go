@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -94,14 +93,12 @@ func (r Reader) Account(ctx context.Context) (inventory.Account, error) {
 	if err != nil {
 		return inventory.Account{}, awsapi.Wrap(action, target, err)
 	}
-	id := aws.ToString(out.Account)
-	caller, err := arn.Parse(aws.ToString(out.Arn))
-	if err != nil || id == "" {
-		err = &awsapi.Malformed{What: fmt.Sprintf("account %q, ARN %q: expected a 12-digit id and an ARN", id, aws.ToString(out.Arn))}
+	account, err := accountOf(aws.ToString(out.Account), aws.ToString(out.Arn))
+	if err != nil {
 		return inventory.Account{}, awsapi.Wrap(action, target, err)
 	}
 	r.observedAt(out.ResultMetadata) // sets the clock
-	return inventory.Account{ID: id, Partition: caller.Partition}, nil
+	return account, nil
 }
 
 // pages calls next, and take with what it returns, until the listing is complete. A page may be empty; only
@@ -159,6 +156,9 @@ func (r Reader) Users(ctx context.Context) (users []inventory.User, odd []*UserE
 	})
 	if err == nil {
 		err = checkUsers(users)
+	}
+	if err == nil {
+		users, err = distinctUsers(users)
 	}
 	if err != nil {
 		return nil, nil, time.Time{}, awsapi.Wrap(ListUsers, "the account", err)
@@ -223,6 +223,9 @@ func (r Reader) Keys(ctx context.Context, user string) (inventory.Fact[[]invento
 			first = r.observedAt(out.ResultMetadata)
 		}
 		for _, k := range out.AccessKeyMetadata {
+			if err := checkAbout(user, k.UserName); err != nil {
+				return false, nil, err
+			}
 			keys = append(keys, inventory.AccessKey{
 				ID: aws.ToString(k.AccessKeyId), Status: statusOf(k.Status), Created: inventory.Truncate(aws.ToTime(k.CreateDate)),
 			})
@@ -255,15 +258,19 @@ func statusOf(s types.StatusType) inventory.Status {
 }
 
 // orderKeys sorts by creation, then id, drops repetitions, and refuses keys
-// that lack id, creation date or a known status.
+// that lack id, creation date or a known status, or are told in two ways.
 func orderKeys(keys []inventory.AccessKey) ([]inventory.AccessKey, error) {
 	for _, k := range keys {
 		if k.ID == "" || k.Status == "" || k.Created.IsZero() {
 			return nil, &awsapi.Malformed{What: fmt.Sprintf("a key with status %q, created %s: expected id, creation date, and status Active, Inactive or Expired", k.Status, k.Created.Format(time.RFC3339))}
 		}
 	}
+	keys, err := distinctKeys(keys)
+	if err != nil {
+		return nil, err
+	}
 	slices.SortFunc(keys, inventory.CompareKeys)
-	return slices.CompactFunc(keys, func(a, b inventory.AccessKey) bool { return a.ID == b.ID }), nil
+	return keys, nil
 }
 
 // KeyUse returns the key's last use. A key that is gone meanwhile is unknown.
@@ -314,6 +321,9 @@ func (r Reader) Password(ctx context.Context, user string) (Password, error) {
 	if out.LoginProfile == nil {
 		return Password{}, awsapi.Wrap(GetPassword, "user "+user, missingElement("LoginProfile"))
 	}
+	if err := checkAbout(user, out.LoginProfile.UserName); err != nil {
+		return Password{}, awsapi.Wrap(GetPassword, "user "+user, err)
+	}
 	observed := r.observedAt(out.ResultMetadata)
 	p := Password{Console: inventory.Observe(true, observed)}
 	if out.LoginProfile.CreateDate != nil {
@@ -340,6 +350,11 @@ func (r Reader) MFA(ctx context.Context, user string) (inventory.Fact[bool], err
 		}
 		if first.IsZero() {
 			first = r.observedAt(out.ResultMetadata)
+		}
+		for _, device := range out.MFADevices {
+			if err := checkAbout(user, device.UserName); err != nil {
+				return false, nil, err
+			}
 		}
 		devices += len(out.MFADevices)
 		return out.IsTruncated, out.Marker, nil

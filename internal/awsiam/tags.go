@@ -46,6 +46,9 @@ func (r Reader) AllTags(ctx context.Context) ([]inventory.User, error) {
 	if err == nil {
 		err = checkUsers(users)
 	}
+	if err == nil {
+		users, err = distinctUsers(users)
+	}
 	return users, awsapi.Wrap(GetDetails, "the account", err)
 }
 
