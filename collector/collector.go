@@ -5,6 +5,7 @@ package collector
 import (
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -22,7 +23,8 @@ type Options struct {
 	View func() *view.View
 	// API returns the requests sent to AWS so far, each operation once.
 	API func() []inventory.Calls
-	// Now is the clock behind the ages of keys, and behind nothing else.
+	// Now is this machine's clock. The ages of keys rest on it, once it is
+	// corrected by how far it is from AWS's, and nothing else does.
 	Now func() time.Time
 
 	AccessKeyIDs view.KeyIDFormat // how access_key_id shows the keys; full if empty
@@ -81,18 +83,27 @@ func (c *Collector) metricsUnder(p *policy.Policy) []metric {
 func writeAccount(w *writer, s subject) {
 	id := s.Snapshot.Account.ID
 	w.write(perAccount, &s, id)
-	for i := range s.Snapshot.Users {
-		s.user, s.classification = &s.Snapshot.Users[i], &s.Users[i]
-		if !s.shows(s.classification) {
+	users := s.Snapshot.Users
+	for i := range users {
+		s.user, s.classification = &users[i], &s.Users[i]
+		if i > 0 && s.user.Name == users[i-1].Name || !s.shows(s.classification) {
 			continue
 		}
 		w.write(perUser, &s, id, s.user.Name)
 		keys, _ := s.user.Keys.Get()
 		for k := range keys {
 			s.key = &keys[k]
-			w.write(perKey, &s, id, s.user.Name, s.options.AccessKeyIDs.Show(s.key.ID, keys))
+			if !hasID(keys[:k], s.key.ID) {
+				w.write(perKey, &s, id, s.user.Name, s.options.AccessKeyIDs.Show(s.key.ID, keys))
+			}
 		}
 	}
+}
+
+// hasID reports whether one of the keys has the id. Snapshots hold no key of a
+// user twice, nor a user; but if one did, a scrape must not fail of it.
+func hasID(keys []inventory.AccessKey, id string) bool {
+	return slices.ContainsFunc(keys, func(k inventory.AccessKey) bool { return k.ID == id })
 }
 
 // distinct returns the first evaluation of each account id. Accounts share the
@@ -118,6 +129,9 @@ type subject struct {
 	key            *inventory.AccessKey
 }
 
+// awsNow is the time by the clock of AWS, which dates keys.
+func (s *subject) awsNow() time.Time { return s.now.Add(s.Snapshot.Health.Skew) }
+
 // writer sends the series of one scope after another.
 type writer struct {
 	metrics []metric
@@ -126,8 +140,10 @@ type writer struct {
 }
 
 func (w *writer) write(scope scope, s *subject, scopeLabels ...string) {
-	w.labels = append(w.labels[:0], scopeLabels...)
-	clean(w.labels)
+	w.labels = w.labels[:0]
+	for _, label := range scopeLabels {
+		w.labels = append(w.labels, unmistakable(label))
+	}
 	for i := range w.metrics {
 		m := &w.metrics[i]
 		if m.scope != scope {
@@ -141,15 +157,28 @@ func (w *writer) write(scope scope, s *subject, scopeLabels ...string) {
 	}
 }
 
-// clean makes label values valid UTF-8, which a scrape would fail without.
-// Quoting keeps different values different.
+// clean makes label values valid UTF-8, which a series would be lost without.
 func clean(labels []string) {
 	for i, label := range labels {
 		if !utf8.ValidString(label) {
-			quoted := strconv.Quote(label)
-			labels[i] = quoted[1 : len(quoted)-1]
+			labels[i] = escape(label)
 		}
 	}
+}
+
+// unmistakable makes a label value valid UTF-8, and different for different
+// values: what might be taken for an escaped value is escaped too. Names and ids
+// of AWS have no backslashes, so all of them stay as they are.
+func unmistakable(label string) string {
+	if utf8.ValidString(label) && !strings.Contains(label, `\`) {
+		return label
+	}
+	return escape(label)
+}
+
+func escape(label string) string {
+	quoted := strconv.Quote(label)
+	return quoted[1 : len(quoted)-1]
 }
 
 // Metric describes a metric that the exporter serves.

@@ -74,7 +74,7 @@ func emitExemptions(s *subject, emit emit) {
 	}
 	for of, end := range ends {
 		if s.shows(s.Classification(of.userName)) {
-			emitTime(emit, end, string(of.rule), of.userName)
+			emitTime(emit, end, string(of.rule), unmistakable(of.userName))
 		}
 	}
 }
@@ -98,7 +98,7 @@ func emitStatuses(emit emit, keys []inventory.AccessKey) {
 // emitAge counts whole minutes of the clock, so that a scrape changes the value
 // once a minute, and Prometheus stores it the better.
 func emitAge(s *subject, emit emit) {
-	age := s.now.Truncate(time.Minute).Sub(s.key.Created)
+	age := s.awsNow().Truncate(time.Minute).Sub(s.key.Created)
 	emit(max(age, 0).Seconds())
 }
 
@@ -225,12 +225,12 @@ func emitKeysByAge(s *subject, emit emit) {
 		status inventory.Status
 		band   string
 	}
-	bands := ageBands()
+	bands, now := ageBands(), s.awsNow()
 	counts := map[cell]int{}
 	for i := range s.Snapshot.Users {
 		keys, _ := s.Snapshot.Users[i].Keys.Get()
 		for k := range keys {
-			age := s.now.Sub(keys[k].Created)
+			age := now.Sub(keys[k].Created)
 			band := slices.IndexFunc(bands, func(b ageBand) bool { return age <= b.upTo })
 			counts[cell{keys[k].Status, bands[band].name}]++
 		}
@@ -266,9 +266,9 @@ func emitAccounts(s *subject, emit emit) {
 // emitFindings serves the findings about root and about users who are shown, with
 // the key ids as the keys' own series show them.
 func emitFindings(s *subject, emit emit) {
-	for _, f := range s.Findings {
+	for i, f := range s.Findings {
 		user, classification := s.Find(f.UserName)
-		if !s.shows(classification) {
+		if i > 0 && sameSubject(f, s.Findings[i-1]) || !s.shows(classification) {
 			continue
 		}
 		owner, keyID := "", f.KeyID
@@ -279,6 +279,10 @@ func emitFindings(s *subject, emit emit) {
 			keys, _ := user.Keys.Get()
 			keyID = s.options.AccessKeyIDs.Show(keyID, keys)
 		}
-		emit(seconds(f.Since), string(f.Rule), owner, f.UserName, keyID)
+		emit(seconds(f.Since), string(f.Rule), owner, unmistakable(f.UserName), unmistakable(keyID))
 	}
+}
+
+func sameSubject(a, b policy.Finding) bool {
+	return a.Rule == b.Rule && a.UserName == b.UserName && a.KeyID == b.KeyID
 }

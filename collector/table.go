@@ -185,8 +185,8 @@ func keyMetrics() []metric {
 		},
 		{
 			name: keyAge, scope: perKey, kind: gauge,
-			help: "Age of the access key, for people's eyes, counted anew every minute whether or not AWS answers. " +
-				"Alert on the timestamps and findings instead.",
+			help: "Age of the access key, for people's eyes: up to now by AWS's clock, counted anew every minute whether or not AWS answers. " +
+				"Rules go by the time of the facts instead; alert on the timestamps and findings.",
 			facts:  facts(inventory.GroupKeys),
 			series: emitAge,
 		},
@@ -441,6 +441,7 @@ func countMetrics() []metric {
 			name: "aws_iam_account_access_keys", scope: perAccount, kind: gauge,
 			labels: []string{"status", "age_band"},
 			help: "Access keys of users by status and age, the upper end of a band included. " +
+				"Ages count up to now by AWS's clock, whether or not AWS answers; rules go by the time of the facts. " +
 				"Absent until the keys of every user have been known; from then on, users not known yet do not count.",
 			facts:  facts(inventory.GroupKeys),
 			series: emitKeysByAge,

@@ -30,6 +30,7 @@ func (a *Account) Snapshot() *inventory.Snapshot {
 	s.Sweep = inventory.Sweep{Length: a.pace.length(len(s.Users)), Unread: a.unread((*trackedUser).isUnread)}
 	a.addFreshness(s)
 	s.Health.State = a.state()
+	s.Health.Skew = a.clock.Skew()
 	s.Health.Errors = a.trouble.counts()
 	s.Health.Problems = a.problems()
 	return s

@@ -66,12 +66,16 @@ func (c *Clock) Now() time.Time {
 	return c.trusted.after(c.here())
 }
 
-// Skew returns how far AWS's clock is ahead of this machine's.
+// Skew returns how far AWS's clock is ahead of this machine's. Less than a minute
+// counts as nothing: dates are told to the second, and take a while to come.
 func (c *Clock) Skew() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	here := c.here()
-	return c.trusted.after(here).Sub(here.wall)
+	if trusted := c.trusted.after(here); !near(trusted, here.wall) {
+		return trusted.Sub(here.wall)
+	}
+	return 0
 }
 
 // Latest returns the latest time that a fact can be of: what has happened has

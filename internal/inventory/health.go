@@ -56,6 +56,7 @@ type Health struct {
 	Errors    map[Reason]uint64 // failures to learn a fact, since the start
 	Duration  time.Duration     // of the last finished refresh
 	Saved     time.Time         // when its facts were last kept on disk; zero if never
+	Skew      time.Duration     // AWS's clock less ours, as far as it is known and matters
 	Problems  []Problem         // what is wrong now
 }
 
