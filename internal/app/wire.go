@@ -54,8 +54,9 @@ func wire(from awsSource, s *settings, logger *slog.Logger) (*program, error) {
 	if s.configFile != "" {
 		p.reload = (&reloader{settings: s, accounts: p.accounts, board: p.board, logger: logger}).reload
 	}
+	metrics := registry(p.board, shared, s)
 	p.web = web.Options{
-		Gatherer: registry(p.board, shared, s), View: p.board.View, Ready: p.accounts.Ready, Reload: p.reload, Now: time.Now,
+		Gatherer: metrics, Register: metrics, View: p.board.View, Ready: p.accounts.Ready, Reload: p.reload, Now: time.Now,
 		Source: s.source, Users: s.users, Version: version.Version, Demo: from.note, Pprof: s.pprof, Logger: logger,
 	}
 	return p, nil

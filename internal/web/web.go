@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/pprof"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,7 +19,8 @@ import (
 // Options say what to serve.
 type Options struct {
 	Gatherer prometheus.Gatherer
-	View     func() *view.View // what is known and judged now
+	Register prometheus.Registerer // of the counter of failed scrapes; nil for none
+	View     func() *view.View     // what is known and judged now
 	Ready    func() bool
 	Reload   func() error // reads the configuration file anew, one call at a time; nil without a file
 	Now      func() time.Time
@@ -33,10 +36,7 @@ type Options struct {
 func Handler(o Options) http.Handler {
 	mux := http.NewServeMux()
 	addProbes(mux, o.Ready)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{
-		EnableOpenMetrics: true,
-		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelError),
-	}))
+	mux.Handle("GET /metrics", metrics(o))
 	mux.Handle("POST /-/reload", reload(o.Reload))
 	if o.Pprof {
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
@@ -47,6 +47,40 @@ func Handler(o Options) http.Handler {
 	}
 	mux.Handle("GET /{$}", landingPage(o))
 	return mux
+}
+
+// metrics serves what can be gathered. A series that cannot be served, as if
+// there were two with the same labels, does not cost the others.
+func metrics(o Options) http.Handler {
+	return promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{
+		EnableOpenMetrics: true,
+		ErrorHandling:     promhttp.ContinueOnError,
+		ErrorLog:          &scrapeLog{logger: o.Logger},
+		Registry:          o.Register,
+	})
+}
+
+// scrapeLog says each kind of failure of a scrape once, because scrapes come
+// all the time; promhttp_metric_handler_errors_total counts them.
+type scrapeLog struct {
+	logger *slog.Logger
+	said   sync.Map // by kind
+}
+
+// longestProblem is how much of a failure is logged: it can be about any number
+// of series.
+const longestProblem = 1000
+
+// Println takes a failure's kind and what it was.
+func (l *scrapeLog) Println(v ...any) {
+	if _, again := l.said.LoadOrStore(fmt.Sprint(v[:1]...), true); again {
+		return
+	}
+	problem := strings.TrimSpace(fmt.Sprintln(v...))
+	if len(problem) > longestProblem {
+		problem = strings.ToValidUTF8(problem[:longestProblem], "") + "…"
+	}
+	l.logger.Error("A scrape failed in part; this is said once, and counted in promhttp_metric_handler_errors_total", "problem", problem)
 }
 
 // reload reads the configuration file anew. It changes how the exporter judges,

@@ -3,11 +3,13 @@ package web_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -155,6 +157,41 @@ func TestGatheringFails(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "two of a kind") {
 		t.Errorf("log: got %q, want the reason in it", log.String())
+	}
+}
+
+// TestSeriesThatCannotBeServed has scrape after scrape find series with the same
+// labels.
+func TestSeriesThatCannotBeServed(t *testing.T) {
+	var log bytes.Buffer
+	o := options()
+	o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(twins{})
+	o.Gatherer, o.Register = registry, registry
+	handler := web.Handler(o)
+	for n := range 3 {
+		status, _, body := ask(t, handler, "GET", "/metrics")
+		if want := "single 3\ntwin 1\n"; status != 200 || strings.Count(body, "twin 1\n") != 1 || !strings.Contains(body, "single 3\n") {
+			t.Fatalf("got status %d, %s; want 200, and series %s", status, body, want)
+		}
+		if want := fmt.Sprintf("promhttp_metric_handler_errors_total{cause=\"gathering\"} %d\n", n); !strings.Contains(body, want) {
+			t.Errorf("got %s; want %s", body, want)
+		}
+	}
+	if strings.Count(log.String(), "level=ERROR") != 1 || !strings.Contains(log.String(), "twin") || len(log.String()) > 1500 {
+		t.Errorf("log: got %q, want one short line about the twins", log.String())
+	}
+}
+
+// twins is a collector of a hundred series alike, and another one.
+type twins struct{}
+
+func (twins) Describe(chan<- *prometheus.Desc) {}
+
+func (twins) Collect(out chan<- prometheus.Metric) {
+	for i, name := range append(slices.Repeat([]string{"twin"}, 100), "single") {
+		out <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, "", nil, nil), prometheus.GaugeValue, float64(min(i+1, 3)))
 	}
 }
 
