@@ -383,8 +383,8 @@ func checkHoldersFirst(t *testing.T, world *awssim.World, asked []string) {
 	}
 }
 
-// TestClockSkew sets the exporter's clock wrong in various ways: nothing but
-// the ages that this very clock makes may differ.
+// TestClockSkew sets the exporter's clock wrong in various ways: nothing may
+// differ, not even the ages of keys.
 func TestClockSkew(t *testing.T) {
 	for _, source := range awsapi.Sources() {
 		t.Run(string(source), func(t *testing.T) {
@@ -413,7 +413,7 @@ func withClock(t *testing.T, source awsapi.Source, ahead time.Duration) (served 
 			t.Error("soon-idle is not in violation")
 		}
 		served = x.facts()
-		maps.Copy(served, x.only("aws_iam_account_verdicts", "aws_iam_account_up", "aws_iam_account_facts_observed", "aws_iam_account_credential_report_usable"))
+		maps.Copy(served, x.only("aws_iam_account_access_keys", "aws_iam_access_key_age_seconds", "aws_iam_account_verdicts", "aws_iam_account_up", "aws_iam_account_facts_observed", "aws_iam_account_credential_report_usable"))
 	})
 	return served
 }

@@ -87,7 +87,13 @@ func (w *World) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		fault(rw, r)
 		return
 	}
-	result, failure := w.answer(op, request{form: r.Form, caller: callerKey(r), now: now})
+	w.respond(rw, r, now)
+}
+
+// respond answers a request for an operation that there is by what is so.
+func (w *World) respond(rw http.ResponseWriter, r *http.Request, now time.Time) {
+	name := r.Form.Get("Action")
+	result, failure := w.answer(w.operations[name], request{form: r.Form, caller: callerKey(r), now: now})
 	if failure != nil {
 		writeError(rw, r, *failure)
 		return
