@@ -14,7 +14,7 @@ import (
 )
 
 // An answer can tell one thing in two ways. Nobody can say which of them is
-// true, so neither is used. Telling the same again is no harm.
+// true, so neither is used. Telling the same again does no harm.
 
 // accountOf returns the account of a caller, of whom AWS tells id and ARN.
 func accountOf(id, callerARN string) (inventory.Account, error) {
@@ -31,6 +31,17 @@ func accountOf(id, callerARN string) (inventory.Account, error) {
 func checkAbout(asked string, told *string) error {
 	if name := aws.ToString(told); name != "" && !strings.EqualFold(name, asked) {
 		return &awsapi.Malformed{What: "the answer is about another user: expected one about the user that was asked about"}
+	}
+	return nil
+}
+
+// most is how many keys or tags of one user are taken for true. IAM allows a few
+// keys and 50 tags; of many more, a scrape would take too long.
+const most = 1000
+
+func checkNumber(what string, n int) error {
+	if n > most {
+		return &awsapi.Malformed{What: fmt.Sprintf("a user has %d %s or more: expected no more than %d", n, what, most)}
 	}
 	return nil
 }

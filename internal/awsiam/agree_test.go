@@ -183,6 +183,38 @@ func TestKeysTold(t *testing.T) {
 	}
 }
 
+// TestTooManyToBeTrue lists keys and tags without end.
+func TestTooManyToBeTrue(t *testing.T) {
+	endless := func(operation, list, member string) http.HandlerFunc {
+		n := 0
+		return func(rw http.ResponseWriter, r *http.Request) {
+			var members strings.Builder
+			for range 300 {
+				n++
+				fmt.Fprintf(&members, member, n)
+			}
+			xmlAnswer(operation, fmt.Sprintf("<%[1]s>%[2]s</%[1]s><IsTruncated>true</IsTruncated><Marker>%[3]d</Marker>", list, members.String(), n))(rw, r)
+		}
+	}
+	const keyXML = `<member><AccessKeyId>AKIA%d</AccessKeyId><Status>Active</Status><CreateDate>2026-06-01T12:00:00Z</CreateDate></member>`
+	told(t, endless("ListAccessKeys", "AccessKeyMetadata", keyXML), func(t *testing.T, r, _ Reader) {
+		_, err := r.Keys(t.Context(), "alice")
+		mustFail(t, "call iam:ListAccessKeys for user alice: a user has 1200 keys or more: expected no more than 1000"+unsound, err)
+	})
+	told(t, endless("ListUserTags", "Tags", `<member><Key>%d</Key><Value/></member>`), func(t *testing.T, r, _ Reader) {
+		_, err := r.Tags(t.Context(), "alice")
+		mustFail(t, "call iam:ListUserTags for user alice: a user has 1200 tags or more: expected no more than 1000"+unsound, err)
+	})
+	many := make([]inventory.Tag, 1001)
+	for i := range many {
+		many[i].Key = fmt.Sprint(i)
+	}
+	told(t, xmlAnswer("GetAccountAuthorizationDetails", "<UserDetailList>"+fmt.Sprintf(detailXML, tagsElement(many...))+"</UserDetailList>"), func(t *testing.T, _, r Reader) {
+		_, err := r.AllTags(t.Context())
+		mustFail(t, "call iam:GetAccountAuthorizationDetails for the account: a user has 1001 tags or more: expected no more than 1000"+unsound, err)
+	})
+}
+
 // TestAnswersAboutSomebodyElse answers what is asked about alice with what is so
 // of bob.
 func TestAnswersAboutSomebodyElse(t *testing.T) {

@@ -230,6 +230,9 @@ func (r Reader) Keys(ctx context.Context, user string) (inventory.Fact[[]invento
 				ID: aws.ToString(k.AccessKeyId), Status: statusOf(k.Status), Created: inventory.Truncate(aws.ToTime(k.CreateDate)),
 			})
 		}
+		if err := checkNumber("keys", len(keys)); err != nil {
+			return false, nil, err
+		}
 		return out.IsTruncated, out.Marker, nil
 	})
 	if err == nil {

@@ -80,6 +80,9 @@ func (r Reader) Tags(ctx context.Context, user string) (inventory.Fact[inventory
 			first = r.observedAt(out.ResultMetadata)
 		}
 		listed = append(listed, out.Tags...)
+		if err := checkNumber("tags", len(listed)); err != nil {
+			return false, nil, err
+		}
 		return out.IsTruncated, out.Marker, nil
 	})
 	var tags inventory.Tags
@@ -96,6 +99,9 @@ func (r Reader) Tags(ctx context.Context, user string) (inventory.Fact[inventory
 // a key and keys with two values. It names no tag: values are nobody's business,
 // and keys can be ids of access keys.
 func orderTags(list []types.Tag) (inventory.Tags, error) {
+	if err := checkNumber("tags", len(list)); err != nil {
+		return nil, err
+	}
 	var tags inventory.Tags
 	for _, t := range list {
 		tags = append(tags, inventory.Tag{Key: aws.ToString(t.Key), Value: aws.ToString(t.Value)})
