@@ -171,7 +171,11 @@ func TestReportIsAskedForOnceANewerOneCanExist(t *testing.T) {
 				if got := h.calls("GenerateCredentialReport"); got > 1 || got == 1 && skew == 0 {
 					h.Errorf("calls while the report lives: got %d, want none, or one once AWS's clock is trusted", got)
 				}
-				h.refresh()
+				for range 4 { // a clock that was wrong at first has its report count as a little younger
+					if h.refresh(); h.world.Calls()["GenerateCredentialReport"] > 0 {
+						break
+					}
+				}
 				s := h.refresh()
 				if got := h.calls("GenerateCredentialReport"); got != 1 {
 					h.Errorf("calls once it has expired: got %d, want one", got)

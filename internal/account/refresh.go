@@ -72,7 +72,7 @@ func (r *refresh) tagAll(ctx context.Context) {
 // for hours, shared by all tools, and makes no other meanwhile. One that has to
 // be made is looked for a little later, by poll.
 func (r *refresh) askReport(ctx context.Context) {
-	if r.needs().Source == awsapi.SourceLive || !r.report.due(r.clock.Now(), r.o.ReportLife) {
+	if r.needs().Source == awsapi.SourceLive || !r.report.due(r.o.ReportLife, r.clock.Now(), time.Now()) {
 		return
 	}
 	if r.report.awaitedFrom.IsZero() {

@@ -21,6 +21,8 @@ const reportPatience = 15 * time.Minute
 // reportState is what is known of the account's credential report.
 type reportState struct {
 	newest      *awsiam.Report             // nil before the first
+	born        time.Time                  // from when on the newest one's life counts, by AWS's clock
+	bornHere    time.Time                  // the same by ours
 	rows        map[string]*credreport.Row // of the newest, by user name
 	awaitedFrom time.Time                  // since when a report is waited for
 	polls       []time.Time                // when to look again for a report in the making
@@ -44,12 +46,36 @@ func (r *reportState) within(now, latest time.Time) {
 	if r.newest.Generated.After(now) {
 		r.newest = &awsiam.Report{Report: r.newest.Report, Generated: now}
 	}
+	if r.born.After(now) {
+		r.born = now
+	}
 	maps.DeleteFunc(r.rows, func(_ string, row *credreport.Row) bool { return row.Happened(latest) != nil })
 }
 
-// due reports whether a newer report can exist than the newest one.
-func (r *reportState) due(now time.Time, life time.Duration) bool {
-	return r.newest == nil || !now.Before(r.newest.Generated.Add(life))
+// take notes a newer report. AWS hands out none that has outlived its life, so
+// the life of one that looks as if it had counts from when it came: something
+// between here and AWS has a fast clock.
+func (r *reportState) take(newest *awsiam.Report, life time.Duration, now time.Time) {
+	r.newest, r.born = newest, newest.Generated
+	age := newest.Served.Sub(newest.Generated)
+	if age > life {
+		r.born, age = newest.Served, 0
+	}
+	r.bornHere = now.Add(-age)
+}
+
+// younger reports whether the newest report is younger than that by AWS's clock,
+// now, and by ours, here. They disagree where one of them was set, or stood still
+// while the machine was suspended.
+func (r *reportState) younger(age time.Duration, now, here time.Time) (byAWS, byOurs bool) {
+	return now.Before(r.born.Add(age)), here.Before(r.bornHere.Add(age))
+}
+
+// due reports whether a newer report can exist than the newest one, by either
+// clock.
+func (r *reportState) due(life time.Duration, now, here time.Time) bool {
+	byAWS, byOurs := r.younger(life, now, here)
+	return r.newest == nil || !byAWS || !byOurs
 }
 
 // decideFallback lets auto do without a report once none can be had: not
@@ -68,9 +94,11 @@ func (r *reportState) decideFallback(now time.Time, usable bool) {
 // or two must fall due, and AWS takes its time.
 func (m *memory) reportSlack() time.Duration { return 2*m.o.RefreshInterval + reportPatience }
 
-// reportUsable reports whether the facts that reports give come from one.
+// reportUsable reports whether the facts that reports give come from one. It does
+// so as long as either clock has it young enough.
 func (m *memory) reportUsable() bool {
-	return m.report.newest != nil && m.clock.Now().Before(m.report.newest.Generated.Add(m.o.ReportLife+m.reportSlack()))
+	byAWS, byOurs := m.report.younger(m.o.ReportLife+m.reportSlack(), m.clock.Now(), time.Now())
+	return m.report.newest != nil && (byAWS || byOurs)
 }
 
 // asksLive reports whether console access, MFA and key use are asked user by user.
@@ -80,7 +108,7 @@ func (m *memory) asksLive() bool {
 
 // takeReport takes over the facts of a report that is newer than the one before.
 func (m *memory) takeReport(newest *awsiam.Report) {
-	m.report.newest = newest
+	m.report.take(newest, m.o.ReportLife, time.Now())
 	if newest.Root != nil {
 		m.known.root.told = newest.Root.RootFacts(newest.Generated)
 	}

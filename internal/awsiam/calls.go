@@ -397,6 +397,7 @@ func (r Reader) Root(ctx context.Context) (inventory.Root, error) {
 type Report struct {
 	*credreport.Report
 	Generated time.Time // when AWS made it, by the clock of the reader
+	Served    time.Time // when AWS handed it out, by the same clock
 }
 
 // GenerateReport has AWS make a report, and reports whether one is there
@@ -433,13 +434,13 @@ func (r Reader) getReport(ctx context.Context) (*Report, error) {
 		// It quotes what it cannot read, which may be anybody's name.
 		return nil, &UserError{Somebody, "", &awsapi.Malformed{What: "the credential report cannot be used", Err: err}}
 	}
-	return &Report{Report: parsed, Generated: r.generated(*out.GeneratedTime, out.ResultMetadata)}, nil
+	served := r.observedAt(out.ResultMetadata)
+	return &Report{Report: parsed, Generated: generated(*out.GeneratedTime, served, out.ResultMetadata), Served: served}, nil
 }
 
-// generated returns when AWS made a report. A report that is said to be of a
-// time to come is as old as its age by AWS's own date, or new.
-func (r Reader) generated(told time.Time, m middleware.Metadata) time.Time {
-	served := r.observedAt(m)
+// generated returns when AWS made the report that was served then. One that is
+// said to be of a time to come is as old as its age by AWS's own date, or new.
+func generated(told, served time.Time, m middleware.Metadata) time.Time {
 	told = inventory.Truncate(told)
 	if !told.After(served) {
 		return told

@@ -79,12 +79,17 @@ func (c *Clock) Skew() time.Duration {
 }
 
 // Latest returns the latest time that a fact can be of: what has happened has
-// happened by now. While a date of AWS's is in doubt, it may be the right one.
+// happened by now. Now may be later than by the trusted dates: by this machine's
+// clock, if something between here and AWS has a slow one; or by a date that is
+// in doubt.
 func (c *Clock) Latest() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	here := c.here()
 	latest := c.trusted.after(here)
+	if here.wall.After(latest) {
+		latest = here.wall
+	}
 	if c.doubted != nil && c.doubted.after(here).After(latest) {
 		latest = c.doubted.after(here)
 	}

@@ -171,11 +171,24 @@ func testLatest(t *testing.T) {
 		t.Errorf("with a date an hour ahead in doubt: got %s, want a minute after it", got)
 	}
 	c.observe(now.Add(-time.Hour))
-	if got := c.Latest(); !got.Equal(now.Add(time.Minute)) {
-		t.Errorf("with a date an hour behind in doubt: got %s, want a minute from now", got)
+	time.Sleep(patience)
+	c.observe(now.Add(-time.Hour + patience))
+	if got := c.Now(); !got.Equal(now.Add(-time.Hour + patience)) {
+		t.Errorf("after an hour behind for long: got %s, want it trusted", got)
 	}
-	c.observe(now.Add(30 * time.Second))
-	if got, skew := c.Now(), c.Skew(); !got.Equal(now.Add(30*time.Second)) || skew != 0 {
-		t.Errorf("trusted again: got %s, ahead by %s; want 30s from now, and nothing worth telling", got, skew)
+	now = now.Add(patience)
+	if got := c.Latest(); !got.Equal(now.Add(time.Minute)) {
+		t.Errorf("with an hour behind trusted: got %s, want a minute from now by this machine's clock", got)
+	}
+	if skew := c.Skew(); skew != -time.Hour {
+		t.Errorf("ahead by %s, want an hour behind", skew)
+	}
+	c.observe(now.Add(30 * time.Second)) // right again by this machine's clock, but that is no reason to trust it
+	if got := c.Now(); !got.Equal(now.Add(-time.Hour)) {
+		t.Errorf("after one right date: got %s, want an hour ago", got)
+	}
+	c.observe(now.Add(-time.Hour + 30*time.Second))
+	if got, skew := c.Now(), c.Skew(); !got.Equal(now.Add(-time.Hour+30*time.Second)) || skew != -time.Hour+30*time.Second {
+		t.Errorf("a little later: got %s, ahead by %s; want 30s later", got, skew)
 	}
 }

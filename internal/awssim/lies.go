@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // Change changes the text of an answer to what was asked.
@@ -21,6 +22,18 @@ func (w *World) Lie(change Change) http.HandlerFunc {
 		}
 		rw.WriteHeader(truth.status)
 		_, _ = rw.Write([]byte(body))
+	}
+}
+
+// LieAboutDate returns a fault that answers what is so, under a date that is so
+// far ahead.
+func (w *World) LieAboutDate(ahead time.Duration) http.HandlerFunc {
+	return func(rw http.ResponseWriter, r *http.Request) {
+		truth := recorder{header: rw.Header()}
+		w.respond(&truth, r, w.options.Now())
+		rw.Header().Set("Date", w.options.Now().Add(ahead).UTC().Format(http.TimeFormat))
+		rw.WriteHeader(truth.status)
+		_, _ = rw.Write(truth.body.Bytes())
 	}
 }
 
