@@ -43,7 +43,7 @@ func judgeReport(b *testing.B, content []byte) (*Account, *policy.Evaluation) {
 		b.Fatal(err)
 	}
 	a := testAccount(awsapi.SourceReport)
-	a.takeReport(&awsiam.Report{Report: parsed, Generated: benchTime(), Served: benchTime()})
+	a.takeReport(&awsiam.Report{Report: parsed, Generated: benchTime()})
 	return a, policy.Evaluate(a.Snapshot(), policy.WithLimits(policy.DefaultLimits()), time.Now())
 }
 

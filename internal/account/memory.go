@@ -83,7 +83,7 @@ func (m *memory) settle() {
 	m.settled = count
 	now, latest := inventory.Truncate(m.clock.Now()), m.clock.Latest()
 	m.known.within(now, latest)
-	m.report.within(now, latest)
+	m.report.within(now, latest, time.Now())
 	m.joinReport()
 }
 

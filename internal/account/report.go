@@ -39,29 +39,26 @@ func (r *reportState) generated() time.Time {
 }
 
 // within is facts.within for the report.
-func (r *reportState) within(now, latest time.Time) {
+func (r *reportState) within(now, latest, here time.Time) {
 	if r.newest == nil {
 		return
 	}
 	if r.newest.Generated.After(now) {
 		r.newest = &awsiam.Report{Report: r.newest.Report, Generated: now}
 	}
-	if r.born.After(now) {
-		r.born = now
-	}
+	r.born = now.Add(r.bornHere.Sub(here))
 	maps.DeleteFunc(r.rows, func(_ string, row *credreport.Row) bool { return row.Happened(latest) != nil })
 }
 
 // take notes a newer report. AWS hands out none that has outlived its life, so
 // the life of one that looks as if it had counts from when it came: something
 // between here and AWS has a fast clock.
-func (r *reportState) take(newest *awsiam.Report, life time.Duration, now time.Time) {
-	r.newest, r.born = newest, newest.Generated
-	age := newest.Served.Sub(newest.Generated)
+func (r *reportState) take(newest *awsiam.Report, life time.Duration, now, here time.Time) {
+	age := newest.Age
 	if age > life {
-		r.born, age = newest.Served, 0
+		age = 0
 	}
-	r.bornHere = now.Add(-age)
+	r.newest, r.born, r.bornHere = newest, now.Add(-age), here.Add(-age)
 }
 
 // younger reports whether the newest report is younger than that by AWS's clock,
@@ -108,7 +105,7 @@ func (m *memory) asksLive() bool {
 
 // takeReport takes over the facts of a report that is newer than the one before.
 func (m *memory) takeReport(newest *awsiam.Report) {
-	m.report.take(newest, m.o.ReportLife, time.Now())
+	m.report.take(newest, m.o.ReportLife, m.clock.Now(), time.Now())
 	if newest.Root != nil {
 		m.known.root.told = newest.Root.RootFacts(newest.Generated)
 	}

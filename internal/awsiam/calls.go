@@ -396,8 +396,8 @@ func (r Reader) Root(ctx context.Context) (inventory.Root, error) {
 // Report is a parsed credential report.
 type Report struct {
 	*credreport.Report
-	Generated time.Time // when AWS made it, by the clock of the reader
-	Served    time.Time // when AWS handed it out, by the same clock
+	Generated time.Time     // when AWS made it, by the clock of the reader
+	Age       time.Duration // when AWS handed it out, by AWS's own date
 }
 
 // GenerateReport has AWS make a report, and reports whether one is there
@@ -434,21 +434,24 @@ func (r Reader) getReport(ctx context.Context) (*Report, error) {
 		// It quotes what it cannot read, which may be anybody's name.
 		return nil, &UserError{Somebody, "", &awsapi.Malformed{What: "the credential report cannot be used", Err: err}}
 	}
-	served := r.observedAt(out.ResultMetadata)
-	return &Report{Report: parsed, Generated: generated(*out.GeneratedTime, served, out.ResultMetadata), Served: served}, nil
+	date, _ := awsmiddleware.GetServerTime(out.ResultMetadata)
+	made, age := generated(inventory.Truncate(*out.GeneratedTime), r.observedAt(out.ResultMetadata), inventory.Truncate(date))
+	return &Report{Report: parsed, Generated: made, Age: age}, nil
 }
 
-// generated returns when AWS made the report that was served then. One that is
-// said to be of a time to come is as old as its age by AWS's own date, or new.
-func generated(told, served time.Time, m middleware.Metadata) time.Time {
-	told = inventory.Truncate(told)
-	if !told.After(served) {
-		return told
+// generated returns when AWS made a report that it said was of the time told, and
+// how old it was. It was served at that time by the clock of the reader, and under
+// that date of AWS's, by which its age counts. One that is said to be of a time to
+// come is new.
+func generated(told, served, date time.Time) (made time.Time, age time.Duration) {
+	if date.Unix() <= 0 { // none
+		date = served
 	}
-	if date, ok := awsmiddleware.GetServerTime(m); ok && !told.After(date) {
-		return served.Add(told.Sub(inventory.Truncate(date)))
+	age = max(0, date.Sub(told))
+	if told.After(served) {
+		return served.Add(-age), age
 	}
-	return served
+	return told, age
 }
 
 // Somebody stands for a user whose name is not known. No user can have it.

@@ -271,3 +271,24 @@ func TestKeyUse(t *testing.T) {
 		})
 	}
 }
+
+func TestWhenAReportWasMade(t *testing.T) {
+	now := epoch
+	for name, test := range map[string]struct {
+		told, served, date time.Time
+		made               time.Time
+		age                time.Duration
+	}{
+		"clocks agree":             {now.Add(-time.Hour), now, now, now.Add(-time.Hour), time.Hour},
+		"made at once":             {now, now, now, now, 0},
+		"our clock is slow":        {now.Add(4 * time.Hour), now, now.Add(5 * time.Hour), now.Add(-time.Hour), time.Hour},
+		"our clock is fast":        {now.Add(-6 * time.Hour), now, now.Add(-5 * time.Hour), now.Add(-6 * time.Hour), time.Hour},
+		"said to be of next year":  {now.Add(365 * day), now, now, now, 0},
+		"said to be of a year ago": {now.Add(-365 * day), now, now, now.Add(-365 * day), 365 * day},
+		"no date":                  {now.Add(-time.Hour), now, time.Time{}, now.Add(-time.Hour), time.Hour},
+	} {
+		if made, age := generated(test.told, test.served, test.date); !made.Equal(test.made) || age != test.age {
+			t.Errorf("%s: got %s, %s old; want %s, %s old", name, made, age, test.made, test.age)
+		}
+	}
+}
