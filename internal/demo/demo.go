@@ -1,6 +1,6 @@
 // Package demo holds the made-up account of --demo: a few hundred users of
-// recognisable kinds, with something to find under every rule, whose life goes
-// on faster than it would.
+// recognisable kinds, with findings for every rule. Things happen faster than in
+// a real account.
 package demo
 
 import (
@@ -55,13 +55,13 @@ func (a *Account) between(low, high time.Duration) time.Duration {
 	return low + time.Duration(a.random.Int64N(int64(high-low)))
 }
 
-// chance is true in so many of a hundred cases.
+// chance reports true in the given percentage of cases.
 func (a *Account) chance(percent int) bool { return a.random.IntN(100) < percent }
 
 func pick[T any](a *Account, from []T) T { return from[a.random.IntN(len(from))] }
 
-// keySpec is a key to be made: how old it is, how long it has not been used
-// (at least its age: never), and whether it is inactive.
+// keySpec is a key to be made: its age, for how long it has not been used (never
+// used, if longer than its age), and whether it is inactive.
 type keySpec struct {
 	age, idle time.Duration
 	inactive  bool
@@ -70,7 +70,7 @@ type keySpec struct {
 // never is longer than any key has been idle.
 const never = 100 * 365 * day
 
-// arrange gives a user exactly these keys, in place of those it has.
+// arrange replaces a user's keys by these.
 func (a *Account) arrange(name string, specs ...keySpec) error {
 	u, _ := a.World.User(name)
 	for _, k := range u.Keys {
@@ -86,7 +86,7 @@ func (a *Account) arrange(name string, specs ...keySpec) error {
 	return nil
 }
 
-// addKey gives a user a further key, which is never older than the user.
+// addKey gives a user one more key, which is never older than the user.
 func (a *Account) addKey(name string, spec keySpec) error {
 	now := a.now()
 	u, _ := a.World.User(name)
@@ -120,7 +120,7 @@ func (a *Account) use(name, id string, at time.Time) error {
 	return a.World.UseKey(id, use)
 }
 
-// services returns what a user of that name uses.
+// services returns the AWS services that a user of that name uses.
 func services(name string) []string {
 	prefix, _, _ := strings.Cut(name, "-")
 	switch prefix {

@@ -31,16 +31,16 @@ func newAccount(t *testing.T, seed uint64, now func() time.Time) *Account {
 
 func TestEveryRuleIsBroken(t *testing.T) {
 	a := newAccount(t, 1, fixed)
-	for _, s := range sins() {
-		t.Run(s.rule, func(t *testing.T) {
-			if len(a.sinners(s)) == 0 {
+	for _, v := range violations() {
+		t.Run(v.rule, func(t *testing.T) {
+			if len(a.violators(v)) == 0 {
 				t.Error("nobody breaks the rule")
 			}
 		})
 	}
 }
 
-// TestConfiguration checks that each entry does what it is there to show.
+// TestConfiguration checks that each exemption is in the state that it is to show.
 func TestConfiguration(t *testing.T) {
 	c, err := config.Parse("demo", Configuration(fixed()), policy.DefaultLimits())
 	if err != nil {
@@ -53,7 +53,7 @@ func TestConfiguration(t *testing.T) {
 		switch {
 		case !there:
 			states[e.UserName] = "unmatched"
-		case sinless(u, fixed()):
+		case compliant(u, fixed()):
 			states[e.UserName] = "needless"
 		case e.InForce(fixed()):
 			states[e.UserName] = "in force"
@@ -78,14 +78,14 @@ func TestConfiguration(t *testing.T) {
 	}
 }
 
-func TestSinsCoverTheRules(t *testing.T) {
+func TestViolationsCoverTheRules(t *testing.T) {
 	want := []string{
 		"console_key_never_used", "console_user_with_active_keys", "console_user_without_mfa", "key_created_at_user_setup",
 		"key_rotation", "key_rotation_due", "key_unused", "multiple_active_keys", "root_access_key",
 	}
 	var got []string
-	for _, s := range sins() {
-		got = append(got, s.rule)
+	for _, v := range violations() {
+		got = append(got, v.rule)
 	}
 	slices.Sort(got)
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -93,12 +93,12 @@ func TestSinsCoverTheRules(t *testing.T) {
 	}
 }
 
-func TestSinsAndRepairs(t *testing.T) {
-	for _, s := range sins() {
-		t.Run(s.rule, func(t *testing.T) {
+func TestViolationsAndRepairs(t *testing.T) {
+	for _, v := range violations() {
+		t.Run(v.rule, func(t *testing.T) {
 			a := newAccount(t, 1, fixed)
 			for _, u := range a.everyone() {
-				if sinless(u, fixed()) {
+				if compliant(u, fixed()) {
 					continue
 				}
 				if err := a.repair(u); err != nil {
@@ -106,14 +106,14 @@ func TestSinsAndRepairs(t *testing.T) {
 				}
 			}
 			for _, u := range a.everyone() {
-				if !sinless(u, fixed()) {
+				if !compliant(u, fixed()) {
 					t.Fatalf("%s breaks a rule after the repair: %+v", u.Name, u)
 				}
 			}
-			if err := a.commit(s); err != nil {
+			if err := a.apply(v); err != nil {
 				t.Fatal(err)
 			}
-			if got := len(a.sinners(s)); got != 1 {
+			if got := len(a.violators(v)); got != 1 {
 				t.Errorf("%d users break the rule, want 1", got)
 			}
 		})
@@ -133,7 +133,7 @@ func TestPopulation(t *testing.T) {
 	}
 	sound := 0
 	for _, u := range a.World.Users() {
-		if sinless(u, fixed()) {
+		if compliant(u, fixed()) {
 			sound++
 		}
 		for _, k := range u.Keys {
@@ -165,11 +165,11 @@ func TestLive(t *testing.T) {
 			if n := len(a.World.Users()) - len(before); n < 0 || n > 16 {
 				t.Fatalf("the population changed by %d", n)
 			}
-			for _, s := range sins() {
-				if len(a.sinners(s)) > 0 {
-					missing[s.rule] = 0
-				} else if missing[s.rule] += time.Minute; missing[s.rule] > 15*time.Minute {
-					t.Fatalf("for %v nobody breaks %s", missing[s.rule], s.rule)
+			for _, v := range violations() {
+				if len(a.violators(v)) > 0 {
+					missing[v.rule] = 0
+				} else if missing[v.rule] += time.Minute; missing[v.rule] > 15*time.Minute {
+					t.Fatalf("for %v nobody breaks %s", missing[v.rule], v.rule)
 				}
 			}
 			rotated = rotated || slices.ContainsFunc(a.World.Users(), func(u awssim.User) bool {

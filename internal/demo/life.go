@@ -12,8 +12,8 @@ import (
 )
 
 // Live lets something happen every second to three, until the context ends:
-// keys are used, rotated, forgotten; users join, leave, break rules and are put
-// right. How many users and findings there are stays roughly the same. It fails
+// keys are used, rotated, forgotten; users join, leave, violate rules and are
+// repaired. The numbers of users and findings stay roughly the same. It fails
 // only if somebody else changes the world.
 func (a *Account) Live(ctx context.Context) error {
 	timer := time.NewTimer(a.pause())
@@ -43,7 +43,7 @@ func (a *Account) step() error {
 	case n < 70:
 		return a.rotateSomeKey()
 	case n < 92:
-		return a.sinOrRepair()
+		return a.violateOrRepair()
 	default:
 		return a.joinOrLeave()
 	}
@@ -80,7 +80,7 @@ func (a *Account) signInSomeone() error {
 
 // rotateSomeKey takes one step of a rotation: a new key, which is used; the
 // old one deactivated; the old one deleted. Few rotations go on at a time, so
-// that each is seen to end.
+// that a viewer sees them end.
 func (a *Account) rotateSomeKey() error {
 	const atOnce = 3
 	if len(a.rotating) < atOnce {
@@ -110,22 +110,22 @@ func (a *Account) beginRotation() error {
 	return a.addKey(u.Name, keySpec{})
 }
 
-// sinOrRepair breaks a rule, or has someone stop breaking it, so that every
-// rule keeps some findings, and few.
-func (a *Account) sinOrRepair() error {
+// violateOrRepair makes somebody violate a rule, or repairs a violator, so that
+// every rule keeps some findings, but few.
+func (a *Account) violateOrRepair() error {
 	const few, many = 3, 15
-	s := pick(a, sins())
-	sinners := slices.DeleteFunc(a.sinners(s), isExcused)
-	if len(sinners) < few || (len(sinners) < many && a.chance(50)) {
-		if s.rule != "root_access_key" || len(sinners) == 0 {
-			return a.commit(s)
+	v := pick(a, violations())
+	violators := slices.DeleteFunc(a.violators(v), isExcused)
+	if len(violators) < few || (len(violators) < many && a.chance(50)) {
+		if v.rule != "root_access_key" || len(violators) == 0 {
+			return a.apply(v)
 		}
 	}
-	return a.repair(pick(a, sinners))
+	return a.repair(pick(a, violators))
 }
 
-// joinOrLeave adds a newcomer, or has one leave. The first users stay: their
-// age is what the sins live on.
+// joinOrLeave adds a newcomer, or removes one. The first users stay: most
+// violations need users of their age.
 func (a *Account) joinOrLeave() error {
 	const newcomers = 16
 	u, ok := a.some(func(u awssim.User) bool { return u.Created.After(a.began) })
@@ -136,7 +136,7 @@ func (a *Account) joinOrLeave() error {
 	return a.World.DeleteUser(u.Name)
 }
 
-// join adds a person or a machine, now and then with a key from the start.
+// join adds a machine with a key, or a person, who sometimes has one, too.
 func (a *Account) join() error {
 	if a.chance(50) {
 		kind := pick(a, machines())

@@ -11,8 +11,8 @@ import (
 //go:embed config.yml
 var configuration string
 
-// Configuration returns the configuration file that goes with the account. Its
-// dates are as far from now as the file says.
+// Configuration returns the configuration file for the account. Its dates are
+// as far from now as their placeholders say.
 func Configuration(now time.Time) []byte {
 	day := func(days int) string { return now.UTC().AddDate(0, 0, days).Format(time.DateOnly) }
 	return []byte(strings.NewReplacer(
@@ -32,14 +32,14 @@ const (
 // excusedPath is the path of machines that nobody expects to follow the rules.
 const excusedPath = "/excused/"
 
-// isExcused tells whose sins are left alone.
+// isExcused reports whether the user's violations stay as they are.
 func isExcused(u awssim.User) bool { return u.Path == excusedPath || u.Path == "/emergency/" }
 
 func (a *Account) dayFromNow(days int) string {
 	return a.now().UTC().AddDate(0, 0, days).Format(time.DateOnly)
 }
 
-// tag gives a user tags, told as keys and values in turn.
+// tag gives a user tags: keys and values in turn.
 func (a *Account) tag(name string, keysAndValues ...string) error {
 	if name == awssim.Root { // which can have none
 		return nil
@@ -52,7 +52,7 @@ func (a *Account) tag(name string, keysAndValues ...string) error {
 	return nil
 }
 
-// tagPerson names an owner for most people, and says of a few that they have none.
+// tagPerson tags most people with an owner, and a few with "no owner".
 func (a *Account) tagPerson(name string) error {
 	_, team, inTeam := strings.Cut(name, ".")
 	tags := []string{tagKind, "person"}

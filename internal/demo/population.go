@@ -58,7 +58,7 @@ func (a *Account) populate() error {
 	if err := a.addSpecial(); err != nil {
 		return err
 	}
-	return a.sinOfEveryKind()
+	return a.violateEveryRule()
 }
 
 // addPerson adds someone with a password and, mostly, an MFA device; some have
@@ -97,7 +97,7 @@ func (a *Account) addConsoleUser(name, path string, age time.Duration, mfa bool)
 	return err
 }
 
-// addMachine adds a user with a key: mostly one that is young and in use.
+// addMachine adds a user with a key, mostly a young one in use.
 func (a *Account) addMachine(kind machine, project string) error {
 	name := kind.prefix + project
 	if _, err := a.World.CreateUser(name, kind.path, a.now().Add(-a.between(100*day, 7*365*day))); err != nil {
@@ -123,9 +123,9 @@ func (a *Account) machineKey() keySpec {
 	}
 }
 
-// addSpecial adds the users of which there is one: for emergencies, excused for
-// other reasons, in the middle of a rotation, without any credentials, and the
-// exporter itself.
+// addSpecial adds users of kinds that populate makes no others of: one for
+// emergencies, some excused for other reasons, one in the middle of a rotation,
+// one without credentials, and the exporter itself.
 func (a *Account) addSpecial() error {
 	if err := a.addConsoleUser("break-glass", "/emergency/", 5*365*day, false); err != nil {
 		return err
@@ -147,8 +147,8 @@ func (a *Account) addSpecial() error {
 	return a.arrange("rotating-gateway", keySpec{age: 6 * day, idle: 4 * day}, keySpec{age: 2 * day, idle: time.Hour})
 }
 
-// addExcused adds users whom the configuration, or a tag of theirs, excuses or
-// did excuse.
+// addExcused adds users whose exemption, in the configuration or in a tag, holds
+// or has ended.
 func (a *Account) addExcused() error {
 	for _, name := range []string{"legacy-erp", "appliance-7", "vendor-scanner"} {
 		if _, err := a.World.CreateUser(name, excusedPath, a.now().Add(-4*365*day)); err != nil {
@@ -164,13 +164,13 @@ func (a *Account) addExcused() error {
 	return a.tag("vendor-scanner", tagExempt, "key_rotation key_rotation_due until "+a.dayFromNow(60)+" vendor ships new software in spring")
 }
 
-// sinOfEveryKind lets users break each rule.
-func (a *Account) sinOfEveryKind() error {
+// violateEveryRule makes a few users violate each rule.
+func (a *Account) violateEveryRule() error {
 	const each = 3
-	for _, s := range sins() {
+	for _, v := range violations() {
 		for range each {
-			if err := a.commit(s); err != nil {
-				return fmt.Errorf("break %s: %w", s.rule, err)
+			if err := a.apply(v); err != nil {
+				return fmt.Errorf("violate %s: %w", v.rule, err)
 			}
 		}
 	}

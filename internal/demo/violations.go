@@ -7,20 +7,20 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
 )
 
-// sin is a way to break a rule of the policy with its default limits.
-type sin struct {
+// violation is a way to violate a rule of the policy with its default limits.
+type violation struct {
 	rule string
-	// breaks tells whether a user, or root, breaks the rule.
+	// breaks reports whether a user, or root, violates the rule.
 	breaks func(u awssim.User, now time.Time) bool
-	// tempts tells who may commit it, if they are old enough.
-	tempts func(u awssim.User) bool
-	commit func(a *Account, u awssim.User) error
+	// applies reports whether a user who is old enough may be made a violator.
+	applies func(u awssim.User) bool
+	apply   func(a *Account, u awssim.User) error
 }
 
-// sins holds a sin for every rule. Where a rule counts days, they are made up
-// at once, by keys that are older than the account had them.
-func sins() []sin {
-	return []sin{
+// violations holds one for every rule. Where a rule counts days, nobody has to
+// wait for them: the keys are created with the age that they need.
+func violations() []violation {
+	return []violation{
 		{"multiple_active_keys", hasOldPair, isMachine, func(a *Account, u awssim.User) error {
 			return a.arrange(u.Name, keySpec{age: 60 * day, idle: day}, keySpec{age: 20 * day, idle: time.Hour})
 		}},
@@ -75,7 +75,8 @@ func hasUnusedConsoleKey(u awssim.User, _ time.Time) bool {
 	return u.Password && slices.ContainsFunc(activeKeys(u), func(k awssim.Key) bool { return k.Use.At.IsZero() })
 }
 
-// hasKeyAged returns whether a user has an active key older than low, up to high.
+// hasKeyAged returns a function that reports whether a user has an active key
+// older than low, up to high.
 func hasKeyAged(low, high time.Duration) func(awssim.User, time.Time) bool {
 	return func(u awssim.User, now time.Time) bool {
 		return !isRoot(u) && slices.ContainsFunc(activeKeys(u), func(k awssim.Key) bool {
@@ -101,32 +102,32 @@ func hasNoMFA(u awssim.User, _ time.Time) bool {
 	return !isRoot(u) && u.Password && u.MFADevices == 0
 }
 
-// sinless tells whether a user breaks no rule.
-func sinless(u awssim.User, now time.Time) bool {
-	return !slices.ContainsFunc(sins(), func(s sin) bool { return s.breaks(u, now) })
+// compliant reports whether a user violates no rule.
+func compliant(u awssim.User, now time.Time) bool {
+	return !slices.ContainsFunc(violations(), func(v violation) bool { return v.breaks(u, now) })
 }
 
-// sinners returns who breaks the rule.
-func (a *Account) sinners(s sin) []awssim.User {
+// violators returns the users who violate the rule, root included.
+func (a *Account) violators(v violation) []awssim.User {
 	now := a.now()
-	return slices.DeleteFunc(a.everyone(), func(u awssim.User) bool { return !s.breaks(u, now) })
+	return slices.DeleteFunc(a.everyone(), func(u awssim.User) bool { return !v.breaks(u, now) })
 }
 
-// commit lets someone who is without sin break the rule, if there is anyone.
-// Newcomers are too young for keys of the age that some sins need.
-func (a *Account) commit(s sin) error {
+// apply makes a compliant user violate the rule, if there is one to choose.
+// Newcomers are too young for keys of the age that some violations need.
+func (a *Account) apply(v violation) error {
 	now := a.now()
-	tempted := slices.DeleteFunc(a.everyone(), func(u awssim.User) bool {
-		return !s.tempts(u) || now.Sub(u.Created) < 100*day || !sinless(u, now)
+	candidates := slices.DeleteFunc(a.everyone(), func(u awssim.User) bool {
+		return !v.applies(u) || now.Sub(u.Created) < 100*day || !compliant(u, now)
 	})
-	if len(tempted) == 0 {
+	if len(candidates) == 0 {
 		return nil
 	}
-	return s.commit(a, pick(a, tempted))
+	return v.apply(a, pick(a, candidates))
 }
 
-// repair makes a sinner break no rule: people lose their keys and get an MFA
-// device, root loses its keys, machines get one new key.
+// repair makes a user compliant: people lose their keys and get an MFA device,
+// root loses its keys, machines get one new key.
 func (a *Account) repair(u awssim.User) error {
 	switch {
 	case isRoot(u):
