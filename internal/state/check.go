@@ -15,12 +15,12 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
 
-// maxSweep bounds how long it can take to come by all users, since facts count
-// as fresh for as long.
+// maxSweep bounds how long a sweep of all users can take, since facts count as
+// fresh for as long.
 const maxSweep = 30 * 24 * time.Hour
 
-// check refuses facts that no reading of AWS can have brought, and text that
-// JSON cannot hold. It guards both ways, so that what is saved can be loaded.
+// check refuses facts that cannot have come from AWS, and text that JSON cannot
+// hold. Both saving and loading check, so that what is saved can be loaded.
 func check(s *inventory.Snapshot) error {
 	if !isAccountID(s.Account.ID) {
 		return fmt.Errorf("the account's id is %q, want 12 digits", s.Account.ID)
@@ -82,7 +82,7 @@ func checkUser(u *inventory.User, accountID string) error {
 	)
 }
 
-// checkKeys checks what holds for users' keys, and not for root's.
+// checkKeys checks what must hold for users' keys, but not for root's.
 func checkKeys(u *inventory.User) error {
 	keys, _ := u.Keys.Get()
 	for i := range keys {
@@ -109,7 +109,7 @@ func checkFacts(facts iter.Seq[inventory.KnownFact]) error {
 	return nil
 }
 
-// inWords says what a fact is about, where its name in JSON does not.
+// inWords returns what a fact is about, for errors.
 func inWords(name string) string {
 	switch name {
 	case "key_present":
@@ -128,8 +128,7 @@ func inWords(name string) string {
 	return name
 }
 
-// checkValue refuses a type that it does not know, so that no fact goes
-// unchecked.
+// checkValue refuses types that it does not know, so that no fact goes unchecked.
 func checkValue(what string, value any) error {
 	switch v := value.(type) {
 	case bool:
@@ -169,7 +168,7 @@ func checkTags(tags inventory.Tags) error {
 	return nil
 }
 
-// checkKey checks what holds for root's keys too.
+// checkKey checks what must hold for every key, root's included.
 func checkKey(k *inventory.AccessKey) error {
 	if !slices.Contains(inventory.Statuses(), k.Status) {
 		return fmt.Errorf("the status of a key is %q, want one of %q", k.Status, inventory.Statuses())

@@ -10,9 +10,9 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
 
-// facts is what is written to disk: R and U are inventory's Root and User. Any
-// change of meaning needs another version. To be read, R and U are raw JSON at
-// first, so that an error says whose facts are wrong.
+// facts is what is written to disk. A change of its meaning needs another version.
+// R and U are inventory's Root and User when writing. When reading they are raw
+// JSON at first, so that an error can say whose facts are wrong.
 type facts[R, U any] struct {
 	Account     inventory.Account `json:"account"`
 	UsersListed time.Time         `json:"users_listed"`
@@ -49,7 +49,7 @@ func encodeFacts(s *inventory.Snapshot) ([]byte, error) {
 	return json.Marshal(kept)
 }
 
-// decodeFacts returns the snapshot that the facts make, as yet unchecked.
+// decodeFacts returns the snapshot, which is still to be checked.
 func decodeFacts(data []byte) (*inventory.Snapshot, error) {
 	kept := &facts[json.RawMessage, json.RawMessage]{}
 	if err := decodeStrictly(data, kept); err != nil {

@@ -138,8 +138,8 @@ func TestFactsAlone(t *testing.T) {
 }
 
 // TestVersion1 reads and writes a file that the first code for version 1 wrote
-// of the rich snapshot. The file is never to be written anew: a change that needs
-// that makes a new version.
+// of the rich snapshot. Never rewrite the file: a change that would need that makes a
+// new version.
 func TestVersion1(t *testing.T) {
 	file, err := os.ReadFile("testdata/version-1.json")
 	if err != nil {

@@ -16,7 +16,7 @@ const (
 	version = 1
 )
 
-// file is the frame around the facts, written by frame.
+// file is the facts and the frame around them. The function frame writes it.
 type file struct {
 	Format    string          `json:"format"`
 	Version   int             `json:"version"`
@@ -37,13 +37,13 @@ func encode(snapshot *inventory.Snapshot) ([]byte, error) {
 	return frame(snapshot.Account.ID, checksum(facts), facts), nil
 }
 
-// checksum guards the values. A flipped bit in a name, a status or a date leaves
-// JSON that reads well and passes every check, and would be served as AWS's
-// word; so would what somebody edited by hand. The renaming guards against half
-// a file, and not against a disk that decays.
+// checksum protects the values. A flipped bit in a name, a status or a date, or
+// an edit by hand, can leave JSON that passes every check; it would be served as
+// what AWS said. Renaming protects against half a file, but not against a bad
+// disk.
 func checksum(facts []byte) string { return fmt.Sprintf("%x", sha256.Sum256(facts)) }
 
-// frame is the only way to write a file, byte for byte.
+// frame returns the file. There is only one right way to write it, byte for byte.
 func frame(accountID, checksum string, facts []byte) []byte {
 	head := fmt.Sprintf(`{"format":%q,"version":%d,"account_id":%q,"sha256":%q,"facts":`, format, version, accountID, checksum)
 	data := make([]byte, 0, len(head)+len(facts)+2)
@@ -81,8 +81,8 @@ func decode(accountID string, data []byte) (*inventory.Snapshot, error) {
 	return snapshot, nil
 }
 
-// unframe reads what is around the facts. A later version may have laid out all
-// but format and version in another way, and is told all the same.
+// unframe reads the frame. A later version may lay out everything but format and
+// version in another way, and must still be recognized.
 func unframe(data []byte) (*file, error) {
 	if !utf8.Valid(data) {
 		return nil, errors.New("it was damaged: it is not UTF-8 text")

@@ -4,12 +4,12 @@ package state
 
 import "os"
 
-// Without locks, a process that starts takes the file that another one is
-// writing for a leftover. That save fails, and the next does not.
+// Without locks, a process that starts may take a file that another one is
+// writing for a leftover, and remove it. That save fails; the next one succeeds.
 
 func lockShared(*os.File) {}
 
 func lockAlone(*os.File) bool { return true }
 
-// syncDir has nothing to do where directories cannot be written out.
+// syncDir does nothing where directories cannot be synced.
 func syncDir(*os.File) error { return nil }

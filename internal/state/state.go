@@ -1,6 +1,6 @@
-// Package state keeps on disk what is known of accounts, so that a restart
-// while AWS cannot be reached loses nothing. It keeps facts with the times of
-// their observation; what the policy makes of them is found anew.
+// Package state keeps facts about accounts on disk, with the times of their
+// observation, so that a restart while AWS cannot be reached loses nothing.
+// Verdicts are not kept: the policy is evaluated again.
 package state
 
 import (
@@ -27,22 +27,22 @@ const (
 
 	extension = ".json"
 
-	// maxSize keeps a file that cannot be ours out of memory. The facts about
+	// maxSize keeps files that cannot be ours out of memory. The facts about
 	// 5,000 users take less than a hundredth of it.
 	maxSize = 512 << 20
 )
 
-// Store keeps the facts of accounts in a directory, a file for each. Its
-// methods may be called at any time, by several processes too: who saves last
+// Store keeps the facts of accounts in a directory, one file for each. Its
+// methods may be called at any time, even by several processes: the last to save
 // wins, and nobody ever sees half a file.
 type Store struct {
 	dir string
 	uid int // who must own the directory and what is in it
 }
 
-// Open returns the store in a directory that nobody else may enter, and
-// removes what interrupted writes have left there. It creates the directory,
-// but not its parents. An error says what to do.
+// Open returns the store in a directory that nobody else may enter, and removes
+// what interrupted writes have left there. It creates the directory, but not its
+// parents. An error says what to do.
 func Open(dir string) (*Store, error) {
 	s := &Store{dir: filepath.Clean(dir), uid: os.Geteuid()}
 	err := s.use(s.removeLeftovers)
@@ -75,9 +75,8 @@ func (s *Store) Save(snapshot *inventory.Snapshot) error {
 }
 
 // Load returns the facts kept of an account: Account, Users, Root, Complete and
-// when the users were listed. All else is for the reader of AWS to fill in. It
-// returns nil, nil if there are none, and an error that names the file and tells
-// why it is ignored.
+// when the users were listed. The rest comes from AWS later. Load returns nil,
+// nil if there are none. Its error names the file and says why it is ignored.
 func (s *Store) Load(accountID string) (*inventory.Snapshot, error) {
 	if !isAccountID(accountID) {
 		return nil, fmt.Errorf("load facts of account %q: want an id of 12 digits", accountID)
@@ -90,9 +89,9 @@ func (s *Store) Load(accountID string) (*inventory.Snapshot, error) {
 	return snapshot, err
 }
 
-// Sole returns what Load does for the only account that has a file, good or
-// bad; nil, nil if none or several have one. It serves whoever cannot ask AWS
-// which account is at hand.
+// Sole returns what Load does for the only account that has a file, good or bad;
+// nil, nil if none or several have one. It is for a start while AWS cannot say
+// which account the credentials belong to.
 func (s *Store) Sole() (*inventory.Snapshot, error) {
 	var snapshot *inventory.Snapshot
 	err := s.use(func(root *os.Root) error {
@@ -124,8 +123,8 @@ func fileName(accountID string) string { return accountID + extension }
 
 func (s *Store) path(accountID string) string { return filepath.Join(s.dir, fileName(accountID)) }
 
-// use opens the directory anew each time, and so notices when it was replaced,
-// or opened up to others, meanwhile.
+// use opens the directory each time, and so notices if it was replaced, or opened
+// up to others, in the meantime.
 func (s *Store) use(do func(root *os.Root) error) error {
 	root, err := os.OpenRoot(s.dir)
 	if err != nil {
@@ -153,10 +152,10 @@ func (s *Store) create() error {
 	return fmt.Errorf("create state directory: %w", err)
 }
 
-// replace writes the file under another name first, so that the one under its
-// own name is always whole. The module google/renameio does so too, but not on
-// Windows, and would leave the locking, the cleaning up of interrupted writes
-// and the writing out of the directory here.
+// replace writes the file under another name first, so that the one under its own
+// name is always whole. The module google/renameio does that too, but not on
+// Windows. Locking, removing the leftovers of interrupted writes and syncing the
+// directory would still be needed here.
 func replace(root *os.Root, name string, data []byte) error {
 	dir, err := root.Open(".")
 	if err != nil {
@@ -174,7 +173,7 @@ func replace(root *os.Root, name string, data []byte) error {
 	return syncDir(dir)
 }
 
-// write creates a file that survives a loss of power from then on.
+// write creates a file and syncs it, so that it survives a loss of power.
 func write(root *os.Root, name string, data []byte) error {
 	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, fileMode)
 	if err != nil {
@@ -207,7 +206,7 @@ func (s *Store) load(root *os.Root, accountID string) (*inventory.Snapshot, erro
 
 // read reads a file that nobody else can have written.
 func (s *Store) read(root *os.Root, name string) ([]byte, error) {
-	info, err := root.Lstat(name) // opening could follow a link, or wait for whoever writes to a pipe
+	info, err := root.Lstat(name) // opening could follow a link, or block on a pipe
 	if err != nil {
 		return nil, err
 	}
@@ -245,8 +244,9 @@ func kind(mode fs.FileMode) string {
 	return "a special file"
 }
 
-// removeLeftovers removes the files of writes that never ended. While anybody
-// is writing they stay for the next time: no name tells whose they are.
+// removeLeftovers removes the files of writes that never ended. While another
+// process is writing they all stay, since nothing in their names says whose they
+// are.
 func (s *Store) removeLeftovers(root *os.Root) error {
 	dir, err := root.Open(".")
 	if err != nil {
