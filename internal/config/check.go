@@ -13,8 +13,8 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
-// policy makes a policy of what the file says, and notes what makes no sense
-// together. What could not be read is not judged again.
+// policy makes a policy of what the file says, and notes values that do not fit
+// together. It says nothing about values that could not be read.
 func (d *document) policy(f *format, flags policy.Limits) *policy.Policy {
 	defaults := d.limits(defaultsPath, f.Policy.Defaults, flags)
 	return &policy.Policy{
@@ -32,7 +32,7 @@ func (d *document) policy(f *format, flags policy.Limits) *policy.Policy {
 	}
 }
 
-// defaultsPath is where the limits stand that classes inherit.
+// defaultsPath is the path of the limits that classes inherit.
 const defaultsPath = "policy.defaults"
 
 func (d *document) limits(path string, own limits, inherited policy.Limits) policy.Limits {
@@ -60,8 +60,8 @@ func (d *document) failLimit(path string, p policy.LimitProblem) {
 	}
 }
 
-// failRelation notes a limit that makes no sense beside another one, at
-// whichever of the two stands at the path.
+// failRelation notes a limit that makes no sense beside another one. It blames
+// the one of the two that the file sets at the path.
 func (d *document) failRelation(path string, p policy.LimitProblem) {
 	limit, other := join(path, p.Limit), join(path, p.Other)
 	own, ownOther := d.has(limit), d.has(other)
@@ -108,8 +108,8 @@ func (d *document) classes(list []class, inherited policy.Limits) []policy.Class
 	return all
 }
 
-// once notes a text at the path of which the identity was met before. The map
-// holds the paths of those met.
+// once reports a duplicate: a text with an identity that was met before. The map
+// holds the path where each identity was met first.
 func (d *document) once(first map[string]string, path, text, identity string) {
 	if d.broken[path] || !d.has(path) {
 		return
@@ -174,7 +174,7 @@ func (d *document) tagMatches(path string, conditions tagConditions) []policy.Ta
 	return all
 }
 
-// tagKeys returns the keys, which case alone does not tell apart.
+// tagKeys returns the keys, and notes those that differ in case alone.
 func (d *document) tagKeys(path string, list []tagKey) []string {
 	var all []string
 	first := map[string]string{}
@@ -203,7 +203,7 @@ func (d *document) labelled(path string, keys []string) []string {
 	return keys
 }
 
-// fold makes texts equal that differ in case alone, as strings.EqualFold does.
+// fold returns the same text for texts that strings.EqualFold calls equal.
 func fold(text string) string {
 	return strings.Map(func(r rune) rune {
 		least := r
@@ -229,18 +229,18 @@ func (d *document) exemptions(list []exemption) []policy.Exemption {
 	return all
 }
 
-// exemptionKey is what an exemption is from, and for whom.
+// exemptionKey says which user is exempted from which rule, and in which account.
 type exemptionKey struct {
 	user    userName
 	rule    rule
 	account account
 }
 
-// anyAccount stands in an exemptionKey for whichever account was met first.
+// anyAccount in an exemptionKey stands for the account that was met first.
 const anyAccount account = "*"
 
 // exempted returns the rules of an exemption, and notes those that cannot apply
-// to the user, or are exempted before. The map holds the paths of those met.
+// to the user or were exempted before. The map holds the paths of those met.
 func (d *document) exempted(path string, e exemption, met map[exemptionKey]string) []policy.Rule {
 	var all []policy.Rule
 	unclear := d.broken[join(path, "user")] || d.broken[join(path, "account")]
@@ -256,7 +256,7 @@ func (d *document) exempted(path string, e exemption, met map[exemptionKey]strin
 func (d *document) exemptedOnce(path string, x exemptionKey, met map[exemptionKey]string) {
 	isRoot, isRootRule := x.user == policy.RootUserName, policy.Rule(x.rule).Subject() == policy.SubjectAccount
 	if isRoot && !isRootRule {
-		d.fail(path, "got %q for %s, want %s, the one rule that judges root", x.rule, x.user, policy.RootAccessKey)
+		d.fail(path, "got %q for %s, want %s, the only rule that judges root", x.rule, x.user, policy.RootAccessKey)
 	}
 	if !isRoot && isRootRule {
 		d.fail(path, "got %q for a user, want a rule that judges users; this one is for %s", x.rule, policy.RootUserName)

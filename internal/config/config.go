@@ -1,5 +1,6 @@
-// Package config reads the configuration file: strictly, so that what it says is
-// what is in force, and all of it at once, so that a mistake costs one reading.
+// Package config reads the configuration file. It is strict, so that nothing in
+// the file is silently ignored, and reports every mistake at once, so that nobody
+// has to correct them one by one.
 package config
 
 import (
@@ -19,7 +20,7 @@ import (
 // maxSize is the most bytes that a configuration file may have.
 const maxSize = 1 << 20
 
-// soon is how long before its end Summary tells that an exemption lapses.
+// soon is how long before its end Summary mentions an exemption.
 const soon = 30 * 24 * time.Hour
 
 // Config is a configuration file, read and checked.
@@ -28,7 +29,7 @@ type Config struct {
 	Tags   awsapi.TagSource // NoTags unless the policy needs tags
 }
 
-// Load reads the file; Parse says how. Its errors name the file.
+// Load reads the file as Parse does. Its errors name the file.
 func Load(file string, defaults policy.Limits) (*Config, error) {
 	content, err := readFile(file)
 	if err != nil {
@@ -37,9 +38,10 @@ func Load(file string, defaults policy.Limits) (*Config, error) {
 	return Parse(file, content, defaults)
 }
 
-// readFile returns the content of the file. A pipe will do, but to wait for somebody
-// to write to one would keep the exporter from starting, reloading and stopping,
-// and to take none for an empty file would drop the policy.
+// readFile returns the content of the file. A pipe will do, but must not block:
+// waiting for a writer would keep the exporter from starting, reloading and
+// stopping. Nor does a pipe without a writer count as an empty file: that would
+// drop the policy.
 func readFile(file string) ([]byte, error) {
 	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -56,14 +58,14 @@ func readFile(file string) ([]byte, error) {
 		return content, err
 	case info.Mode()&fs.ModeNamedPipe != 0:
 		return nil, fmt.Errorf("%s is a pipe that nobody writes to: name a file", file)
-	case info.Mode().IsRegular(): // perhaps in the middle of being written anew
+	case info.Mode().IsRegular(): // perhaps it is being rewritten
 		return nil, fmt.Errorf("%s has no bytes, want a configuration: one that sets nothing needs a comment", file)
 	}
 	return nil, nil
 }
 
-// Parse reads the content of the file. The defaults are the limits that hold
-// where it sets none. The error holds every problem found, or the first hundred,
+// Parse reads the content of the file. The defaults are the limits where the
+// file sets none. The error holds every problem found, or the first hundred,
 // each on a line of its own that begins with the file's name.
 func Parse(file string, content []byte, defaults policy.Limits) (*Config, error) {
 	if len(content) > maxSize {
@@ -87,7 +89,8 @@ func Parse(file string, content []byte, defaults policy.Limits) (*Config, error)
 	return c, nil
 }
 
-// Summary tells in a few lines what the configuration comes to at the moment.
+// Summary describes the configuration in a few lines, with the exemptions that
+// have lapsed or soon will.
 func (c *Config) Summary(now time.Time) string {
 	var b strings.Builder
 	b.WriteString("classes, the first that matches counts:\n")

@@ -269,13 +269,13 @@ func TestLargestFile(t *testing.T) {
 }
 
 func TestTooManyProblems(t *testing.T) {
-	_, err := Parse("f.yml", []byte("owner_tags: ["+strings.Repeat("'',", mostTold+2)+"]"), policy.DefaultLimits())
+	_, err := Parse("f.yml", []byte("owner_tags: ["+strings.Repeat("'',", maxReported+2)+"]"), policy.DefaultLimits())
 	if err == nil {
 		t.Fatal("got no error")
 	}
 	lines := strings.Split(err.Error(), "\n")
-	if got, want := lines[len(lines)-1], "f.yml: and 2 more problems"; len(lines) != mostTold+1 || got != want {
-		t.Errorf("got %d lines, the last %q, want %d lines, the last %q", len(lines), got, mostTold+1, want)
+	if got, want := lines[len(lines)-1], "f.yml: and 2 more problems"; len(lines) != maxReported+1 || got != want {
+		t.Errorf("got %d lines, the last %q, want %d lines, the last %q", len(lines), got, maxReported+1, want)
 	}
 }
 
@@ -383,7 +383,7 @@ func walk(path string, t reflect.Type, yield func(string, field) bool) bool {
 	return true
 }
 
-// holdsFields tells whether the type is a mapping of fields, or a list of them.
+// holdsFields reports whether the type is a mapping of fields, or a list of them.
 func holdsFields(t reflect.Type) bool {
 	if t.Kind() == reflect.Slice {
 		t = t.Elem()

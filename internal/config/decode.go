@@ -16,11 +16,10 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// document is a file under examination: where in it everything stands, and what
-// is wrong with it.
+// document is a file being read: the line of everything in it, and its problems.
 type document struct {
 	file     string
-	lines    map[string]int  // of what the file has, by path
+	lines    map[string]int  // the line of each path that the file has
 	broken   map[string]bool // paths with problems, and the paths above them
 	problems []problem
 }
@@ -36,10 +35,10 @@ func newDocument(file string) *document {
 	return &document{file: file, lines: map[string]int{"": 1}, broken: map[string]bool{}}
 }
 
-// has tells whether the file says anything at the path.
+// has reports whether the file says anything at the path.
 func (d *document) has(path string) bool { return d.lines[path] > 0 }
 
-// fail notes a problem with what stands, or is missing, at the path.
+// fail notes a problem with what is at the path, or missing there.
 func (d *document) fail(path, format string, args ...any) {
 	at := path
 	for !d.has(at) {
@@ -55,17 +54,17 @@ func (d *document) failAt(line int, path, format string, args ...any) {
 	}
 }
 
-// mostTold is how many problems are told at once; nobody reads more, and a file
-// of another kind could have a hundred thousand.
-const mostTold = 100
+// maxReported is how many problems are reported at once. Nobody reads more, and a
+// file that is no configuration at all could have a hundred thousand.
+const maxReported = 100
 
 // err returns the problems in the order of the file; nil if there are none.
 func (d *document) err() error {
 	slices.SortStableFunc(d.problems, func(a, b problem) int { return a.line - b.line })
 	var all []error
 	for i, p := range d.problems {
-		if i == mostTold {
-			all = append(all, fmt.Errorf("%s: and %d more problems", d.file, len(d.problems)-mostTold))
+		if i == maxReported {
+			all = append(all, fmt.Errorf("%s: and %d more problems", d.file, len(d.problems)-maxReported))
 			break
 		}
 		text := d.file + ":" + strconv.Itoa(p.line) + ": "
@@ -93,7 +92,7 @@ func join(path, key string) string {
 
 func element(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }
 
-// above returns a path closer to the top, at last the empty one.
+// above returns the path one level up; the empty one is the top.
 func above(path string) string { return path[:max(strings.LastIndexAny(path, ".["), 0)] }
 
 // read decodes the content.
@@ -120,7 +119,7 @@ func (d *document) read(content []byte, into *format) {
 	}
 }
 
-// failSyntax notes that the content is no YAML.
+// failSyntax notes that the content is not YAML.
 func (d *document) failSyntax(err error, content []byte) {
 	var syntax *yaml.LoadError
 	if !errors.As(err, &syntax) {
@@ -138,8 +137,7 @@ func (d *document) failSyntax(err error, content []byte) {
 	d.failAt(line, "", "not valid YAML: %s%s", text, hint(text))
 }
 
-// hint says what to do about the commonest slips, of which YAML's own messages
-// make riddles.
+// hint says what to do about common mistakes with unclear YAML messages.
 func hint(text string) string {
 	for _, known := range []struct{ said, hint string }{
 		{"cannot start any token", "indent with spaces, not with tabs, and quote text that begins with @, ` or %"},
@@ -165,7 +163,7 @@ func lineOfUnreadable(content []byte) int {
 
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
 
-// decode takes the node over into a value of the format.
+// decode decodes the node into a value of the format.
 func (d *document) decode(path string, n *yaml.Node, into reflect.Value) {
 	if s, ok := into.Addr().Interface().(scalar); ok {
 		d.decodeScalar(path, n, s)
@@ -194,8 +192,8 @@ func (d *document) decode(path string, n *yaml.Node, into reflect.Value) {
 	}
 }
 
-// is tells whether the node can be of the type, and notes the problem if not.
-// Aliases and tags are refused: a file of this size has no need of them, and
+// is reports whether the node can be of the type, and notes the problem if not.
+// It refuses aliases and tags: a file of this size does not need them, and
 // without them everything is what it looks like.
 func (d *document) is(kind yaml.Kind, path string, n *yaml.Node, t reflect.Type) bool {
 	must, mustHold := reflect.Zero(t).Interface().(filled)
@@ -216,7 +214,7 @@ func (d *document) decodeScalar(path string, n *yaml.Node, s scalar) {
 	case n.Kind != yaml.ScalarNode, n.Style&yaml.TaggedStyle != 0, isNull(n):
 		d.fail(path, "got %s, want %s", shown(n), s.want())
 	case n.Tag != "!!str" && !asWritten:
-		d.fail(path, "got %s, which is no text, want %s, in quotes", n.Value, s.want())
+		d.fail(path, "got %s, which is not text, want %s, in quotes", n.Value, s.want())
 	case !s.set(n.Value):
 		d.fail(path, "got %s, want %s", shown(n), s.want())
 	}
@@ -264,7 +262,8 @@ type pair struct {
 	key, value *yaml.Node
 }
 
-// pairs returns the entries of the mapping that have keys of their own.
+// pairs returns the entries of the mapping whose keys are good, and notes
+// problems with the others.
 func (d *document) pairs(path string, n *yaml.Node) []pair {
 	var all []pair
 	for i := 0; i < len(n.Content); i += 2 {

@@ -19,52 +19,52 @@ import (
 type format struct {
 	Policy          policySection `json:"policy,omitempty" jsonschema:"The limits that keys are judged by."`
 	OwnerTags       []tagKey      `json:"owner_tags,omitempty" jsonschema:"The tags that name a user's owner. The first that the user has, with a value, counts."`
-	UserTags        []tagKey      `json:"user_tags,omitempty" jsonschema:"The tags to serve as labels, tag_ and the key, with _ for whatever a label cannot hold."`
+	UserTags        []tagKey      `json:"user_tags,omitempty" jsonschema:"The tags to serve as labels, tag_ and the key, with _ in place of each character that a label's name cannot hold."`
 	KeyDescriptions bool          `json:"key_descriptions,omitempty" jsonschema:"Serve the descriptions of access keys, which AWS keeps in user tags named by the key's id."`
 	TagsFrom        tagSource     `json:"tags_from,omitempty" jsonschema:"How to read the users' tags, if anything here needs them. The default is GetAccountAuthorizationDetails."`
 	Exemptions      []exemption   `json:"exemptions,omitempty" jsonschema:"Who is excused from which rules, why and until when."`
-	ExemptionTag    tagKey        `json:"exemption_tag,omitempty" jsonschema:"The user tag that may hold an exemption. Whoever may tag a user can exempt that user; off without it."`
+	ExemptionTag    tagKey        `json:"exemption_tag,omitempty" jsonschema:"The user tag that may hold an exemption. Anybody who can tag a user can then exempt that user. Without it, tags exempt nobody."`
 	Users           users         `json:"users,omitempty" jsonschema:"Which users have series of their own. The others stay in the account's counts."`
 }
 
 type policySection struct {
-	Defaults limits  `json:"defaults,omitempty" jsonschema:"The limits of users whom no class matches, and of classes that set none. What is not set here comes from the flags."`
+	Defaults limits  `json:"defaults,omitempty" jsonschema:"The limits of users that no class matches, and of classes that set none. What is not set here comes from the flags."`
 	Classes  []class `json:"classes,omitempty" jsonschema:"Classes of users with limits of their own. The first that matches counts."`
 }
 
 type limits struct {
 	MaxKeyAge       *duration `json:"max_key_age,omitempty" jsonschema:"How old an active key may become; more than 0."`
-	RotationWarning *duration `json:"rotation_warning,omitempty" jsonschema:"How long before that a rotation counts as due; less than max_key_age."`
+	RotationWarning *duration `json:"rotation_warning,omitempty" jsonschema:"How long before max_key_age a rotation counts as due; less than max_key_age."`
 	MaxKeyIdle      *duration `json:"max_key_idle,omitempty" jsonschema:"How long an active key may go unused; more than 0."`
-	RotationOverlap *duration `json:"rotation_overlap,omitempty" jsonschema:"How long a user may have a second active key, to rotate the first; 0 for not at all."`
-	SetupWindow     *duration `json:"setup_window,omitempty" jsonschema:"How soon after its user a key must be created to count as made at user setup."`
+	RotationOverlap *duration `json:"rotation_overlap,omitempty" jsonschema:"How long a user may have two active keys, to rotate one; 0 for never."`
+	SetupWindow     *duration `json:"setup_window,omitempty" jsonschema:"A key created this soon after its user counts as made at user setup."`
 }
 
 type class struct {
 	Name  className `json:"name" jsonschema:"The name of the class, as metrics show it; unique."`
-	Match match     `json:"match" jsonschema:"Whom the class is for. All conditions must hold."`
+	Match match     `json:"match" jsonschema:"Which users the class is for. All conditions must hold."`
 	limits
 }
 
 type match struct {
-	UserName       userGlob      `json:"user_name,omitempty" jsonschema:"The user's whole name. * stands for any characters or none, ? for one."`
+	UserName       userGlob      `json:"user_name,omitempty" jsonschema:"The user's whole name. * stands for any number of characters, ? for one."`
 	UserNameRegexp expression    `json:"user_name_regexp,omitempty" jsonschema:"The same as a regular expression, anchored at both ends; instead of user_name."`
-	Path           pathGlob      `json:"path,omitempty" jsonschema:"The user's whole path. * stands for any characters or none, slashes too, ? for one."`
-	Tags           tagConditions `json:"tags,omitempty" jsonschema:"Tags that the user has, each with a glob for its whole value. Case does not tell keys apart."`
+	Path           pathGlob      `json:"path,omitempty" jsonschema:"The user's whole path. * stands for any number of characters, slashes included, ? for one."`
+	Tags           tagConditions `json:"tags,omitempty" jsonschema:"Tags that the user must have, each with a glob for its whole value. Keys match in any case."`
 	ConsoleAccess  *bool         `json:"console_access,omitempty" jsonschema:"Whether the user has a password."`
 }
 
 type exemption struct {
-	User    userName `json:"user" jsonschema:"The user's exact name; <root_account> for root, whom only root_access_key judges."`
-	Account account  `json:"account,omitempty" jsonschema:"The account of the user; every account without it."`
+	User    userName `json:"user" jsonschema:"The user's exact name; <root_account> for root, which only root_access_key judges."`
+	Account account  `json:"account,omitempty" jsonschema:"The user's account. Without it, every account."`
 	Rules   ruleList `json:"rules" jsonschema:"The rules that the user is excused from."`
 	Reason  reason   `json:"reason" jsonschema:"Why, in words for people."`
 	Until   date     `json:"until" jsonschema:"The last day of the exemption, in UTC."`
 }
 
 type users struct {
-	Include inclusions `json:"include,omitempty" jsonschema:"Only users that match one of these; everybody without it."`
-	Exclude []match    `json:"exclude,omitempty" jsonschema:"No users that match one of these, included or not."`
+	Include inclusions `json:"include,omitempty" jsonschema:"Only users that match one of these. Without it, all users."`
+	Exclude []match    `json:"exclude,omitempty" jsonschema:"No users that match one of these, even if included."`
 }
 
 type (
@@ -80,7 +80,7 @@ type filled interface {
 
 func (ruleList) atLeast() string { return "at least one rule" }
 func (inclusions) atLeast() string {
-	return "at least one mapping of conditions, or no include for everybody"
+	return "at least one mapping of conditions, or no include at all"
 }
 func (match) atLeast() string         { return "at least one condition" }
 func (tagConditions) atLeast() string { return "at least one tag" }
@@ -88,10 +88,10 @@ func (tagConditions) atLeast() string { return "at least one tag" }
 // scalar is a value that the file holds as one text.
 type scalar interface {
 	want() string         // what is expected
-	set(text string) bool // takes it, or tells that it is something else
+	set(text string) bool // takes it, or reports false
 }
 
-// unquoted is a scalar of which YAML may think as a number or date. Its text
+// unquoted is a scalar that YAML may resolve as a number or a date. Its text
 // counts as written, with or without quotes.
 type unquoted interface {
 	scalar
@@ -132,7 +132,7 @@ func (d *duration) set(text string) bool {
 	return err == nil
 }
 
-// or returns the duration, or what holds without one.
+// or returns the duration, or the inherited one if it is not set.
 func (d *duration) or(inherited time.Duration) time.Duration {
 	if d == nil {
 		return inherited
@@ -140,7 +140,7 @@ func (d *duration) or(inherited time.Duration) time.Duration {
 	return time.Duration(*d)
 }
 
-// over returns the limits, with inherited ones where none are set.
+// over returns the limits, and the inherited ones where none are set.
 func (l limits) over(inherited policy.Limits) policy.Limits {
 	return policy.Limits{
 		MaxKeyAge:       l.MaxKeyAge.or(inherited.MaxKeyAge),
@@ -212,10 +212,11 @@ func (*valueGlob) want() string { return "a glob such as prod-*, of at most 256 
 
 func (g *valueGlob) set(text string) bool {
 	*g = valueGlob(text)
-	return utf8.RuneCountInString(text) <= maxTagValue // empty, too: tags can be
+	return utf8.RuneCountInString(text) <= maxTagValue // it may be empty, as values of tags may
 }
 
-// expression is a regular expression; compiling it tells what is wrong with it.
+// expression is a regular expression. It is compiled later, where an error can say
+// what is wrong with it.
 type expression string
 
 func (*expression) want() string { return "a regular expression in Go's syntax" }
