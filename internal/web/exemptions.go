@@ -20,7 +20,7 @@ type exemption struct {
 	Reason        string
 	LastDay       string
 	Origin, State string
-	Bad           bool // it should be removed or mended
+	Bad           bool // it should be removed or corrected
 }
 
 // newExemptions lists the exemptions of the configuration file, then those of
@@ -36,15 +36,15 @@ func newExemptions(v *view.View, users bool, now time.Time) []exemption {
 		row.State, row.Bad = exemptionState(v, i, now)
 		list = append(list, row)
 	}
-	for i, j := range accounts {
-		for k := range j.Exemptions {
-			e := &j.Exemptions[k]
+	for i, ev := range accounts {
+		for k := range ev.Exemptions {
+			e := &ev.Exemptions[k]
 			if !e.FromTag {
 				continue
 			}
 			row := newExemption(e, "user tag")
 			row.User = userOf(e, accounts[i:i+1], users)
-			row.Account = cmp.Or(j.Snapshot.Account.ID, "not known yet")
+			row.Account = cmp.Or(ev.Snapshot.Account.ID, "not known yet")
 			row.State, row.Bad = lapseState(e, now)
 			list = append(list, row)
 		}
@@ -56,8 +56,8 @@ func newExemption(e *policy.Exemption, origin string) exemption {
 	return exemption{Rules: e.Rules, Reason: e.Reason, LastDay: policy.LastDay(e.Until), Origin: origin}
 }
 
-// exemptionState says how the exemption of the configuration file of that index
-// stands.
+// exemptionState returns the state of the exemption with that index in the
+// configuration file.
 func exemptionState(v *view.View, index int, now time.Time) (state string, bad bool) {
 	if state, bad = lapseState(&v.Policy.Exemptions[index], now); bad {
 		return state, bad
@@ -78,56 +78,56 @@ func lapseState(e *policy.Exemption, now time.Time) (state string, bad bool) {
 	return "lapsed", true
 }
 
-// userOf names the exempted user, unless one of the accounts hides that user, or
-// there is none yet to tell. Nobody but root is named if users have no series.
+// userOf names the exempted user, unless one of the accounts hides that user or
+// no account is known yet. If users have no series, it names nobody but root.
 func userOf(e *policy.Exemption, accounts []*policy.Evaluation, users bool) string {
-	hidden := !users || len(accounts) == 0 || slices.ContainsFunc(accounts, func(j *policy.Evaluation) bool { return hides(j, e) })
+	hidden := !users || len(accounts) == 0 || slices.ContainsFunc(accounts, func(ev *policy.Evaluation) bool { return hides(ev, e) })
 	if hidden && e.UserName != policy.RootUserName {
 		return hiddenUser
 	}
 	return e.UserName
 }
 
-// hides tells whether the account hides a user of the exempted name, even one
-// whom the exemption does not concern. An account that it concerns hides
-// everybody whom the policy might hide until its users are listed: as long as
-// that cannot be told, privacy wins.
-func hides(j *policy.Evaluation, e *policy.Exemption) bool {
-	if classification := j.Classification(e.UserName); classification != nil {
+// hides reports whether the account hides the user of that name, even if the
+// exemption is for another account. Until the users are listed, an account that
+// the exemption concerns hides everybody that the policy might hide: privacy wins.
+func hides(ev *policy.Evaluation, e *policy.Exemption) bool {
+	if classification := ev.Classification(e.UserName); classification != nil {
 		return classification.Hidden
 	}
-	id := j.Snapshot.Account.ID
+	id := ev.Snapshot.Account.ID
 	concerned := id == "" || e.Concerns(id)
-	_, listed := j.Snapshot.Freshness[inventory.GroupUsers]
-	return concerned && !listed && hidesSome(j.Policy)
+	_, listed := ev.Snapshot.Freshness[inventory.GroupUsers]
+	return concerned && !listed && hidesSome(ev.Policy)
 }
 
-// hidesSome tells whether the policy may hide anybody.
+// hidesSome reports whether the policy may hide anybody.
 func hidesSome(p *policy.Policy) bool { return len(p.Users.Include)+len(p.Users.Exclude) > 0 }
 
-// problemSentence says what is wrong, without naming a user who is hidden, or
-// who is not known while the policy hides anybody.
-func problemSentence(j *policy.Evaluation, p inventory.Problem, users bool) string {
+// problemSentence says what is wrong. It does not name a hidden user, nor an
+// unknown one if the policy may hide anybody.
+func problemSentence(ev *policy.Evaluation, p inventory.Problem, users bool) string {
 	hidden := !users
-	if classification := j.Classification(p.User); classification != nil {
+	if classification := ev.Classification(p.User); classification != nil {
 		hidden = hidden || classification.Hidden
 	} else {
-		hidden = hidden || hidesSome(j.Policy)
+		hidden = hidden || hidesSome(ev.Policy)
 	}
 	if p.User == "" || !hidden {
 		return p.Text
 	}
-	return fmt.Sprintf("%s failed for a user (%s). The log names the user and the cause.", cmp.Or(p.Action, "Reading what AWS tells"), p.Reason)
+	return fmt.Sprintf("%s failed for a user (%s). The log names the user and the cause.", cmp.Or(p.Action, "Reading from AWS"), p.Reason)
 }
 
-// tagProblems says which exemption tags cannot be read: in the evaluation's
-// sentences, which name users and quote their tags, unless somebody is hidden.
-func tagProblems(j *policy.Evaluation, users bool) []string {
-	n := len(j.Problems)
-	hidden := slices.ContainsFunc(j.Users, func(s policy.Classification) bool { return s.Hidden })
+// tagProblems says which exemption tags cannot be read. The evaluation's own
+// sentences name users and quote their tags; if anybody is hidden, a count has to
+// do.
+func tagProblems(ev *policy.Evaluation, users bool) []string {
+	n := len(ev.Problems)
+	hidden := slices.ContainsFunc(ev.Users, func(s policy.Classification) bool { return s.Hidden })
 	switch {
 	case n == 0 || users && !hidden:
-		return j.Problems
+		return ev.Problems
 	case n == 1:
 		return []string{"1 exemption tag cannot be read."}
 	}

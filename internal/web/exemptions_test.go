@@ -36,7 +36,7 @@ func listed(id string, users ...inventory.User) *inventory.Snapshot {
 	}
 }
 
-// unlisted is an account of which nothing is known yet, except perhaps its id.
+// unlisted is an account about which nothing is known yet, except perhaps its id.
 func unlisted(id string) *inventory.Snapshot {
 	return &inventory.Snapshot{Account: inventory.Account{ID: id}}
 }
@@ -270,8 +270,8 @@ func TestUnreadableExemptionTags(t *testing.T) {
 	}
 }
 
-// TestProblemsNameNoHiddenUser holds the sentences about failed calls to what
-// the policy lets everybody see.
+// TestProblemsNameNoHiddenUser checks that sentences about failed calls do not
+// name users that the policy hides.
 func TestProblemsNameNoHiddenUser(t *testing.T) {
 	const aboutAlice = `<li class="bad">user alice: denied</li>`
 	const aboutSomebody = `<li class="bad">iam:ListAccessKeys failed for a user (denied). The log names the user and the cause.</li>`
@@ -304,8 +304,8 @@ func TestProblemsNameNoHiddenUser(t *testing.T) {
 	}
 }
 
-// TestUsersWithoutSeriesAreCounted tells whoever misses a user that somebody is
-// left out, and by what.
+// TestUsersWithoutSeriesAreCounted checks that the page explains why a user is
+// missing from the metrics.
 func TestUsersWithoutSeriesAreCounted(t *testing.T) {
 	hideA := &policy.Policy{Users: policy.Selection{Exclude: []policy.Match{{UserName: policy.Glob("a*")}}}}
 	hideTagged := &policy.Policy{Users: policy.Selection{Exclude: []policy.Match{{Tags: []policy.TagMatch{{Key: "secret", Value: policy.Glob("*")}}}}}}
@@ -315,8 +315,8 @@ func TestUsersWithoutSeriesAreCounted(t *testing.T) {
 		want    string
 	}{
 		"all served":         {&policy.Policy{}, false, "</code>. There is no credential report yet. 2 users.</p>"},
-		"one left out":       {hideA, false, "2 users, 1 of them without series of their own: the configuration leaves them out, or might once more is known.</p>"},
-		"tags unknown":       {hideTagged, false, "2 users, 2 of them without series of their own: the configuration leaves them out, or might once more is known.</p>"},
+		"one left out":       {hideA, false, "2 users, 1 of them without series of their own: excluded by the configuration, or not known yet to be included.</p>"},
+		"tags unknown":       {hideTagged, false, "2 users, 2 of them without series of their own: excluded by the configuration, or not known yet to be included.</p>"},
 		"none served":        {&policy.Policy{}, true, "2 users. None has series of its own: --no-metrics.users is set.</p>"},
 		"none served anyhow": {hideA, true, "2 users. None has series of its own: --no-metrics.users is set.</p>"},
 	} {
@@ -340,8 +340,8 @@ func joined(rules []policy.Rule) string {
 	return strings.Join(names, ", ")
 }
 
-// TestTagsAreShownWhereTheyCount looks for the age of the tags, which nobody
-// wonders about unless the policy needs them or they are there anyway.
+// TestTagsAreShownWhereTheyCount checks that the age of the tags is shown only if
+// the policy needs them or they are known anyway.
 func TestTagsAreShownWhereTheyCount(t *testing.T) {
 	needing := &policy.Policy{OwnerTags: []string{"Owner"}}
 	tagged := listed("111111111111")
@@ -375,7 +375,7 @@ func TestTagsAreShownWhereTheyCount(t *testing.T) {
 
 func TestPolicySection(t *testing.T) {
 	strict := policy.Limits{MaxKeyAge: 30 * 24 * time.Hour, RotationWarning: 36 * time.Hour, MaxKeyIdle: 24 * time.Hour}
-	const head = "<p>The first class that matches a user counts; the last is for users whom none matches.</p>\n<table>\n" +
+	const head = "<p>The first class that matches a user counts; the last is for users that no other matches.</p>\n<table>\n" +
 		"<tr><th>Class</th><th>Maximum key age</th><th>Rotation warning</th><th>Maximum key idle time</th><th>Rotation overlap</th><th>Setup window</th></tr>\n"
 	const defaults = `<tr><td><code>default</code></td><td class="number">90d</td><td class="number">14d</td><td class="number">45d</td><td class="number">7d</td><td class="number">15m</td></tr>` + "\n</table>"
 	at := time.Date(2026, 6, 1, 13, 30, 0, 0, time.FixedZone("", 2*60*60))

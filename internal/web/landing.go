@@ -22,8 +22,8 @@ var landingHTML string
 //go:embed landing.css
 var landingCSS string
 
-// landingPage renders exporter-toolkit's landing page anew for each request,
-// because it tells how things stand now.
+// landingPage renders exporter-toolkit's landing page for each request, because it
+// shows the present state.
 func landingPage(o Options) http.Handler {
 	body := template.Must(template.New("landing").Parse(landingHTML))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -55,7 +55,7 @@ func landingPage(o Options) http.Handler {
 	})
 }
 
-// page is what the landing page tells.
+// page is what the landing page shows.
 type page struct {
 	Demo         string
 	Source       string
@@ -106,8 +106,8 @@ func newPage(o Options) page {
 		p.Classes = append(p.Classes, newClass(&v.Policy.Classes[i]))
 	}
 	p.Classes = append(p.Classes, newClass(&v.Policy.Default))
-	for _, j := range v.Accounts() {
-		p.Accounts = append(p.Accounts, newAccount(j, o.Users, now))
+	for _, ev := range v.Accounts() {
+		p.Accounts = append(p.Accounts, newAccount(ev, o.Users, now))
 	}
 	return p
 }
@@ -136,57 +136,57 @@ func newClass(c *policy.Class) class {
 	}
 }
 
-func newAccount(j *policy.Evaluation, users bool, now time.Time) account {
-	s := j.Snapshot
+func newAccount(ev *policy.Evaluation, users bool, now time.Time) account {
+	s := ev.Snapshot
 	a := account{
 		ID: s.Account.ID, Partition: s.Account.Partition,
 		State: stateSentence(s), Class: stateClass(s.Health.State),
 		Mode: modeSentence(s.Report),
 	}
 	if _, known := s.Freshness[inventory.GroupUsers]; known {
-		a.Users = usersSentence(j, users)
+		a.Users = usersSentence(ev, users)
 	}
 	for _, p := range s.Health.Problems {
-		a.Problems = append(a.Problems, problemSentence(j, p, users))
+		a.Problems = append(a.Problems, problemSentence(ev, p, users))
 	}
-	a.Problems = append(a.Problems, tagProblems(j, users)...)
+	a.Problems = append(a.Problems, tagProblems(ev, users)...)
 	for _, group := range inventory.Groups() {
 		fresh, known := s.Freshness[group]
-		if group == inventory.GroupTags && !known && !j.Policy.NeedsTags() {
+		if group == inventory.GroupTags && !known && !ev.Policy.NeedsTags() {
 			continue // nobody asks for them
 		}
 		f := newFacts(group, fresh, now)
 		if f.Stale {
-			a.Problems = append(a.Problems, fmt.Sprintf("The facts about %s are stale: the oldest are of %s, and newer ones were due by %s.",
+			a.Problems = append(a.Problems, fmt.Sprintf("The facts about %s are stale: the oldest were observed at %s; newer ones were due by %s.",
 				group, f.Observed, fresh.Stale.UTC().Format(time.RFC3339)))
 		}
 		a.Facts = append(a.Facts, f)
 	}
 	if a.Users != "" {
-		a.Rules = newVerdicts(j)
+		a.Rules = newVerdicts(ev)
 	}
 	return a
 }
 
-// usersSentence counts the users, and those whom nobody will find in the metrics.
-func usersSentence(j *policy.Evaluation, users bool) string {
+// usersSentence counts the users, and those that are not in the metrics.
+func usersSentence(ev *policy.Evaluation, users bool) string {
 	hidden := 0
-	for i := range j.Users {
-		if j.Users[i].Hidden {
+	for i := range ev.Users {
+		if ev.Users[i].Hidden {
 			hidden++
 		}
 	}
-	switch n := len(j.Users); {
+	switch n := len(ev.Users); {
 	case !users:
 		return fmt.Sprintf("%d users. None has series of its own: --no-metrics.users is set.", n)
 	case hidden > 0:
-		return fmt.Sprintf("%d users, %d of them without series of their own: the configuration leaves them out, or might once more is known.", n, hidden)
+		return fmt.Sprintf("%d users, %d of them without series of their own: excluded by the configuration, or not known yet to be included.", n, hidden)
 	default:
 		return fmt.Sprintf("%d users.", n)
 	}
 }
 
-// newFacts tells how old the facts of a group are; of unknown ones, fresh is
+// newFacts returns how old the facts of a group are. If they are unknown, fresh is
 // the zero value.
 func newFacts(group inventory.Group, fresh inventory.Freshness, now time.Time) facts {
 	if fresh.Observed.IsZero() {
@@ -200,13 +200,13 @@ func newFacts(group inventory.Group, fresh inventory.Freshness, now time.Time) f
 	}
 }
 
-func newVerdicts(j *policy.Evaluation) []verdicts {
+func newVerdicts(ev *policy.Evaluation) []verdicts {
 	var all []verdicts
 	for _, rule := range policy.Rules() {
 		all = append(all, verdicts{
 			Rule: rule, Description: rule.Description(),
-			Violation: j.Count(rule, policy.Violation), Exempted: j.Count(rule, policy.Exempted),
-			Compliant: j.Count(rule, policy.Compliant), Unknown: j.Count(rule, policy.Unknown),
+			Violation: ev.Count(rule, policy.Violation), Exempted: ev.Count(rule, policy.Exempted),
+			Compliant: ev.Count(rule, policy.Compliant), Unknown: ev.Count(rule, policy.Unknown),
 		})
 	}
 	return all

@@ -22,7 +22,7 @@ type Options struct {
 	Register prometheus.Registerer // of the counter of failed scrapes; nil for none
 	View     func() *view.View     // what is known and judged now
 	Ready    func() bool
-	Reload   func() error // reads the configuration file anew, one call at a time; nil without a file
+	Reload   func() error // reloads the configuration file; one call at a time; nil without a file
 	Now      func() time.Time
 	Users    bool   // the value of --metrics.users: whether users may be named
 	Source   string // the value of --iam.source
@@ -83,8 +83,8 @@ func (l *scrapeLog) Println(v ...any) {
 	l.logger.Error("A scrape failed in part; this is said once, and counted in promhttp_metric_handler_errors_total", "problem", problem)
 }
 
-// reload reads the configuration file anew. It changes how the exporter judges,
-// so no other site may have a browser ask for it.
+// reload reloads the configuration file. That changes the verdicts, so no other
+// site may make a browser ask for it.
 func reload(read func() error) http.Handler {
 	return http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if read == nil {
@@ -107,9 +107,9 @@ func Probes(ready func() bool) http.Handler {
 	return mux
 }
 
-// addProbes serves /-/healthy, which tells that the process lives, and
-// /-/ready. Trouble with AWS shows in metrics and never here: restarting the
-// exporter or hiding its metrics would mend nothing.
+// addProbes serves /-/healthy, which says that the process lives, and /-/ready.
+// Trouble with AWS shows in metrics and never here: to restart the exporter, or to
+// hide its metrics, would not help.
 func addProbes(mux *http.ServeMux, ready func() bool) {
 	mux.HandleFunc("GET /-/healthy", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, "aws_iam_exporter is healthy.\n")
@@ -126,5 +126,5 @@ func addProbes(mux *http.ServeMux, ready func() bool) {
 func answer(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(status)
-	_, _ = w.Write([]byte(text)) // whoever asked may be gone
+	_, _ = w.Write([]byte(text)) // the client may be gone
 }

@@ -65,7 +65,7 @@ func TestRoutes(t *testing.T) {
 		handler      http.Handler
 		method, path string
 		status       int
-		body         string // all of it; empty for whatever
+		body         string // all of it; empty for any
 	}{
 		"metrics":              {web.Handler(plain), "GET", "/metrics", 200, metrics},
 		"metrics, head":        {web.Handler(plain), "HEAD", "/metrics", 200, ""},
@@ -249,7 +249,7 @@ func TestLandingPage(t *testing.T) {
 			want: []string{
 				`<tr><td><code>keys</code></td><td>2026-06-01T09:00:00Z</td><td class="number">3h0m0s</td><td class="bad">stale</td></tr>`,
 				`<p class="bad">The last refresh did not get every fact it asked for. What was known before is kept, with its age.</p>`,
-				`<ul><li class="bad">first</li><li class="bad">` + escaped + `</li><li class="bad">The facts about keys are stale: the oldest are of 2026-06-01T09:00:00Z, and newer ones were due by 2026-06-01T11:59:59Z.</li></ul>`,
+				`<ul><li class="bad">first</li><li class="bad">` + escaped + `</li><li class="bad">The facts about keys are stale: the oldest were observed at 2026-06-01T09:00:00Z; newer ones were due by 2026-06-01T11:59:59Z.</li></ul>`,
 				"The newest credential report, of 2026-06-01T11:00:00Z, is too old to rely on.",
 			},
 			not: []string{"<h4>Problems</h4>\n<p>None.</p>", nasty},
