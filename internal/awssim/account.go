@@ -9,13 +9,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 )
 
-// account is the state of the world: either as it is, or as reads see it.
+// account is the state of the world, either the truth or what reads see.
 type account struct {
 	root         *user
 	rootPassword RootPassword
 	users        map[string]*user // by fold(name); without root
 	keys         map[string]*key  // by id; with root's
-	sorted       []*user          // by fold(name); nil if it must be built anew
+	sorted       []*user          // by fold(name); nil if it must be sorted again
 }
 
 type user struct {

@@ -12,15 +12,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 )
 
-// listStart is the inside of a marker at the start of a list: it is ordered
-// before every user name.
+// listStart is what a marker at the start of a list holds: it sorts before every
+// user name.
 const listStart = " "
 
-// callerName is the user to whom the callers' credentials belong.
+// callerName is the user that the callers' credentials belong to.
 const callerName = "exporter"
 
-// timestamp returns a time as AWS writes it; empty for none, which leaves
-// optional elements out.
+// timestamp returns a time as AWS writes it; empty for a zero time, so that
+// optional elements are left out.
 func timestamp(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -232,8 +232,8 @@ func (w *World) getCallerIdentity(request) (any, *apiError) {
 	return getCallerIdentityResult{ARN: arn, UserID: id, Account: w.options.AccountID}, nil
 }
 
-// subject returns the user named in the request, else the caller. Temporary
-// credentials belong to no user, so that they must name one.
+// subject returns the user named in the request, or the caller. Temporary
+// credentials belong to no user, so their requests must name one.
 func (w *World) subject(r request) (*user, *apiError) {
 	name := r.form.Get("UserName")
 	if name == "" && strings.HasPrefix(r.caller, "ASIA") {
@@ -248,7 +248,7 @@ func (w *World) subject(r request) (*user, *apiError) {
 	return nil, noSuchEntity("The user with name %s cannot be found.", name)
 }
 
-// page returns where the page asked for starts, and how many items it holds.
+// page returns where the requested page starts, and how many items it has.
 func (w *World) page(r request) (start string, limit int, failure *apiError) {
 	limit = 100
 	if asked := r.form.Get("MaxItems"); asked != "" {

@@ -21,21 +21,21 @@ type Use struct {
 	Service, Region string
 }
 
-// User is what the world holds of a user.
+// User is what the world knows about a user.
 type User struct {
 	Name, Path, ID string
 	Created        time.Time
 	Password       bool
 	SignedIn       time.Time // the last sign-in; zero if there was none
 	MFADevices     int
-	Keys           []Key // in the order in which they were made
+	Keys           []Key // in order of creation
 	Tags           []Tag // ordered by key; nil if there are none
 }
 
 // Tag is a tag of a user.
 type Tag struct{ Key, Value string }
 
-// What IAM allows of tags.
+// IAM's limits on tags.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
 const (
 	maxTags     = 50 // of a user
@@ -45,7 +45,7 @@ const (
 
 var tagText = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)
 
-// Key is what the world holds of an access key.
+// Key is what the world knows about an access key.
 type Key struct {
 	ID      string
 	Status  types.StatusType
@@ -132,7 +132,7 @@ func (w *World) DeleteUser(name string) error {
 	})
 }
 
-// RenameUser gives a user a new name; id, keys and all else stay.
+// RenameUser gives a user a new name; everything else stays.
 func (w *World) RenameUser(name, newName string) error {
 	return w.changeUser("rename user", name, func(a *account, u *user) error {
 		other := a.users[fold(newName)]
@@ -146,7 +146,7 @@ func (w *World) RenameUser(name, newName string) error {
 	})
 }
 
-// SetPassword gives a user a password, made and last changed at the time.
+// SetPassword gives a user a password, created and last changed at that time.
 func (w *World) SetPassword(name string, created time.Time) error {
 	return w.changeUser("set password of", name, func(a *account, u *user) error {
 		if u == a.root {
@@ -215,8 +215,8 @@ func (w *World) RemoveMFA(name string) error {
 	})
 }
 
-// TagUser gives a user a tag, or another value to the tag it has. Keys are told
-// apart regardless of case.
+// TagUser adds a tag to a user, or changes its value. Keys that differ only in
+// case are the same.
 func (w *World) TagUser(name, key, value string) error {
 	return w.changeUser("tag", name, func(a *account, u *user) error {
 		switch {
@@ -231,7 +231,7 @@ func (w *World) TagUser(name, key, value string) error {
 	})
 }
 
-// UntagUser removes a tag of a user, if there is such a one.
+// UntagUser removes a tag of a user, if the user has it.
 func (w *World) UntagUser(name, key string) error {
 	return w.changeUser("untag", name, func(_ *account, u *user) error {
 		if at, found := u.findTag(key); found {
@@ -241,8 +241,8 @@ func (w *World) UntagUser(name, key string) error {
 	})
 }
 
-// PutUserPolicy gives a user an inline policy, which is of no concern to a
-// reader of keys and must show nowhere.
+// PutUserPolicy gives a user an inline policy. The exporter has no use for it and
+// must not show it.
 func (w *World) PutUserPolicy(name, policyName, document string) error {
 	return w.changeUser("put policy of", name, func(a *account, u *user) error {
 		if u == a.root {

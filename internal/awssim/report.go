@@ -20,7 +20,7 @@ const (
 	noInformation = "no_information"
 )
 
-// reports holds the account's one credential report and the making of the next.
+// reports holds the account's credential report and the one being generated.
 type reports struct {
 	made    uint64  // how many were made; seeds the order of slots
 	current *report // nil before the first is complete

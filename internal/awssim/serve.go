@@ -23,7 +23,7 @@ const (
 	requestIDHeader = "x-amzn-RequestId"
 )
 
-// request is what an operation needs to know of a request.
+// request is what an operation needs to know about a request.
 type request struct {
 	form   url.Values
 	caller string // the access key id that signed it; empty if none did
@@ -114,8 +114,8 @@ func (w *World) countInvalid() {
 	w.calls["InvalidAction"]++
 }
 
-// admit counts a request and returns the handler that answers it in the
-// world's stead: the test's fault, or the throttle.
+// admit counts a request. If a fault or the throttle is to answer it instead of
+// the world, it returns their handler.
 func (w *World) admit(name string, now time.Time) http.HandlerFunc {
 	w.mu.Lock()
 	w.calls[name]++

@@ -53,8 +53,8 @@ type getAccountAuthorizationDetailsResult struct {
 	paging
 }
 
-// getAccountAuthorizationDetails knows users only: the world has no groups,
-// roles and managed policies.
+// getAccountAuthorizationDetails returns only users: the world has no groups,
+// roles or managed policies.
 func (w *World) getAccountAuthorizationDetails(r request) (any, *apiError) {
 	var result getAccountAuthorizationDetailsResult
 	kinds := filters(r.form)
@@ -93,7 +93,7 @@ func (w *World) userDetail(u *user) userDetail {
 	return detail
 }
 
-// percent encodes as RFC 3986 has it, spaces too.
+// percent encodes as in RFC 3986, spaces included.
 func percent(text string) string { return strings.ReplaceAll(url.QueryEscape(text), "+", "%20") }
 
 // filters returns the kinds of entities that a request asks for; none are all.
@@ -106,7 +106,7 @@ func filters(form url.Values) []string {
 	return slices.Compact(kinds)
 }
 
-// scope is how the inside of a marker starts that is good for one filter only.
+// scope is the start of a marker, which is valid for one filter only.
 func scope(form url.Values) string {
 	if form.Get("Action") != "GetAccountAuthorizationDetails" {
 		return ""

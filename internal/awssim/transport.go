@@ -25,7 +25,7 @@ func (w *World) Config() aws.Config {
 }
 
 // Transport returns a transport that answers requests in-process, without
-// sockets, whatever their host. A fault that breaks the connection shows as
+// sockets, for any host. A fault that breaks the connection shows as
 // ECONNRESET.
 func (w *World) Transport() http.RoundTripper { return transport{w} }
 
@@ -65,7 +65,7 @@ func readBody(r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// outcome is what became of a request: an answer, or a panic of the handler.
+// outcome is how a request ended: with an answer, or with a panic of the handler.
 type outcome struct {
 	recorder recorder
 	panicked any

@@ -18,8 +18,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Options describe how a World behaves. The zero value is a prompt,
-// never throttling account.
+// Options describe how a World behaves. The zero value is an account that answers
+// at once and never throttles.
 type Options struct {
 	AccountID string           // default 123456789012
 	Partition string           // default aws
@@ -27,15 +27,15 @@ type Options struct {
 	Now       func() time.Time // the world's clock; default time.Now
 	Seed      uint64           // of ids and of the order of report slots
 
-	// MaxPage caps how many items a page holds, whatever the caller asks for;
-	// AWS too may return fewer. 0 means as asked.
+	// MaxPage caps how many items a page holds, even if the caller asks for more,
+	// as AWS may. 0 means no cap.
 	MaxPage int
 	// VisibilityDelay is how long a change stays hidden from reads: IAM is
 	// eventually consistent.
 	VisibilityDelay time.Duration
 
 	ReportDelay time.Duration // how long the generation of a report takes
-	ReportLife  time.Duration // until a report expires and can be made anew; default 4h
+	ReportLife  time.Duration // how long a report lasts before a new one can be generated; default 4h
 	// ReportExtraColumn adds additional_credentials_info, which AWS documents
 	// but was not seen in live reports.
 	ReportExtraColumn bool
@@ -181,5 +181,5 @@ func (w *World) SetFault(hook func(operation string, n int) http.HandlerFunc) {
 	clear(w.faultN)
 }
 
-// errNoEntity tells that a change names a user or key that does not exist.
+// errNoEntity says that a change names a user or key that does not exist.
 var errNoEntity = errors.New("no such user or key")

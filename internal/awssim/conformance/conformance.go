@@ -1,6 +1,6 @@
-// Package conformance holds one suite of reads, made with the real SDK, that
-// every stand-in for AWS must answer alike: the simulator and moto. So neither
-// can drift from the shapes, pages and errors that the exporter relies on.
+// Package conformance is a suite of reads with the real SDK that every stand-in
+// for AWS, the simulator and moto, must answer in the same way. It keeps both to
+// the shapes, pages and errors that the exporter relies on.
 package conformance
 
 import (
@@ -20,8 +20,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Target is a stand-in for AWS, with an account that has no users yet. Whatever
-// it creates is created now.
+// Target is a stand-in for AWS, with an account that has no users yet. What it
+// creates has the present time.
 type Target interface {
 	Name() string // "simulator" or "moto"
 	IAM() *iam.Client
@@ -37,10 +37,10 @@ type Target interface {
 	PutUserPolicy(ctx context.Context, name, policyName, document string) error
 }
 
-// policyDocument is alice's inline policy, which comes along with the tags of all.
+// policyDocument is alice's inline policy, which is returned along with all tags.
 const policyDocument = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:ListAllMyBuckets","Resource":"*"}]}`
 
-// people is how many further users the account gets, so that lists have pages.
+// people is how many more users the account gets, so that lists have pages.
 const people = 7
 
 type suite struct {

@@ -23,7 +23,7 @@ const (
 )
 
 // Difference is a known way in which a target answers unlike AWS. The suite
-// asserts it, so that a repair is noticed.
+// asserts it, so that a fix is noticed.
 type Difference struct {
 	Name   string
 	Target string
@@ -57,8 +57,8 @@ func (s *suite) differs(name difference) bool {
 	})
 }
 
-// expect returns what AWS answers, or what the target answers instead if it is
-// known for the difference.
+// expect returns what AWS answers or, if the difference is known, what the target
+// answers instead.
 func expect[T any](s *suite, name difference, ofAWS, instead T) T {
 	if s.differs(name) {
 		return instead

@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
 )
 
-// wantTags returns alice's tags: keys in two cases are one.
+// wantTags returns alice's tags: keys that differ only in case are one.
 func (s *suite) wantTags() map[string]string {
 	want := map[string]string{"Team": "blue", "Owner": "bob@example.com", s.keys[0]: "backup job", "empty": ""}
 	if s.differs(tagKeysByCase) {
@@ -94,7 +94,7 @@ func (s *suite) pagesOfTags(t *testing.T) {
 	equal(t, "too large a page", expect(s, pageSizeUnchecked, "ValidationError", ""), code(err))
 }
 
-// foreignMarker goes on under another filter than the page before.
+// foreignMarker uses the marker of a page that had another filter.
 func (s *suite) foreignMarker(t *testing.T) {
 	ctx, client := t.Context(), s.target.IAM()
 	users := []types.EntityType{types.EntityTypeUser}
