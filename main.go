@@ -13,6 +13,6 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends a stop that takes too long
+	context.AfterFunc(ctx, stop) // so that a second signal ends a stop that takes too long
 	os.Exit(app.Run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }

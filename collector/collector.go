@@ -1,5 +1,5 @@
-// Package collector turns judged snapshots into Prometheus metrics. It calls
-// nobody: a scrape costs AWS nothing and cannot fail because of it.
+// Package collector turns evaluated snapshots into Prometheus metrics. It calls
+// nobody, so a scrape makes no request to AWS and cannot fail because of AWS.
 package collector
 
 import (
@@ -19,12 +19,12 @@ import (
 // Options configure a Collector. The functions are required, are called once
 // per scrape, and must be safe for concurrent use.
 type Options struct {
-	// View returns what is known and judged now.
+	// View returns what is served now.
 	View func() *view.View
 	// API returns the requests sent to AWS so far, each operation once.
 	API func() []inventory.Calls
-	// Now is this machine's clock. The ages of keys rest on it, once it is
-	// corrected by how far it is from AWS's, and nothing else does.
+	// Now is this machine's clock. Only the ages of keys use it, corrected by how
+	// far it is from AWS's.
 	Now func() time.Time
 
 	AccessKeyIDs view.KeyIDFormat // how access_key_id shows the keys; full if empty
@@ -51,8 +51,8 @@ func New(options Options) *Collector {
 	return c
 }
 
-// Describe implements prometheus.Collector. It describes nothing, because what
-// is described may not change, and labels do when the configuration is reloaded.
+// Describe implements prometheus.Collector. It describes nothing, because
+// descriptions must not change, and a reload of the configuration changes labels.
 func (c *Collector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
@@ -100,18 +100,18 @@ func writeAccount(w *writer, s subject) {
 	}
 }
 
-// hasID reports whether one of the keys has the id. Snapshots hold no key of a
-// user twice, nor a user; but if one did, a scrape must not fail of it.
+// hasID reports whether one of the keys has the id. No snapshot should hold a user,
+// or a user's key, twice; but if one does, a scrape must not fail.
 func hasID(keys []inventory.AccessKey, id string) bool {
 	return slices.ContainsFunc(keys, func(k inventory.AccessKey) bool { return k.ID == id })
 }
 
 // distinct returns the first evaluation of each account id. Accounts share the
-// empty id until AWS has told theirs, and two series may not share their labels.
+// empty id until theirs is known, and two series must not share their labels.
 func distinct(evaluations []*policy.Evaluation) []*policy.Evaluation {
 	seen := map[string]bool{}
-	return slices.DeleteFunc(slices.Clone(evaluations), func(j *policy.Evaluation) bool {
-		id := j.Snapshot.Account.ID
+	return slices.DeleteFunc(slices.Clone(evaluations), func(ev *policy.Evaluation) bool {
+		id := ev.Snapshot.Account.ID
 		defer func() { seen[id] = true }()
 		return seen[id]
 	})
@@ -157,7 +157,7 @@ func (w *writer) write(scope scope, s *subject, scopeLabels ...string) {
 	}
 }
 
-// clean makes label values valid UTF-8, which a series would be lost without.
+// clean makes label values valid UTF-8; their series would be lost otherwise.
 func clean(labels []string) {
 	for i, label := range labels {
 		if !utf8.ValidString(label) {
@@ -190,8 +190,8 @@ type Metric struct {
 }
 
 // Metrics describes every metric that can be served, in the order of the
-// documentation, for documentation and for tests of whatever queries them.
-// Labels that only a configuration adds, tag_<name>, are not among them.
+// documentation. It is for the documentation and for tests of queries. The labels
+// that a configuration adds, tag_<name>, are not included.
 func Metrics() []Metric {
 	var all []Metric
 	for _, m := range append(table(), buildInfo()) {

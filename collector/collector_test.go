@@ -52,7 +52,7 @@ func user(name string, created time.Time) inventory.User {
 	}
 }
 
-// full is a user of whom everything is known.
+// full is a user about whom everything is known.
 func full(name string, created time.Time, console, mfa bool, keys ...inventory.AccessKey) inventory.User {
 	u := user(name, created)
 	u.Keys = inventory.Observe(keys, live)
@@ -204,7 +204,7 @@ func (sc scene) build() *collector.Collector {
 	return sc.over(func() *view.View { return v })
 }
 
-// over returns a collector that serves, in this scene's way, whatever is in view.
+// over returns a collector of the view, with this scene's options.
 func (sc scene) over(current func() *view.View) *collector.Collector {
 	return collector.New(collector.Options{
 		View: current,

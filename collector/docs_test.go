@@ -37,20 +37,20 @@ func docs() string {
 <!-- Written by: go test ./collector -update -->
 
 - **What is unknown is absent**, never 0. That a key was never used is known: ` + "`aws_iam_access_key_used 0`" + `.
-- **Facts are cached.** A scrape asks nothing of AWS. How old the facts are is told by
-  ` + "`aws_iam_account_facts_observed_timestamp_seconds`" + `, by group, and when they count as stale by
-  ` + "`aws_iam_account_facts_stale_timestamp_seconds`" + `.
-- **Timestamps** are Unix seconds; ages are ` + "`time() -`" + ` away.
-- Labels of the ` + "`_info`" + ` metrics may change, others don't. ` + "`account_id`" + ` is empty until AWS has told it.
-- ` + "`access_key_id`" + ` is the key's id, or with ` + "`--metrics.access-key-id=suffix`" + ` its last 4 characters, and more
+- **Facts are cached.** A scrape makes no request to AWS. For each group of facts,
+  ` + "`aws_iam_account_facts_observed_timestamp_seconds`" + ` shows how old they are, and
+  ` + "`aws_iam_account_facts_stale_timestamp_seconds`" + ` when they count as stale.
+- **Timestamps** are Unix seconds; an age is ` + "`time()`" + ` minus a timestamp.
+- Labels of the ` + "`_info`" + ` metrics may change, others don't. ` + "`account_id`" + ` is empty until it is known.
+- ` + "`access_key_id`" + ` is the key's id, or with ` + "`--metrics.access-key-id=suffix`" + ` its last 4 characters, or more
   where a user's keys end alike. With ` + "`--iam.source=report`" + `, which gives no ids, it is ` + "`created-`" + ` and the time of
   creation.
-- **Whose series.** ` + "`users`" + ` in the configuration file says who has series of their own. The others have none, no
-  findings and no exemptions among them, and stay in every count of the account; so do users of whom it is not known yet.
-  ` + "`--no-metrics.users`" + ` leaves only what names no user but root.
-- **Tags.** An empty ` + "`user_owner`, `tag_<name>` or `description`" + ` says that the user has no such tag, or that it is
-  empty; ` + "`<unknown>`" + `, which no tag can be, that the user's tags are not known. In ` + "`tag_<name>`" + `, ` + "`_`" + ` stands for
-  whatever a label's name cannot hold. The labels change when the configuration does.
+- **Whose series.** ` + "`users`" + ` in the configuration file says who has series of their own. The others, and
+  users not known yet to be included, have no series, findings and exemptions included, but stay in every count of the
+  account. With ` + "`--no-metrics.users`" + `, no series names a user other than root.
+- **Tags.** An empty ` + "`user_owner`, `tag_<name>` or `description`" + ` means that the user has no such tag, or that it is
+  empty; ` + "`<unknown>`" + `, which no tag can be, means that the user's tags are not known. In ` + "`tag_<name>`" + `, ` + "`_`" + ` stands
+  for each character that a label's name cannot hold. The labels change with the configuration.
 - **Classes.** While it is unknown which policy class a user belongs to, ` + "`class`" + ` is ` + "`unknown`" + `, and there are no deadlines.
 `)
 	section := ""

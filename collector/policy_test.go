@@ -49,7 +49,7 @@ func exempt(user string, until time.Time, rules ...policy.Rule) policy.Exemption
 	return policy.Exemption{UserName: user, Rules: rules, Reason: "agreed", Until: until}
 }
 
-// everyPolicy makes use of whatever a policy offers.
+// everyPolicy uses everything that a policy offers.
 func everyPolicy() *policy.Policy {
 	p := defaults()
 	p.Classes = []policy.Class{class("robots", withTag("kind", "robot"), 365*day)}
@@ -110,15 +110,15 @@ func owners() *policy.Policy {
 
 // owned has users with every sort of owner, all of them in violation.
 func owned() *inventory.Snapshot {
-	sinner := func(name string) inventory.User { return full(name, ago(day), true, false) }
+	violator := func(name string) inventory.User { return full(name, ago(day), true, false) }
 	return withTags(settled(account("111122223333",
-		tagged(sinner("both"), "Owner", "ann", "team", "red"),
-		tagged(sinner("case"), "OWNER", "bea", "Cost-Center", "42"),
-		tagged(sinner("empty"), "Owner", "", "cost-center", "", "team", "blue"),
-		tagged(sinner("missing"), "unrelated", "x"),
-		tagged(sinner("no-owner"), "Owner", "no owner"),
-		sinner("unreadable"),
-		tagged(sinner("untagged")))))
+		tagged(violator("both"), "Owner", "ann", "team", "red"),
+		tagged(violator("case"), "OWNER", "bea", "Cost-Center", "42"),
+		tagged(violator("empty"), "Owner", "", "cost-center", "", "team", "blue"),
+		tagged(violator("missing"), "unrelated", "x"),
+		tagged(violator("no-owner"), "Owner", "no owner"),
+		violator("unreadable"),
+		tagged(violator("untagged")))))
 }
 
 // exemptions are in force, lapsed, doubled, of nobody, and of other accounts.
@@ -139,14 +139,14 @@ func exemptions() *policy.Policy {
 }
 
 func exempted() *inventory.Snapshot {
-	sinner := func(name string) inventory.User { return full(name, ago(day), true, false) }
+	violator := func(name string) inventory.User { return full(name, ago(day), true, false) }
 	s := withTags(settled(account("111122223333",
-		tagged(sinner("anna")),
-		tagged(sinner("glass")),
-		tagged(sinner("lapsed")),
-		tagged(sinner("misspelt"), "excuse", "console_user_without_mfa for ever"),
-		tagged(sinner("self"), "excuse", "console_user_without_mfa until 2026-12-31 the token is lost"),
-		tagged(sinner("twice"), "excuse", "console_user_without_mfa until 2026-11-30 the token is lost"))))
+		tagged(violator("anna")),
+		tagged(violator("glass")),
+		tagged(violator("lapsed")),
+		tagged(violator("misspelt"), "excuse", "console_user_without_mfa for ever"),
+		tagged(violator("self"), "excuse", "console_user_without_mfa until 2026-12-31 the token is lost"),
+		tagged(violator("twice"), "excuse", "console_user_without_mfa until 2026-11-30 the token is lost"))))
 	s.Root.Keys = inventory.Observe([]inventory.AccessKey{key("created-root", inventory.Active, ago(900*day))}, reported)
 	return s
 }
@@ -173,16 +173,16 @@ func including() *policy.Policy {
 
 // private has five users in violation; hiding shows one of them, including another.
 func private() *inventory.Snapshot {
-	sinner := func(name string) inventory.User {
+	violator := func(name string) inventory.User {
 		return full(name, ago(400*day), true, false,
 			used(key("AKIA"+strings.ToUpper(name), inventory.Active, ago(400*day)), inventory.Use{At: ago(day), Service: "s3"}))
 	}
 	return withTags(settled(account("444455556666",
-		tagged(sinner("ceo"), "public", "yes"),
-		tagged(sinner("ceo-2"), "public", "no"),
-		tagged(sinner("private"), "Private", "", "public", "yes"),
-		tagged(sinner("shown"), "Owner", "ann"),
-		sinner("unreadable"))))
+		tagged(violator("ceo"), "public", "yes"),
+		tagged(violator("ceo-2"), "public", "no"),
+		tagged(violator("private"), "Private", "", "public", "yes"),
+		tagged(violator("shown"), "Owner", "ann"),
+		violator("unreadable"))))
 }
 
 func rootExempted() *policy.Policy {

@@ -17,7 +17,7 @@ func number(b bool) float64 {
 
 func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 
-// emitTime serves a moment, if there is one: a zero time is not a timestamp.
+// emitTime serves a time unless it is zero, which is not a timestamp.
 func emitTime(emit emit, t time.Time, labels ...string) {
 	if !t.IsZero() {
 		emit(seconds(t), labels...)
@@ -30,7 +30,7 @@ func emitBool(emit emit, fact inventory.Fact[bool]) {
 	}
 }
 
-// emitUse serves when something was last used, if that is known and it was.
+// emitUse serves when something was last used, if it is known to have been used.
 func emitUse(emit emit, fact inventory.Fact[inventory.Use]) {
 	use, _ := fact.Get()
 	emitTime(emit, use.At)
@@ -53,8 +53,8 @@ func emitKeyInfo(s *subject, emit emit) {
 	emit(1, description)
 }
 
-// shows tells whether a user who stands so has series of their own. Nobody
-// hides root, who has no classification.
+// shows reports whether a user with that classification has series of their own.
+// Root has no classification and is never hidden.
 func (s *subject) shows(classification *policy.Classification) bool {
 	return classification == nil || s.options.Users && !classification.Hidden
 }
@@ -95,8 +95,8 @@ func emitStatuses(emit emit, keys []inventory.AccessKey) {
 	}
 }
 
-// emitAge counts whole minutes of the clock, so that a scrape changes the value
-// once a minute, and Prometheus stores it the better.
+// emitAge counts whole minutes of the clock: a value that changes once a minute
+// takes Prometheus less space.
 func emitAge(s *subject, emit emit) {
 	age := s.awsNow().Truncate(time.Minute).Sub(s.key.Created)
 	emit(max(age, 0).Seconds())
@@ -113,7 +113,7 @@ func emitRootKeyUse(s *subject, emit emit) {
 	emitTime(emit, last)
 }
 
-// usersListed tells whether the snapshot's users are all there are.
+// usersListed reports whether the snapshot has all users of the account.
 func (s *subject) usersListed() bool {
 	_, listed := s.Snapshot.Freshness[inventory.GroupUsers]
 	return listed
@@ -193,7 +193,7 @@ type ageBand struct {
 	upTo time.Duration
 }
 
-// ageBands returns the bands, which are fixed for ever: stored series must stay
+// ageBands returns the bands, which never change: stored series must stay
 // comparable.
 func ageBands() []ageBand {
 	return []ageBand{
@@ -255,16 +255,16 @@ func emitVerdicts(s *subject, emit emit) {
 
 func emitAccounts(s *subject, emit emit) {
 	counts := map[inventory.State]int{}
-	for _, j := range s.view.Accounts() {
-		counts[j.Snapshot.Health.State]++
+	for _, ev := range s.view.Accounts() {
+		counts[ev.Snapshot.Health.State]++
 	}
 	for _, state := range inventory.States() {
 		emit(float64(counts[state]), string(state))
 	}
 }
 
-// emitFindings serves the findings about root and about users who are shown, with
-// the key ids as the keys' own series show them.
+// emitFindings serves the findings about root and the users who are shown. Key ids
+// look as in the keys' own series.
 func emitFindings(s *subject, emit emit) {
 	for i, f := range s.Findings {
 		user, classification := s.Find(f.UserName)

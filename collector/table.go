@@ -11,7 +11,7 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
-// scope is what a metric has series for, and thereby its first labels.
+// scope is what a metric has series for; it decides the first labels.
 type scope int
 
 const (
@@ -25,7 +25,7 @@ func (s scope) labels() []string {
 	return []string{"account_id", "user_name", "access_key_id"}[:s]
 }
 
-// metric is one row of the table: all there is to say about one metric.
+// metric is one row of the table.
 type metric struct {
 	name   string
 	scope  scope
@@ -33,7 +33,7 @@ type metric struct {
 	tagged bool     // has labels for the tags that the configuration lists, too
 	kind   prometheus.ValueType
 	help   string
-	facts  []inventory.Group // the groups of cached facts that the value rests on
+	facts  []inventory.Group // the groups of cached facts behind the value
 	// series emits the series of one subject: none where the value is unknown.
 	series func(*subject, emit)
 
@@ -98,8 +98,8 @@ func userMetrics() []metric {
 			name: "aws_iam_user_info", scope: perUser, kind: gauge,
 			labels: []string{"arn", "path", "class", "user_owner"}, tagged: true,
 			help: "Every IAM user, value 1, with its policy class, its owner, and tag_<name> for each tag that user_tags lists. " +
-				"An empty label is a missing tag, " + policy.UnknownValue + " one that cannot be told because the user's tags are not known. " +
-				"The class is unknown while it cannot be told whether the first class that might match does.",
+				"An empty label is a missing tag; " + policy.UnknownValue + " means that the user's tags are not known. " +
+				"The class is unknown as long as facts that decide it are.",
 			facts:  facts(inventory.GroupUsers, inventory.GroupTags),
 			series: emitUserInfo,
 		},
@@ -144,7 +144,7 @@ func userMetrics() []metric {
 		},
 		{
 			name: "aws_iam_user_password_last_used_timestamp_seconds", scope: perUser, kind: gauge,
-			help:  "When the user last signed in with the password. Only for users with console access who did.",
+			help:  "When the user last signed in with the password. Only for users with console access who ever did.",
 			facts: facts(inventory.GroupUsers, inventory.GroupConsole),
 			series: func(s *subject, emit emit) {
 				if console, _ := s.user.Console.Get(); console {
@@ -173,7 +173,7 @@ func keyMetrics() []metric {
 	return []metric{
 		{
 			name: "aws_iam_access_key_active", scope: perKey, kind: gauge,
-			help:   "Whether the access key is active; inactive and expired keys open nothing.",
+			help:   "Whether the access key is active; inactive and expired keys give no access.",
 			facts:  facts(inventory.GroupKeys),
 			series: func(s *subject, emit emit) { emit(number(s.key.Status == inventory.Active)) },
 		},
@@ -185,14 +185,14 @@ func keyMetrics() []metric {
 		},
 		{
 			name: keyAge, scope: perKey, kind: gauge,
-			help: "Age of the access key, for people's eyes: up to now by AWS's clock, counted anew every minute whether or not AWS answers. " +
-				"Rules go by the time of the facts instead; alert on the timestamps and findings.",
+			help: "Age of the access key now, by AWS's clock, for people to look at; it grows every minute, whether or not AWS answers. " +
+				"Rules use the time of the facts instead; alert on the timestamps and findings.",
 			facts:  facts(inventory.GroupKeys),
 			series: emitAge,
 		},
 		{
 			name: "aws_iam_access_key_used", scope: perKey, kind: gauge,
-			help:  "Whether any use of the access key is on record. Absent while that is unknown.",
+			help:  "Whether any use of the access key is recorded. Absent while that is unknown.",
 			facts: facts(inventory.GroupKeyUse),
 			series: func(s *subject, emit emit) {
 				if use, known := s.key.LastUse.Get(); known {
@@ -202,7 +202,7 @@ func keyMetrics() []metric {
 		},
 		{
 			name: "aws_iam_access_key_last_used_timestamp_seconds", scope: perKey, kind: gauge,
-			help:   "When the access key was last used, to AWS's precision of 15 minutes. Only for keys that were.",
+			help:   "When the access key was last used, to AWS's precision of 15 minutes. Only for keys that were used.",
 			facts:  facts(inventory.GroupKeyUse),
 			series: func(s *subject, emit emit) { emitUse(emit, s.key.LastUse) },
 		},
@@ -221,7 +221,7 @@ func keyMetrics() []metric {
 			name: "aws_iam_access_key_info", scope: perKey, kind: gauge,
 			labels: []string{"description"},
 			help: "The description of the access key, empty if it has none; value 1. " +
-				"AWS keeps it in a tag of the user that is named by the key's id. Only with key_descriptions, and where tags and the key's id are known.",
+				"AWS keeps it in a user tag whose key is the access key's id. Only with key_descriptions, and only where tags and the key's id are known.",
 			facts:  facts(inventory.GroupKeys, inventory.GroupTags),
 			series: emitKeyInfo,
 		},
@@ -248,7 +248,7 @@ func keyMetrics() []metric {
 		},
 		{
 			name: "aws_iam_access_key_unused_deadline_timestamp_seconds", scope: perKey, kind: gauge,
-			help: "When the access key will have been unused for longer than the policy allows, unless it is used before. " +
+			help: "When the access key will have been unused for longer than the policy allows, unless it is used before then. " +
 				"Only for active keys whose use is known.",
 			facts: facts(inventory.GroupKeys, inventory.GroupKeyUse),
 			series: func(s *subject, emit emit) {
@@ -269,7 +269,7 @@ func findingMetrics() []metric {
 		name: "aws_iam_finding_since_timestamp_seconds", scope: perAccount, kind: gauge,
 		labels: []string{"rule", "user_owner", "user_name", "access_key_id"},
 		help: "A rule that a user or an access key violates, and since when. " +
-			"Judged as of the moment at which AWS stated the facts; no series means compliant, exempted or unknown, see aws_iam_account_verdicts.",
+			"Judged as of the time of the facts; no series means compliant, exempted or unknown, see aws_iam_account_verdicts.",
 		facts: facts(inventory.GroupUsers, inventory.GroupKeys, inventory.GroupKeyUse,
 			inventory.GroupConsole, inventory.GroupMFA, inventory.GroupRoot, inventory.GroupTags),
 		series: emitFindings,
@@ -281,7 +281,7 @@ func exemptionMetrics() []metric {
 		name: "aws_iam_exemption_expiry_timestamp_seconds", scope: perAccount, kind: gauge,
 		labels: []string{"rule", "user_name"},
 		help: "When the user's exemption from the rule ends, or ended; the latest end where there are several. " +
-			"The reason stands on the landing page. Only for exemptions of users that the account has.",
+			"The landing page shows the reason. Only for exemptions of users that the account has.",
 		facts:  facts(inventory.GroupUsers, inventory.GroupTags),
 		series: emitExemptions,
 	}}
@@ -309,7 +309,7 @@ func rootMetrics() []metric {
 		},
 		{
 			name: "aws_iam_root_access_key_last_used_timestamp_seconds", scope: perAccount, kind: gauge,
-			help:   "When an access key of the root user was last used. Only if one was.",
+			help:   "When an access key of the root user was last used. Only if one was used.",
 			facts:  root,
 			series: emitRootKeyUse,
 		},
@@ -327,7 +327,7 @@ func rootMetrics() []metric {
 		},
 		{
 			name: "aws_iam_root_password_last_used_timestamp_seconds", scope: perAccount, kind: gauge,
-			help:   "When the root user last signed in with the password. Only if that is on record.",
+			help:   "When the root user last signed in with the password. Only if that is recorded.",
 			facts:  root,
 			series: func(s *subject, emit emit) { emitUse(emit, s.Snapshot.Root.PasswordUse) },
 		},
@@ -348,7 +348,7 @@ func accountMetrics() []metric {
 		},
 		{
 			name: "aws_iam_account_up", scope: perAccount, kind: gauge,
-			help: "Whether AWS tells everything about the account: 1 once a refresh got every fact it asked for and every user of the first listing was read once, before a restart or since; 0 from the first failure on, until a refresh gets everything. Absent while neither.",
+			help: "Whether AWS answers everything about the account: 1 once a refresh got every fact it asked for and every user of the first listing was read once, before a restart or since; 0 from the first failure on, until a refresh gets everything. Absent before either.",
 			series: func(s *subject, emit emit) {
 				if state := s.Snapshot.Health.State; state == inventory.StateUp || state == inventory.StateDown {
 					emit(number(state == inventory.StateUp))
@@ -358,7 +358,7 @@ func accountMetrics() []metric {
 		{
 			name: factsObserved, scope: perAccount, kind: gauge,
 			labels: []string{"facts"},
-			help:   "When AWS stated the facts of the group served here; the oldest of them. Facts are cached, and this tells their age.",
+			help:   "When AWS stated the oldest of the group's facts that are served. Facts are cached; this shows their age.",
 			series: func(s *subject, emit emit) {
 				for _, group := range inventory.Groups() {
 					emitTime(emit, s.Snapshot.Freshness[group].Observed, string(group))
@@ -368,7 +368,7 @@ func accountMetrics() []metric {
 		{
 			name: "aws_iam_account_facts_stale_timestamp_seconds", scope: perAccount, kind: gauge,
 			labels: []string{"facts"},
-			help:   "When the facts of the group count as stale, unless AWS states them anew before.",
+			help:   "When the facts of the group count as stale, unless they are read again before then.",
 			series: func(s *subject, emit emit) {
 				for _, group := range inventory.Groups() {
 					emitTime(emit, s.Snapshot.Freshness[group].Stale, string(group))
@@ -377,8 +377,8 @@ func accountMetrics() []metric {
 		},
 		{
 			name: "aws_iam_account_credential_report_usable", scope: perAccount, kind: gauge,
-			help: "Whether a recent credential report is in use. At 0 its facts are asked of AWS one by one, or no longer change. " +
-				"Absent where no report is wanted.",
+			help: "Whether a recent credential report is in use. At 0 AWS is asked for its facts one by one, or they no longer change. " +
+				"Absent with a source that uses no report.",
 			series: func(s *subject, emit emit) {
 				if s.Snapshot.Report.Wanted {
 					emit(number(s.Snapshot.Report.Usable))
@@ -392,7 +392,7 @@ func countMetrics() []metric {
 	return []metric{
 		{
 			name: "aws_iam_account_users", scope: perAccount, kind: gauge,
-			help:  "IAM users of the account; the root user is none of them.",
+			help:  "IAM users of the account, without the root user.",
 			facts: facts(inventory.GroupUsers),
 			series: func(s *subject, emit emit) {
 				if s.usersListed() {
@@ -402,8 +402,8 @@ func countMetrics() []metric {
 		},
 		{
 			name: "aws_iam_account_unread_users", scope: perAccount, kind: gauge,
-			help: "Users who were never read one by one, so that some of what is asked about each is still unknown: at first all of them, then those who are new. " +
-				"Always 0 where the source asks about nobody alone.",
+			help: "Users who have not been read one by one yet, so that some of their facts are unknown: at first all users, later the new ones. " +
+				"Always 0 with a source that does not read single users.",
 			facts: facts(inventory.GroupUsers),
 			series: func(s *subject, emit emit) {
 				if s.usersListed() {
@@ -413,8 +413,8 @@ func countMetrics() []metric {
 		},
 		{
 			name: "aws_iam_account_hidden_users", scope: perAccount, kind: gauge,
-			help: "Users without series of their own, because the configuration leaves them out, or might once more is known of them, " +
-				"or because no user has any. They count everywhere else.",
+			help: "Users without series of their own: excluded by the configuration, or not known yet to be included, " +
+				"or all users with --no-metrics.users. All other counts include them.",
 			facts:  facts(inventory.GroupUsers),
 			series: emitHiddenUsers,
 		},
@@ -433,15 +433,15 @@ func countMetrics() []metric {
 		},
 		{
 			name: "aws_iam_account_never_used_access_keys", scope: perAccount, kind: gauge,
-			help:   "Active access keys of users without any use on record. Absent until use has been known for every key; from then on, keys not known yet do not count.",
+			help:   "Active access keys of users without any recorded use. Absent until use has been known for every key; from then on, keys not known yet do not count.",
 			facts:  facts(inventory.GroupKeyUse),
 			series: emitNeverUsedKeys,
 		},
 		{
 			name: "aws_iam_account_access_keys", scope: perAccount, kind: gauge,
 			labels: []string{"status", "age_band"},
-			help: "Access keys of users by status and age, the upper end of a band included. " +
-				"Ages count up to now by AWS's clock, whether or not AWS answers; rules go by the time of the facts. " +
+			help: "Access keys of users by status and age, a band's upper end included. " +
+				"Ages are as of now, by AWS's clock, whether or not AWS answers; rules use the time of the facts. " +
 				"Absent until the keys of every user have been known; from then on, users not known yet do not count.",
 			facts:  facts(inventory.GroupKeys),
 			series: emitKeysByAge,
@@ -451,7 +451,7 @@ func countMetrics() []metric {
 			labels: []string{"rule", "verdict"},
 			help: "Users, active access keys or accounts, whichever the rule judges, by verdict: compliant, violation, exempted, unknown. " +
 				"Under a rule about keys, a user whose keys are unknown counts once. " +
-				"Judged as of the moment at which AWS stated the facts that the rule rests on: see " + factsObserved + ".",
+				"Judged as of the time of the facts behind the rule: see " + factsObserved + ".",
 			series: emitVerdicts,
 		},
 	}
@@ -461,13 +461,13 @@ func healthMetrics() []metric {
 	return []metric{
 		{
 			name: "aws_iam_account_refreshes_total", scope: perAccount, kind: counter,
-			help:   "Refreshes of the account's facts begun.",
+			help:   "Refreshes of the account's facts that have begun.",
 			series: func(s *subject, emit emit) { emit(float64(s.Snapshot.Health.Refreshes)) },
 		},
 		{
 			name: "aws_iam_account_refresh_errors_total", scope: perAccount, kind: counter,
 			labels: []string{"reason"},
-			help:   "Failures to learn a fact from AWS, by reason.",
+			help:   "Failures to read a fact from AWS, by reason.",
 			series: func(s *subject, emit emit) {
 				for _, reason := range inventory.Reasons() {
 					emit(float64(s.Snapshot.Health.Errors[reason]), string(reason))
@@ -476,7 +476,7 @@ func healthMetrics() []metric {
 		},
 		{
 			name: "aws_iam_account_refresh_duration_seconds", scope: perAccount, kind: gauge,
-			help: "How long the last finished refresh took. Absent until one has.",
+			help: "How long the last finished refresh took. Absent until the first has finished.",
 			series: func(s *subject, emit emit) {
 				if h := s.Snapshot.Health; h.Finished > 0 {
 					emit(h.Duration.Seconds())
@@ -485,7 +485,7 @@ func healthMetrics() []metric {
 		},
 		{
 			name: "aws_iam_account_state_saved_timestamp_seconds", scope: perAccount, kind: gauge,
-			help:   "When the account's facts were last written to --state.dir. Absent until they have been, and without it.",
+			help:   "When the account's facts were last written to --state.dir. Absent before that, and without the flag.",
 			series: func(s *subject, emit emit) { emitTime(emit, s.Snapshot.Health.Saved) },
 		},
 	}
@@ -507,13 +507,13 @@ func policyMetrics() []metric {
 	return []metric{
 		limit("aws_iam_policy_max_key_age_seconds", "How old an active access key may become, by policy class.",
 			func(l policy.Limits) time.Duration { return l.MaxKeyAge }),
-		limit("aws_iam_policy_rotation_warning_seconds", "How long before that age a rotation counts as due, by policy class.",
+		limit("aws_iam_policy_rotation_warning_seconds", "How long before the maximum age of a key its rotation counts as due, by policy class.",
 			func(l policy.Limits) time.Duration { return l.RotationWarning }),
 		limit("aws_iam_policy_max_key_idle_seconds", "How long an active access key may go unused, by policy class.",
 			func(l policy.Limits) time.Duration { return l.MaxKeyIdle }),
 		limit("aws_iam_policy_rotation_overlap_seconds", "How long a user may have two or more active access keys, by policy class.",
 			func(l policy.Limits) time.Duration { return l.RotationOverlap }),
-		limit("aws_iam_policy_setup_window_seconds", "How long after its user an access key counts as created together with it, by policy class.",
+		limit("aws_iam_policy_setup_window_seconds", "How soon after its user an access key must be created to count as created at user setup, by policy class.",
 			func(l policy.Limits) time.Duration { return l.SetupWindow }),
 	}
 }
@@ -533,18 +533,18 @@ func exporterMetrics() []metric {
 		{
 			name: "aws_iam_exporter_accounts", scope: perExporter, kind: gauge,
 			labels: []string{"state"},
-			help:   "Accounts by how their reading goes: pending (not everything was read yet), up, or down (the last refresh did not get every fact).",
+			help:   "Accounts by state: pending (not everything was read yet), up, or down (the last refresh did not get every fact).",
 			series: emitAccounts,
 		},
 		{
 			name: "aws_iam_exporter_exemptions_unmatched", scope: perExporter, kind: gauge,
-			help: "Exemptions in the configuration file that name a user whom no account has. " +
-				"Absent while that is not known of each of them.",
+			help: "Exemptions in the configuration file for users that no account has. " +
+				"Absent until that is known for each of them.",
 			series: emitUnmatched,
 		},
 		{
 			name: "aws_iam_exporter_config_last_reload_successful", scope: perExporter, kind: gauge,
-			help: "Whether the configuration file could be used when it was last read; if not, the one before is in force. Absent without a file.",
+			help: "Whether the last read of the configuration file succeeded; if not, the configuration before it stays in force. Absent without a file.",
 			series: func(s *subject, emit emit) {
 				if reload := s.view.Reload; reload.Wanted {
 					emit(number(reload.Successful))
@@ -569,8 +569,7 @@ func exporterMetrics() []metric {
 	}
 }
 
-// buildInfo describes the one metric of the exporter's own that client_golang's
-// version collector serves.
+// buildInfo describes the metric that client_golang's version collector serves.
 func buildInfo() metric {
 	return metric{
 		name: "aws_iam_exporter_build_info", scope: perExporter, kind: gauge,

@@ -1,5 +1,4 @@
-// Package app is the program behind the command line: its flags, its wiring and
-// its commands.
+// Package app is the program: its flags, its commands and the wiring of its parts.
 package app
 
 import (
@@ -10,14 +9,14 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 )
 
-// command is one thing that the program can do. Each has a file of its own.
+// command is a command of the program. Each has a file of its own.
 type command struct {
 	name    string
 	declare func(*kingpin.Application, *settings)
 	run     func(ctx context.Context, s *settings, stdout, stderr io.Writer) error
 }
 
-// commands are all of them, in the order in which --help shows them.
+// commands returns all commands, in the order of --help.
 func commands() []command {
 	return []command{
 		{commandServe, declareServe, serve},
@@ -26,8 +25,8 @@ func commands() []command {
 	}
 }
 
-// Run is the program: it returns the exit code once the context ends or
-// something fails for good.
+// Run runs the program and returns its exit code. A server runs until the context
+// ends or something fails for good.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err := run(ctx, args, stdout, stderr); err != nil {
 		_, _ = fmt.Fprintf(stderr, "aws_iam_exporter: error: %v\n", err)
@@ -46,5 +45,5 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return c.run(ctx, s, stdout, stderr)
 		}
 	}
-	return fmt.Errorf("command %q: got no code for it, want one of --help", s.command)
+	return fmt.Errorf("command %q: no code runs it; see --help for the commands", s.command)
 }

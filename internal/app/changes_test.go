@@ -348,7 +348,7 @@ func TestFallback(t *testing.T) {
 		}
 		checkHoldersFirst(t, world, record.take("GetLoginProfile"))
 		time.Sleep(9 * time.Hour)
-		checkStale(t, e.scrape(), []inventory.Group{inventory.GroupRoot}) // only a report tells the status of root's key
+		checkStale(t, e.scrape(), []inventory.Group{inventory.GroupRoot}) // only a report has the status of root's key
 
 		world.SetFault(nil)
 		time.Sleep(20 * time.Minute)
@@ -361,7 +361,7 @@ func TestFallback(t *testing.T) {
 }
 
 // checkHoldersFirst checks that everybody was asked about, those with an active
-// key before the others but for whoever was asked about at the same time.
+// key before the others, except where calls ran at the same time.
 func checkHoldersFirst(t *testing.T, world *awssim.World, asked []string) {
 	t.Helper()
 	const together = 4

@@ -13,7 +13,7 @@ import (
 const commandCheck = "check-config"
 
 func declareCheck(app *kingpin.Application, s *settings) {
-	check := app.Command(commandCheck, "Check a configuration file, and tell what it means under the flags given.")
+	check := app.Command(commandCheck, "Check a configuration file, and show what it means with the flags given.")
 	check.Arg("FILE", "The configuration file.").Required().StringVar(&s.checkFile)
 }
 

@@ -16,14 +16,14 @@ import (
 )
 
 const (
-	// appID stands in the SDK's user agent, so that whoever watches the
-	// account's CloudTrail can tell these calls from others.
+	// appID is part of the SDK's user agent, so that these calls can be told
+	// from others in CloudTrail.
 	appID = "aws_iam_exporter"
 	// commercialRegion signs requests to IAM where no region is configured.
 	commercialRegion = "us-east-1"
 )
 
-// awsSource is where facts come from.
+// awsSource is where facts come from: AWS or the demo.
 type awsSource struct {
 	config        aws.Config
 	reportLife    time.Duration // 0 for AWS's own
@@ -38,9 +38,9 @@ func connect(ctx context.Context, group *errgroup.Group, s *settings, logger *sl
 	return connectAWS(ctx, logger)
 }
 
-// connectAWS finds credentials and region as the AWS SDK does everywhere. It
-// sends nothing yet: missing credentials show in metrics, not here. The region
-// is for the calls that fetch credentials, too. More options come last.
+// connectAWS finds credentials and region in the SDK's usual way. It sends nothing
+// yet: missing credentials show in metrics, not here. The calls that fetch
+// credentials use the region, too. More options come last.
 func connectAWS(ctx context.Context, logger *slog.Logger, more ...func(*config.LoadOptions) error) (awsSource, error) {
 	options := append([]func(*config.LoadOptions) error{
 		config.WithAppID(appID), config.WithLogger(sdkLogger(logger)), config.WithDefaultRegion(commercialRegion),
@@ -52,19 +52,19 @@ func connectAWS(ctx context.Context, logger *slog.Logger, more ...func(*config.L
 	return awsSource{config: cfg}, nil
 }
 
-// sdkLogger passes on what the SDK has to say, which is little: it logs
-// neither requests nor answers unless told to.
+// sdkLogger passes on what the SDK logs, which is little: requests and answers are
+// not logged by default.
 func sdkLogger(logger *slog.Logger) logging.Logger {
 	return logging.LoggerFunc(func(_ logging.Classification, format string, v ...any) {
 		logger.Debug("AWS SDK", "message", fmt.Sprintf(format, v...))
 	})
 }
 
-// demoReportLife is what lets people see the report's facts change.
+// demoReportLife is short, so that people see the report's facts change.
 const demoReportLife = time.Minute
 
-// connectDemo starts the made-up account on the loopback interface and lets it
-// live. AWS cannot be reached through what it returns.
+// connectDemo starts the made-up account on the loopback interface. What it returns
+// cannot reach AWS.
 func connectDemo(ctx context.Context, group *errgroup.Group) (awsSource, error) {
 	account, err := demo.New(uint64(time.Now().UnixNano()), time.Now)
 	if err != nil {
@@ -85,7 +85,7 @@ func connectDemo(ctx context.Context, group *errgroup.Group) (awsSource, error) 
 		},
 		reportLife:    demoReportLife,
 		configuration: demo.Configuration(time.Now()),
-		note: "This is a demo: a made-up account on the loopback interface. Something happens in it every few seconds, far faster than in life, " +
-			"and its credential report is made anew every minute rather than every four hours.",
+		note: "This is a demo: a made-up account on the loopback interface. Something happens in it every few seconds, far more often than in a real account, " +
+			"and its credential report is renewed every minute instead of every four hours.",
 	}, nil
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
 
-// TestGeneratedBlocks holds to the code what documents tell of the inside of
-// the program; the tests in docs see to the rest.
+// TestGeneratedBlocks holds to the code what documents say about this package;
+// the tests in docs see to the rest.
 func TestGeneratedBlocks(t *testing.T) {
 	setEnvironment(t, nil)
 	for _, b := range []struct {
@@ -75,7 +75,7 @@ func stalenessTable(t *testing.T) string {
 	return table
 }
 
-// lifetimesOf tells how long the facts live of a user with a password and a key.
+// lifetimesOf returns how long the facts about a user with a password and a key live.
 func lifetimesOf(t *testing.T, source awsapi.Source) map[inventory.Group]time.Duration {
 	s, _, err := parse([]string{"--iam.source=" + string(source)}, t.Output(), t.Output())
 	if err != nil {

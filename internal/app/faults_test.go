@@ -36,7 +36,7 @@ type fault struct {
 	up      bool               // it keeps nothing from being learnt
 	erratic bool               // nobody can tell whether it keeps something from being learnt
 	frozen  bool               // it keeps everything from being learnt
-	reasons []inventory.Reason // of which failures are counted; any number of them if up
+	reasons []inventory.Reason // whose failures are counted; any number of them if up
 	// stale lists the groups that go stale, for each source. All do if frozen,
 	// none where nothing is listed.
 	stale map[awsapi.Source][]inventory.Group
@@ -147,7 +147,7 @@ func faults() []fault {
 		live: {inventory.GroupUsers, inventory.GroupKeys, inventory.GroupKeyUse, inventory.GroupMFA, inventory.GroupTags},
 	}
 	users := map[awsapi.Source][]inventory.Group{auto: {inventory.GroupUsers}, live: {inventory.GroupUsers}}
-	// With auto, only a report tells the status of root's key.
+	// With auto, only a report has the status of root's key.
 	all := map[awsapi.Source][]inventory.Group{report: reported(), auto: {inventory.GroupRoot}}
 	reasons := func(r ...inventory.Reason) []inventory.Reason { return r }
 	return []fault{
@@ -204,7 +204,7 @@ func faults() []fault {
 	}
 }
 
-// reported lists the groups that a report tells, which are all but the tags.
+// reported lists the groups that a report has, which are all but the tags.
 func reported() []inventory.Group {
 	return slices.DeleteFunc(inventory.Groups(), func(g inventory.Group) bool { return g == inventory.GroupTags })
 }
@@ -323,7 +323,7 @@ func between(t *testing.T, when string, before, served, now exposition) {
 	for series, value := range served {
 		if strings.Contains(series, `"`+policy.UnknownValue+`"`) {
 			if !now.hasButForOwner(series, value) && !before.hasButForOwner(series, value) {
-				t.Errorf("%s: %s is served as %v, which is untrue whoever the owner", when, series, value)
+				t.Errorf("%s: %s is served as %v, which is untrue for any owner", when, series, value)
 			}
 			continue
 		}
@@ -335,7 +335,7 @@ func between(t *testing.T, when string, before, served, now exposition) {
 	}
 }
 
-// hasButForOwner tells whether a series with the value differs from this one in
+// hasButForOwner reports whether a series with the value differs from this one in
 // nothing but what tags tell.
 func (x exposition) hasButForOwner(series string, value float64) bool {
 	for other, v := range x {
@@ -482,7 +482,7 @@ func testDeniedFromStart(t *testing.T, source awsapi.Source, denied func(*export
 	e.recover(twin, source)
 }
 
-// needs tells whether a source still calls the operation once it knows
+// needs reports whether a source still calls the operation once it knows
 // everything about the town.
 func needs(source awsapi.Source, operation string) bool {
 	switch operation {
@@ -510,7 +510,7 @@ func freezes(source awsapi.Source, operation string) []inventory.Group {
 		"ListAccessKeys":       {inventory.GroupKeys, inventory.GroupKeyUse},
 		"GetAccessKeyLastUsed": {inventory.GroupKeyUse},
 	}
-	if source == awsapi.SourceAuto { // only a report tells the status of root's key
+	if source == awsapi.SourceAuto { // only a report has the status of root's key
 		groups["GenerateCredentialReport"] = []inventory.Group{inventory.GroupRoot}
 		groups["GetCredentialReport"] = []inventory.Group{inventory.GroupRoot}
 	}

@@ -24,14 +24,14 @@ import (
 )
 
 const (
-	listenAddress    = ":10190"
-	usualRefresh     = "5m"
-	usualKeys        = "1h"
-	usualRate        = "20"
-	usualAccountRate = "5"
+	listenAddress      = ":10190"
+	defaultRefresh     = "5m"
+	defaultKeys        = "1h"
+	defaultRate        = "20"
+	defaultAccountRate = "5"
 )
 
-// settings are the command line, parsed: a field for each flag.
+// settings are the parsed command line: a field for each flag.
 type settings struct {
 	command string
 
@@ -69,26 +69,26 @@ type settings struct {
 // newApplication declares every flag. Each can also come from the environment.
 func newApplication(s *settings) *kingpin.Application {
 	app := kingpin.New("aws_iam_exporter", "Prometheus exporter for the access keys of AWS IAM users. "+
-		"It reads with whatever credentials the AWS SDK finds, and never writes.").DefaultEnvars()
+		"It uses the credentials that the AWS SDK finds, and only reads.").DefaultEnvars()
 	app.Version(version.Print("aws_iam_exporter"))
 	app.HelpFlag.Short('h').NoEnvar()
 	app.VersionFlag.NoEnvar()
 
-	switchFlag(app, "demo", "false", "Show a made-up account instead of a real one: no AWS, no credentials, no network. Intervals and rates at their defaults are quickened.", &s.demo)
-	app.Flag("config.file", "Configuration file with classes of users, owners, exemptions and whom to show; see docs/configuration.md. Reloaded on SIGHUP and POST /-/reload.").
+	boolFlag(app, "demo", "false", "Show a made-up account instead of a real one: no AWS, no credentials, no network. Intervals and rates left at their defaults are made faster.", &s.demo)
+	app.Flag("config.file", "Configuration file with classes of users, owners, exemptions and which users to show; see docs/configuration.md. Reloaded on SIGHUP and POST /-/reload.").
 		PlaceHolder("FILE").StringVar(&s.configFile)
-	app.Flag("state.dir", "Directory, for nobody else to read, in which to keep the facts between restarts; made if its parent exists. Nothing is kept without.").
+	app.Flag("state.dir", "Directory in which to keep the facts between restarts; nobody else may have access to it. Created if its parent exists. Without it, nothing is kept.").
 		PlaceHolder("DIRECTORY").StringVar(&s.stateDir)
 	addIAMFlags(app, s)
 	addPolicyFlags(app, s)
 	choiceFlag(app, "metrics.access-key-id", "How to show access key ids, in metrics, logs and pages: full, or suffix for their last 4 characters (more where 4 are not unique).",
 		&s.accessKeyID, view.KeyIDFull, view.KeyIDSuffix)
-	switchFlag(app, "metrics.key-age", "true", "Serve aws_iam_access_key_age_seconds, which is for people's eyes; alerts need only the timestamps.", &s.keyAge)
-	switchFlag(app, "metrics.users", "true", "Serve series of single users and keys, findings among them; without, only those of accounts and of root.", &s.users)
+	boolFlag(app, "metrics.key-age", "true", "Serve aws_iam_access_key_age_seconds, which is for people to look at; alerts need only the timestamps.", &s.keyAge)
+	boolFlag(app, "metrics.users", "true", "Serve series of single users and keys, findings included; otherwise only those of accounts and of root.", &s.users)
 	s.web = kingpinflag.AddFlags(app, listenAddress)
 	app.Flag("web.probe-address", "Serve /-/healthy and /-/ready on this address too, without TLS and authentication, for probes. Example: `:10191`").
 		PlaceHolder("ADDRESS").StringVar(&s.probeAddress)
-	switchFlag(app, "web.enable-pprof", "false", "Serve Go's profiles under /debug/pprof/.", &s.pprof)
+	boolFlag(app, "web.enable-pprof", "false", "Serve Go's profiles under /debug/pprof/.", &s.pprof)
 	promslogflag.AddFlags(app, &s.log)
 
 	for _, c := range commands() {
@@ -97,7 +97,7 @@ func newApplication(s *settings) *kingpin.Application {
 	return app
 }
 
-// Flags returns the flags that --help shows, those of commands last.
+// Flags returns the flags in --help, those of commands last.
 func Flags() ([]*kingpin.FlagModel, error) {
 	app := newApplication(&settings{})
 	if _, err := app.ParseContext(nil); err != nil { // names the environment variables
@@ -113,25 +113,25 @@ func Flags() ([]*kingpin.FlagModel, error) {
 
 func addIAMFlags(app *kingpin.Application, s *settings) {
 	s.given = given{}
-	choiceFlag(app, "iam.source", "Where facts come from: auto (keys live, the rest from the credential report where it can be), report (2 to 4 calls each 4 hours, facts as old as that, no key ids), live (no report, many calls).",
+	choiceFlag(app, "iam.source", "Where facts come from: auto (keys live, the rest from the credential report where possible), report (2 to 4 calls every 4 hours, facts up to 4 hours old, no key ids), live (no report, many calls).",
 		&s.source, awsapi.Sources()...)
-	s.given.note("iam.refresh-interval", durationFlag(app, "iam.refresh-interval", usualRefresh, "How often to list the users, and to look for a new credential report once one can exist.", &s.refreshInterval))
-	s.given.note("iam.keys-interval", durationFlag(app, "iam.keys-interval", usualKeys, "Within what time to read each user's keys anew.", &s.keysInterval))
-	s.given.note("iam.rate", numberFlag(app, "iam.rate", usualRate, "The most requests a second to AWS, of all accounts together, retries included.", &s.rate))
-	s.given.note("iam.account-rate", numberFlag(app, "iam.account-rate", usualAccountRate, "The most requests a second to AWS for one account, retries included; a lower --iam.rate holds for one account too. Halved whenever AWS throttles; recovers slowly.", &s.accountRate))
-	durationFlag(app, "iam.timeout", "10s", "How long to wait for the answer to one request, each retry anew.", &s.timeout)
+	s.given.note("iam.refresh-interval", durationFlag(app, "iam.refresh-interval", defaultRefresh, "How often to list the users, and to look for a new credential report once one can exist.", &s.refreshInterval))
+	s.given.note("iam.keys-interval", durationFlag(app, "iam.keys-interval", defaultKeys, "How often to read each user's keys.", &s.keysInterval))
+	s.given.note("iam.rate", numberFlag(app, "iam.rate", defaultRate, "The most requests a second to AWS, for all accounts together, retries included.", &s.rate))
+	s.given.note("iam.account-rate", numberFlag(app, "iam.account-rate", defaultAccountRate, "The most requests a second to AWS for one account, retries included; a lower --iam.rate applies to one account, too. Halved whenever AWS throttles; recovers slowly.", &s.accountRate))
+	durationFlag(app, "iam.timeout", "10s", "How long to wait for the answer to a request; each retry may take as long again.", &s.timeout)
 }
 
 func addPolicyFlags(app *kingpin.Application, s *settings) {
 	durationFlag(app, "policy.max-key-age", "90d", "How old an active key may become.", &s.maxKeyAge)
-	durationFlag(app, "policy.rotation-warning", "14d", "How long before that a rotation counts as due.", &s.rotationWarning)
-	durationFlag(app, "policy.max-key-idle", "45d", "How long an active key may go unused, counted from its creation if it never was used.", &s.maxKeyIdle)
-	durationFlag(app, "policy.rotation-overlap", "7d", "How long a user may have a second active key, to rotate the first; 0 for not at all.", &s.rotationOverlap)
-	durationFlag(app, "policy.setup-window", "15m", "How soon after its user a key must be created to count as made at user setup.", &s.setupWindow)
+	durationFlag(app, "policy.rotation-warning", "14d", "How long before --policy.max-key-age a rotation counts as due.", &s.rotationWarning)
+	durationFlag(app, "policy.max-key-idle", "45d", "How long an active key may go unused, counted from its creation if it was never used.", &s.maxKeyIdle)
+	durationFlag(app, "policy.rotation-overlap", "7d", "How long a user may have two active keys, to rotate one; 0 for never.", &s.rotationOverlap)
+	durationFlag(app, "policy.setup-window", "15m", "A key created this soon after its user counts as made at user setup.", &s.setupWindow)
 }
 
-// parse reads the command line. It reports done if that was a call for help or
-// the version, which it has answered.
+// parse reads the command line. It reports done if it asked for help or the
+// version, which parse has then printed.
 func parse(args []string, stdout, stderr io.Writer) (s *settings, done bool, err error) {
 	s = &settings{}
 	app := newApplication(s)
@@ -155,8 +155,8 @@ func parse(args []string, stdout, stderr io.Writer) (s *settings, done bool, err
 	return s, false, s.validate()
 }
 
-// withCommand names the command where none is given: while kingpin looks for
-// the default one, it forgets about a flag that lacks its value.
+// withCommand adds the default command if there is none. If kingpin has to find the
+// default itself, it misses a flag that lacks its value.
 func withCommand(args []string) []string {
 	named := []string{"help", "--help", "-h", "--help-long", "--help-man", "--version"}
 	for _, c := range commands() {
@@ -168,8 +168,8 @@ func withCommand(args []string) []string {
 	return append([]string{commandServe}, args...)
 }
 
-// applyDemoDefaults suits the demo account, which lives fast and is nobody
-// else's, where flags were not given.
+// applyDemoDefaults replaces the values of flags that were not given by ones for
+// the demo account, where things happen fast and calls cost nothing.
 func (s *settings) applyDemoDefaults(app *kingpin.Application) {
 	if !s.given.has(app, "iam.refresh-interval") {
 		s.refreshInterval = model.Duration(10 * time.Second)
@@ -185,7 +185,7 @@ func (s *settings) applyDemoDefaults(app *kingpin.Application) {
 	}
 }
 
-// validate refuses values that no flag's type refuses.
+// validate refuses values that are of their flag's type, but make no sense.
 func (s *settings) validate() error {
 	for _, f := range []struct {
 		name  string
@@ -214,7 +214,7 @@ func (s *settings) validate() error {
 		return fmt.Errorf("flag --iam.account-rate: got %v, want --iam.rate (%v) or less", s.accountRate, s.rate)
 	}
 	if s.demo && s.stateDir != "" {
-		return errors.New("flag --state.dir: got it beside --demo, want one of them: the demo's account is made anew at each start")
+		return errors.New("flag --state.dir: got it beside --demo, want one of them: each start makes a new demo account")
 	}
 	if s.command == commandPolicy {
 		if err := s.validatePolicy(); err != nil {

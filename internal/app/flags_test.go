@@ -213,7 +213,7 @@ func badCommandLines() []badCommandLine {
 		{"keys more often than refreshes", []string{"--iam.refresh-interval=2h", "--iam.keys-interval=1h"}, "flag --iam.keys-interval: got 1h, want --iam.refresh-interval (2h) or more"},
 		{"odd account", []string{"iam-policy", "--account-id=123"}, `flag --account-id: got "123", want 12 digits, or * for any account`},
 		{"no file to check", []string{"check-config"}, "required argument 'FILE' not provided; try --help"},
-		{"demo with a state", []string{"--demo", "--state.dir=facts"}, "flag --state.dir: got it beside --demo, want one of them: the demo's account is made anew at each start"},
+		{"demo with a state", []string{"--demo", "--state.dir=facts"}, "flag --state.dir: got it beside --demo, want one of them: each start makes a new demo account"},
 		{"odd partition", []string{"iam-policy", "--partition="}, `flag --partition: got "", want a partition such as aws, aws-cn or aws-us-gov`},
 		{"rate without meaning", []string{"--iam.account-rate=NaN"}, "flag --iam.account-rate: got NaN, want a number above 0"},
 		{"refreshes too often", []string{"--iam.refresh-interval=500ms"}, "flag --iam.refresh-interval: got 500ms, want 1s or more"},
@@ -255,8 +255,8 @@ func TestBadEnvironment(t *testing.T) {
 	}
 }
 
-// runArgs runs the program, in a context that has ended: whatever should not
-// serve stops at once if it does.
+// runArgs runs the program in a context that has ended, so that a server started
+// by mistake stops at once.
 func runArgs(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

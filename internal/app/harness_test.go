@@ -134,7 +134,7 @@ func (e *exporter) lint() {
 	}
 }
 
-// only returns the series of which the names begin with one of the prefixes.
+// only returns the series whose names begin with one of the prefixes.
 func (x exposition) only(prefixes ...string) exposition {
 	some := maps.Clone(x)
 	maps.DeleteFunc(some, func(series string, _ float64) bool {
@@ -185,12 +185,12 @@ func (x exposition) value(name string, labels ...string) (float64, bool) {
 	return 0, false
 }
 
-// finds tells whether there is a finding about the user under the rule.
+// finds reports whether there is a finding about the user under the rule.
 func (x exposition) finds(rule, user string) bool {
 	return len(x.find("aws_iam_finding_since_timestamp_seconds", `rule="`+rule+`"`, `user_name="`+user+`"`)) > 0
 }
 
-// must ends the test if an error stands in the way.
+// must ends the test on an error.
 func must[T any](t *testing.T) func(T, error) T {
 	return func(v T, err error) T {
 		t.Helper()
@@ -206,7 +206,7 @@ func check(t *testing.T, err error) {
 	}
 }
 
-// builder makes up users, with times told as how long ago they were.
+// builder makes up users; times are given as how long ago they were.
 type builder struct {
 	t     *testing.T
 	world *awssim.World
@@ -315,7 +315,7 @@ func tagTown(b builder) {
 		"alice": {"Owner": "people", "cost-center": "CC 1/2 = é"},
 		"bob":   {"Owner": "no owner", "team": "web"},
 		"bobby": {"team": "data", "kind": "machine"},
-		// Case tells keys apart nowhere in IAM.
+		// Nowhere in IAM do keys differ by case alone.
 		"carol":              {"owner": "", "team": "web", "exempt": "key_created_at_user_setup until 2100-12-31 made by the installer"},
 		"ivan":               {"exempt": "please"},
 		"svc+ci@example.com": {"kind": "machine", "Owner": "ci"},

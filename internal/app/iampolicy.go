@@ -14,13 +14,13 @@ import (
 const commandPolicy = "iam-policy"
 
 func declarePolicy(app *kingpin.Application, s *settings) {
-	print := app.Command(commandPolicy, "Print the least IAM policy under which the exporter works with the flags given, as JSON.")
+	print := app.Command(commandPolicy, "Print the least IAM policy that the exporter needs with the flags given, as JSON.")
 	print.Flag("partition", "The partition of the account: aws, aws-cn, aws-us-gov, …").Default("aws").StringVar(&s.partition)
 	print.Flag("account-id", "Narrow the policy to users of this account.").Default("*").StringVar(&s.accountID)
 }
 
-// validatePolicy refuses what would end in a policy that AWS refuses, or that
-// allows nothing.
+// validatePolicy refuses values whose policy AWS would refuse, or that would allow
+// nothing.
 func (s *settings) validatePolicy() error {
 	if !regexp.MustCompile(`^([0-9]{12}|\*)$`).MatchString(s.accountID) {
 		return fmt.Errorf("flag --account-id: got %q, want 12 digits, or * for any account", s.accountID)

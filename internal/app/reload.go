@@ -11,18 +11,17 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
 
-// reloader puts the configuration file into force anew.
+// reloader reads the configuration file again and applies it.
 type reloader struct {
 	settings *settings
 	accounts *fleet.Fleet
 	board    *view.Board
 	logger   *slog.Logger
 
-	mu sync.Mutex // the file read last wins
+	mu sync.Mutex // so that the last read wins
 }
 
-// reload reads the file. What is wrong with it changes nothing but the metric
-// that says so.
+// reload reads the file. A bad file changes nothing but the metric that says so.
 func (r *reloader) reload() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -42,7 +42,7 @@ func (e *exporter) post(path string) (int, string) {
 	return answer.Code, answer.Body.String()
 }
 
-// taggedTown is the town, whose users have an owner for every name given.
+// taggedTown is the town where users have an owner tag for each of the names.
 func taggedTown(t *testing.T, names ...string) *awssim.World {
 	t.Helper()
 	world := town(t, time.Now(), awssim.Options{})

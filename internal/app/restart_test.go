@@ -133,8 +133,8 @@ func TestRestartElsewhere(t *testing.T) {
 	})
 }
 
-// TestRestartUnderAnotherSource begins with the users of a report, of whom no
-// other source knows anybody again. Until the keys are read their counts are
+// TestRestartUnderAnotherSource begins with the users of a report, none of whom
+// another source can recognize. Until the keys are read their counts are
 // unknown, as after a start without state, rather than zero.
 func TestRestartUnderAnotherSource(t *testing.T) {
 	for _, from := range awsapi.Sources() {

@@ -22,11 +22,11 @@ import (
 
 const commandServe = "serve"
 
-// drainTime bounds how long a stopping exporter waits for scrapes under way.
+// drainTime is how long a stopping exporter waits for scrapes in flight.
 const drainTime = 20 * time.Second
 
 func declareServe(app *kingpin.Application, _ *settings) {
-	app.Command(commandServe, "Serve metrics. This is what happens without a command.").Default()
+	app.Command(commandServe, "Serve metrics; the default command.").Default()
 }
 
 // serve runs the exporter until the context ends.
@@ -74,8 +74,8 @@ func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
 	}
 }
 
-// serveUntil serves until the context ends, then waits for requests under way,
-// but not for ever.
+// serveUntil serves until the context ends, then waits for requests in flight, but
+// not forever.
 func serveUntil(ctx context.Context, group *errgroup.Group, server *http.Server, logger *slog.Logger, patience time.Duration, serve func() error) {
 	group.Go(func() error {
 		if err := serve(); !errors.Is(err, http.ErrServerClosed) {

@@ -159,7 +159,7 @@ func waitUntilReady(t *testing.T, address string) {
 	t.Fatal("the program does not become ready")
 }
 
-// waitUntilClosed connects until that is refused, which tells that the program
+// waitUntilClosed connects until that is refused, which shows that the program
 // is stopping.
 func waitUntilClosed(t *testing.T, address string) {
 	t.Helper()

@@ -11,8 +11,8 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// value is a flag's value whose errors name the flag and tell what is wanted,
-// which kingpin's own do not.
+// value is a flag's value whose errors name the flag and say what is wanted;
+// kingpin's own do not.
 type value struct {
 	kingpin.Value
 	flag, want string
@@ -47,8 +47,8 @@ func choiceFlag[T ~string](app *kingpin.Application, name, help string, target *
 	app.Flag(name, help).Default(c.among[0]).SetValue(value{c, name, "one of " + strings.Join(c.among, ", ")})
 }
 
-func switchFlag(app *kingpin.Application, name, defaultValue, help string, target *bool) {
-	app.Flag(name, help).Default(defaultValue).SetValue(boolFlag{value{(*boolean)(target), name, "true or false"}})
+func boolFlag(app *kingpin.Application, name, defaultValue, help string, target *bool) {
+	app.Flag(name, help).Default(defaultValue).SetValue(boolValue{value{(*boolean)(target), name, "true or false"}})
 }
 
 // given notes which flags were given, be it with the values that they have
@@ -92,11 +92,11 @@ func (c choice) Set(text string) error {
 	return nil
 }
 
-// boolFlag tells kingpin that the flag needs no value, and can be turned off by
-// the same name after "no-".
-type boolFlag struct{ value }
+// boolValue is a value that kingpin lets be omitted, and turned off by "no-" before
+// the flag's name.
+type boolValue struct{ value }
 
-func (boolFlag) IsBoolFlag() bool { return true }
+func (boolValue) IsBoolFlag() bool { return true }
 
 type boolean bool
 

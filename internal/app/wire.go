@@ -30,9 +30,8 @@ type program struct {
 	reload   func() error // nil without a configuration file
 }
 
-// wire puts the parts together, in the order in which data flows: from AWS to
-// the accounts' snapshots, to the board where they stand judged, to the metrics,
-// to the pages.
+// wire puts the parts together in the order in which data flows: from AWS to the
+// accounts' snapshots, to the board that holds them evaluated, to metrics, to pages.
 func wire(from awsSource, s *settings, logger *slog.Logger) (*program, error) {
 	c, err := configuration(from, s)
 	if err != nil {
@@ -89,8 +88,8 @@ func registry(board *view.Board, shared *awsapi.Shared, s *settings) *prometheus
 	return r
 }
 
-// configuration reads the configuration file; without one the flags say it all,
-// or the demo, which has a configuration of its own.
+// configuration reads the configuration file. Without one, the policy comes from
+// the flags or, in the demo, from the demo's own configuration.
 func configuration(from awsSource, s *settings) (*config.Config, error) {
 	switch {
 	case s.configFile != "":
