@@ -8,11 +8,11 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
-// compliance is for whoever answers for the accounts: where they stand, which
-// way it goes, and who must act.
+// compliance is for the people responsible for the accounts: how compliant they
+// are, how that changes, and who must act.
 func compliance() Dashboard {
 	d := dashboard(complianceUID, "AWS IAM / Compliance",
-		"Where the access keys of the accounts stand under the policy, which way it goes, and who must act.",
+		"How the accounts' access keys comply with the policy, how that changes, and who must act.",
 		append([]Variable{dataSource("trends", "Long-term data source", "Where the recordings are kept for years, if that is another store")},
 			append(targets(), owners())...),
 
@@ -22,22 +22,22 @@ func compliance() Dashboard {
 			policy.ConsoleUserWithActiveKeys),
 		headline("Root keys", "Accounts whose root user has an active access key.",
 			policy.RootAccessKey),
-		headline("Other rules", "Findings under the remaining rules, listed below. One key can break several.",
+		headline("Other rules", "Findings of the remaining rules, listed below. One key can violate several.",
 			policy.KeyCreatedAtUserSetup, policy.ConsoleKeyNeverUsed, policy.KeyRotation, policy.KeyUnused, policy.ConsoleUserWithoutMFA),
-		tile(size{3, 4}, "Due soon", "Keys that must be replaced soon. No finding yet.", violationOrUnknown(`rule="key_rotation_due"`)).
+		tile(size{3, 4}, "Due soon", "Keys that must be replaced soon. They do not count as findings yet.", violationOrUnknown(`rule="key_rotation_due"`)).
 			words(noneAndNoneKnown()...).thresholds(steps(compliant, from(1, warned))).unit(count).
 			leadsTo(toUsers("Show them", "rule", string(policy.KeyRotationDue))),
 		tile(size{3, 4}, "Exempted", "Verdicts that would be a violation, but for an exemption that has not ended.",
 			`sum(`+verdicts(`verdict="exempted"`)+`)`).words(mapValue(0, "none", plain)).thresholds(steps(exempted)).unit(count),
-		unknownTile(3, "Unknown", "What could not be judged because AWS did not tell the facts. It is neither compliant nor in violation.", ""),
+		unknownTile(3, "Unknown", "What could not be judged because facts are missing. It is neither compliant nor in violation.", ""),
 		staleTile(3),
 
 		section("Now, and the way it goes"),
 		stateByRule(),
 		verdictTrend(size{9, 11}, "Not compliant",
-			"What is in violation, exempted or unknown under all rules but the early warning, over the time that is chosen above. "+
-				"A gap means that nothing was recorded, because facts were out of date or nothing was scraped: never that all was well. "+
-				"Where fewer accounts are recorded (dotted), the sums fall without anything having been mended."),
+			"What is in violation, exempted or unknown under all rules except the early warning, over the time range chosen above. "+
+				"A gap means that nothing was recorded, because facts were out of date or nothing was scraped. It never means that all was well. "+
+				"Where fewer accounts are recorded (dotted), the sums fall although nothing was repaired."),
 
 		section("Who must act"),
 		shareByAccount(),
@@ -46,7 +46,7 @@ func compliance() Dashboard {
 
 		section("Trend"),
 		verdictTrend(size{12, 9}, "Not compliant, long term",
-			"The same over five years, unless you zoom. A step can be a changed limit, a new rule or class as well as changed keys.").overYears(),
+			"The same over five years, unless you zoom. A step can come from a changed limit, a new rule or a new class, too, not only from changed keys.").overYears(),
 		shareTrend(),
 		ruleTrend(),
 		coverage(),
@@ -68,21 +68,21 @@ func headline(title, description string, of ...policy.Rule) *Panel {
 	for _, rule := range of {
 		names = append(names, string(rule))
 	}
-	return tile(size{3, 4}, title, description+" 'None known': some of it could not be judged, or is out of date.", violationOrUnknown(`rule=~"`+strings.Join(names, "|")+`"`)).
+	return tile(size{3, 4}, title, description+" 'None known': something could not be judged, or is out of date.", violationOrUnknown(`rule=~"`+strings.Join(names, "|")+`"`)).
 		words(noneAndNoneKnown()...).
 		thresholds(steps(compliant, from(1, violation))).unit(count).
 		leadsTo(toUsers("Show them", "rule", names...))
 }
 
 func unknownTile(width int, title, description, matcher string) *Panel {
-	return tile(size{width, 4}, title, description+" 'None known': there are none, of what is out of date.",
+	return tile(size{width, 4}, title, description+" 'None known': there are none, but some facts are out of date.",
 		lines(`sum(`+verdicts(matcher, `verdict="unknown"`)+`) > 0`, `or`, `-`+anyDoubt(matcher))).
 		words(noneAndNoneKnown()...).thresholds(steps(unknown)).unit(count)
 }
 
 func staleTile(width int) *Panel {
 	return tile(size{width, 4}, "Out of date",
-		"Accounts whose facts are older than they should be, that were served within a day and are not now, or that were never read. What is shown of them is what was known last, or nothing.",
+		"Accounts whose facts are older than they should be, that were served in the last day but no longer are, or that were never read. They show what was known last, or nothing.",
 		lines(`count(`+staleAccounts+`)`, `or`, `0 * count(aws_iam_account_facts_stale_timestamp_seconds{`+ofAccount+`})`)).
 		words(mapValue(0, "none", compliant)).thresholds(steps(compliant, from(1, warned))).unit(count).
 		leadsTo(Link{Title: "Which, and why", URL: "/d/" + exporterUID + "?${__all_variables}"})
@@ -96,7 +96,7 @@ func stateByRule() *Panel {
 	arisen := `count by (account_id, rule) (` + findings(ofAccount, notDue) + ` > time() - 7 * ` + secondsPerDay + `)`
 	return table(size{15, 11}, "State by rule",
 		"Every user, active key or root user that a rule judges is compliant, in violation, exempted or unknown. "+
-			"New: in violation since less than a week. Gone: in violation a week ago, and neither in violation nor exempted nor unknown now: mended, deleted, or a limit was changed; it needs a week of scrapes. The early warning is left out.",
+			"New: in violation for less than a week. Gone: in violation a week ago, but not in violation, exempted or unknown now: repaired, deleted, or a limit was changed; this needs a week of scrapes. The early warning is left out.",
 		label("rule", "Rule", 185, inWords(mapRules()), withLinks(toUsers("Show the findings", "rule", "${__value.raw:percentencode}"))),
 		value(`sum by (rule) (`+verdicts(notDue, `verdict="compliant"`)+`) / (sum by (rule) (`+verdicts(notDue)+`) > 0)`, "Compliant", 0, gauge(allCompliant())...).
 			with(inDecimals(1), inWords(mapMissing("nothing to judge", plain))),
@@ -109,7 +109,7 @@ func stateByRule() *Panel {
 			`  - (`+arisen+` or `+now(``)+` * 0))`,
 			`  - clamp_min(`+now(`verdict=~"exempted|unknown"`)+` - `+ago(`=~"exempted|unknown"`)+`, 0)`,
 			`, 0))`), "Gone", compliant),
-	).whenEmpty("No data: no exporter tells anything of these accounts").sorted("Violation")
+	).whenEmpty("No data: no exporter reports on these accounts").sorted("Violation")
 }
 
 // tally is a column of counts, in a colour unless there is nothing to count.
@@ -117,13 +117,13 @@ func tally(expr, title, color string) column {
 	return value(expr, title, 74, coloured(steps(plain, from(1, color)))...).with(inUnit(count), inWords(mapValue(0, "–", plain), mapMissing("not known", plain)))
 }
 
-// allCompliant is green only where all is well. How many are in violation, exempted
-// and unknown the counts tell, in their colours.
+// allCompliant is green only where everything is compliant. The counts beside it
+// have the colours of the other verdicts.
 func allCompliant() *Thresholds { return steps(plain, from(1, compliant)) }
 
 func shareByAccount() *Panel {
 	return bars(size{7, 10}, "Share compliant, lowest accounts",
-		"Compliant verdicts of all verdicts, of the ten accounts with the lowest share. Exempted and unknown are no success.").
+		"Compliant verdicts of all verdicts, of the ten accounts with the lowest share. Exempted and unknown do not count as compliant.").
 		ask(`sort(`+named(`bottomk(10, sum by (account_id) (`+verdicts(notDue, `verdict="compliant"`)+`) / sum by (account_id) (`+verdicts(notDue)+`))`)+`)`, "{{account_name}} {{account_id}}").
 		unit(share).decimals(1).between(0, 1).thresholds(allCompliant())
 }
@@ -136,7 +136,7 @@ func verdictTrend(s size, title, description string) *Panel {
 		p.plot(`sum(last_over_time(account:aws_iam_account_verdicts{`+recorded+`, `+notDue+`, verdict="`+v.verdict+`"}[1h]))`, v.verdict).
 			series(v.verdict, inColor(v.color))
 	}
-	// Those who see no red and green see blue and purple alike.
+	// Colour-blind people may not tell blue from purple.
 	p.series("unknown", Property{"custom.fillOpacity", 25}, Property{"custom.lineStyle", map[string]any{"fill": "dash", "dash": []int{4, 4}}})
 	return p.plot(`count(last_over_time(account:aws_iam_account_users{`+recorded+`}[1h]))`, "accounts recorded").
 		series("accounts recorded", inColor(plain), Property{"custom.axisPlacement", "right"}, Property{"custom.axisLabel", "accounts"},
@@ -145,7 +145,7 @@ func verdictTrend(s size, title, description string) *Panel {
 }
 
 func ruleTrend() *Panel {
-	return curve(size{12, 9}, "Violations by rule", "What was in violation of each rule but the early warning, over the time that is chosen above.").ofTrends().
+	return curve(size{12, 9}, "Violations by rule", "What was in violation of each rule except the early warning, over the time range chosen above.").ofTrends().
 		plot(`sum by (rule) (last_over_time(account:aws_iam_account_verdicts{`+recorded+`, `+notDue+`, verdict="violation"}[1h]))`, "{{rule}}").
 		withTable().unit(count).decimals(0).whenEmpty(noRecordings).ruleNames()
 }
@@ -153,9 +153,9 @@ func ruleTrend() *Panel {
 // shareTrend is not misled by accounts that come and go: it divides sums.
 func shareTrend() *Panel {
 	p := curve(size{12, 9}, "Share compliant, long term",
-		"Compliant verdicts of all verdicts over five years, unless you zoom: under all rules but the early warning, and under the two that matter most. Exempted and unknown are no success.").
+		"Compliant verdicts of all verdicts over five years, unless you zoom: under all rules except the early warning, and under the two that matter most. Exempted and unknown do not count as compliant.").
 		ofTrends().overYears().unit(share).decimals(1).whenEmpty(noRecordings)
-	delete(p.FieldConfig.Defaults.Custom, "axisSoftMin") // it is near the top that shares differ
+	delete(p.FieldConfig.Defaults.Custom, "axisSoftMin") // shares differ mostly near the top
 	for i, of := range []struct{ words, rules string }{
 		{"all rules", notDue},
 		{"one key a user", `rule="multiple_active_keys"`},
@@ -183,7 +183,7 @@ func coverage() *Panel {
 }
 
 func agesNow() *Panel {
-	p := bars(size{8, 9}, "Now", "Active keys of users by age. The bands are fixed for ever and know no policy.")
+	p := bars(size{8, 9}, "Now", "Active keys of users by age. The bands never change and do not depend on the policy.")
 	for _, band := range bandsInColors() {
 		p.ask(`sum(max by (account_id) (aws_iam_account_access_keys{`+ofAccount+`, status="active", age_band="`+band.name+`"}))`, band.name).
 			series(band.name, inColor(band.color))
@@ -192,7 +192,7 @@ func agesNow() *Panel {
 }
 
 func ageTrend() *Panel {
-	p := curve(size{16, 9}, "Long term", "Active keys of users by their age at the time, over five years unless you zoom. Limits and rules change; these bands do not, so they are what compares years.").
+	p := curve(size{16, 9}, "Long term", "Active keys of users by their age at the time, over five years unless you zoom. Limits and rules change, but these bands do not, so years can be compared.").
 		ofTrends().overYears().stacked().withTable()
 	for _, band := range bandsInColors() {
 		p.plot(`sum(last_over_time(account:aws_iam_account_access_keys{`+recorded+`, status="active", age_band="`+band.name+`"}[1h]))`, band.name).
@@ -222,25 +222,25 @@ func worstAccounts() *Panel {
 		value(named(`topk(20, `+open+`)`), "Findings", 92, coloured(steps(plain, from(1, violation)))...).with(inWords(mapValue(0, "–", plain))),
 		value(inDays(`min by (account_id) (`+findings(ofAccount, notDue)+`)`)+worst, "Longest", 76, inUnit(days), inDecimals(0)),
 		tally(fmt.Sprintf(perAccount, verdicts(notDue, `verdict="unknown"`))+worst, "Unknown", unknown),
-	).whenEmpty("No data: no exporter tells anything of these accounts").sorted("Findings")
+	).whenEmpty("No data: no exporter reports on these accounts").sorted("Findings")
 }
 
 func worstOwners() *Panel {
 	open := findings(ofAccount+`, user_owner=~"$user_owner"`, notDue)
 	worst := "\nand on (user_owner) topk(20, count by (user_owner) (" + open + "))"
 	return table(size{8, 10}, "Owners with the most findings",
-		"The twenty owners with the most findings, early warnings left out. The owner comes from the tags that the configuration names: 'unknown' where AWS did not tell the tags, 'not named' where none names one, which no filter can pick.",
+		"The twenty owners with the most findings, early warnings left out. The owner comes from the tags that the configuration names: 'unknown' if the tags are not known, 'not named' if no tag names an owner, which no filter can select.",
 		label("user_owner", "Owner", 0, inWords(mapOwners()...), withLinks(toUsers("Show the findings", "user_owner", "${__value.raw:percentencode}"))),
 		value(`topk(20, count by (user_owner) (`+open+`))`, "Findings", 95, coloured(steps(plain, from(1, violation)))...),
 		value(`count by (user_owner) (count by (account_id, user_name, user_owner) (`+open+`))`+worst, "Users", 80, inUnit(count)),
 		value(inDays(`min by (user_owner) (`+open+`)`)+worst, "Longest", 80, inUnit(days), inDecimals(0)),
-	).whenEmpty("No findings of these owners. Whether all is well, the top tells").sorted("Findings")
+	).whenEmpty("No findings of these owners. The top row shows whether all is well").sorted("Findings")
 }
 
 func freshness() *Panel {
 	const observed = `(max by (account_id, facts) (aws_iam_account_facts_observed_timestamp_seconds{` + ofAccount + `}))`
 	return table(size{24, 9}, "Age of the facts",
-		"How long ago AWS stated the oldest of the facts that everything above rests on, by group, and in how many accounts they are out of date.",
+		"How long ago AWS stated the oldest facts behind everything above, by group, and in how many accounts they are out of date.",
 		label("facts", "Facts", 0),
 		value(`time() - min by (facts) `+observed, "Oldest", 160, inUnit(seconds), inDecimals(0)),
 		value(`time() - max by (facts) `+observed, "Youngest", 160, inUnit(seconds), inDecimals(0)),
@@ -248,5 +248,5 @@ func freshness() *Panel {
 			`or`, `0 * group by (facts) (aws_iam_account_facts_stale_timestamp_seconds{`+ofAccount+`})`),
 			"Out of date", 160, coloured(steps(plain, from(1, warned)))...).with(inWords(mapValue(0, "none", compliant))),
 		value(`count by (facts) `+observed, "Accounts", 160, inUnit(count)),
-	).whenEmpty("No data: no exporter tells anything of these accounts")
+	).whenEmpty("No data: no exporter reports on these accounts")
 }

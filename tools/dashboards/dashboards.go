@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// The dashboards' addresses in Grafana, for ever: alerts and people link to them.
+// The dashboards' addresses in Grafana. Never change them: alerts and people link
+// to them.
 const (
 	complianceUID = "aws-iam-compliance"
 	usersUID      = "aws-iam-users"
@@ -68,9 +69,9 @@ func targets() []Variable {
 	}
 }
 
-// jobs are those of the exporter, of which there may be two, and not all jobs
-// there are: so it has no value of its own for All. By its name, as the alerts
-// have it, a job is there also if its exporter is not, or knows no account yet.
+// jobs are the exporter's own, perhaps two, and not all jobs that there are, so All
+// cannot be a pattern. As in the alerts, a job is found by its name even if its
+// exporter is down, or knows no account yet.
 func jobs() Variable {
 	v := choice("job", "Job", "", `query_result(group by (job) (up{job=~"aws[-_]iam.*"}) or group by (job) ({__name__=~"aws_iam_exporter_build_info|aws_iam_account_info"}))`)
 	v.Regex = `/job="([^"]+)"/`

@@ -6,8 +6,8 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
-// exporter is for whoever runs the exporter: whether what it shows can be
-// trusted, and what it costs.
+// exporter is for the people who run the exporter: whether its facts can be
+// trusted, and what they cost.
 func exporter() Dashboard {
 	d := dashboard(exporterUID, "AWS IAM / Exporter",
 		"Whether the exporter gets its facts in time, what keeps it from that, and what it costs.",
@@ -20,29 +20,29 @@ func exporter() Dashboard {
 			`sum(aws_iam_exporter_accounts{`+ofTarget+`, state!="up"})`).
 			words(mapValue(0, "none", compliant)).thresholds(steps(warned)).unit(count),
 		staleTile(4),
-		tile(size{4, 4}, "Throttled, last hour", "Requests that AWS refused because there were too many, of all requests.",
+		tile(size{4, 4}, "Throttled, last hour", "The share of requests that AWS refused because there were too many.",
 			`sum(increase(aws_iam_exporter_api_throttles_total{`+ofTarget+`}[1h])) / (sum(increase(aws_iam_exporter_api_requests_total{`+ofTarget+`}[1h])) > 0)`).
 			unit(share).decimals(1).thresholds(steps(compliant, from(0.01, warned), from(0.05, violation))),
-		tile(size{4, 4}, "Configuration", "Whether the configuration file could be used when it was last read. If not, the one before is in force.",
+		tile(size{4, 4}, "Configuration", "Whether the last read of the configuration file succeeded. If not, the configuration before it stays in force.",
 			lines(`min(aws_iam_exporter_config_last_reload_successful{`+ofTarget+`})`, `or`, `2 * group(aws_iam_exporter_build_info{`+ofTarget+`})`)).
 			words(mapValue(0, "refused", violation), mapValue(1, "in force", compliant), mapValue(2, "no file", plain)),
-		tile(size{4, 4}, "Running for", "Since the last start of any of the exporters.",
+		tile(size{4, 4}, "Running for", "The time since the last start of any exporter.",
 			`time() - max(process_start_time_seconds{`+ofTarget+`})`).unit(seconds).decimals(0),
 
 		section("Refreshes"),
-		curve(size{8, 8}, "Accounts", "Accounts by how their reading goes: up, down (the last refresh did not get every fact) or pending (none has ended).").
+		curve(size{8, 8}, "Accounts", "Accounts by state: up, down (the last refresh did not get every fact) or pending (none has ended).").
 			plot(`sum by (state) (aws_iam_exporter_accounts{`+ofTarget+`})`, "{{state}}").stacked().unit(count).decimals(0).
 			series("up", inColor(compliant)).series("down", inColor(violation)).series("pending", inColor(unknown)),
-		curve(size{8, 8}, "Failures by reason", "Failures to learn a fact from AWS. The log and the exporter's own page have the words.").
+		curve(size{8, 8}, "Failures by reason", "Failures to read a fact from AWS. The log and the exporter's landing page have the details.").
 			plot(`sum by (reason) (increase(aws_iam_account_refresh_errors_total{`+ofAccount+`}[$__rate_interval])) > 0`, "{{reason}}").
 			inBars().tellApart(reasons(), nil).unit(count).decimals(0).whenEmpty("No failures, if the exporter answers: see the figures at the top"),
-		curve(size{8, 8}, "Duration of a refresh", "How long the last refresh took, of the slowest account and of the account in the middle.").
+		curve(size{8, 8}, "Duration of a refresh", "How long the last refresh took, for the slowest account and for the median.").
 			plot(`max(aws_iam_account_refresh_duration_seconds{`+ofAccount+`})`, "slowest").
 			plot(`quantile(0.5, aws_iam_account_refresh_duration_seconds{`+ofAccount+`})`, "median").unit(seconds).tellApart([]string{"slowest", "median"}, nil),
 
 		section("Facts"),
 		factAges(),
-		curve(size{12, 10}, "Share of their time that facts have used up", "The age of the facts, of the time after which they count as out of date, of the worst account. Above 100% they are.").
+		curve(size{12, 10}, "Share of their time that facts have used up", "The age of the facts, as a share of the time after which they count as out of date, for the worst account. Above 100% they are out of date.").
 			plot(`max by (facts) (`+usedUp+`)`, "{{facts}}").tellApart(groups(), nil).unit(share).decimals(0).thresholds(steps("transparent", from(1, warned))).
 			custom(map[string]any{"thresholdsStyle": map[string]any{"mode": "line"}, "axisSoftMax": 1}),
 
@@ -55,14 +55,14 @@ func exporter() Dashboard {
 			plot(`sum(rate(aws_iam_exporter_api_throttles_total{`+ofTarget+`}[$__rate_interval]))`, "throttled").
 			plot(`sum(rate(aws_iam_exporter_api_errors_total{`+ofTarget+`}[$__rate_interval])) - sum(rate(aws_iam_exporter_api_throttles_total{`+ofTarget+`}[$__rate_interval]))`, "failed").
 			series("throttled", inColor(warned)).series("failed", inColor(violation)).unit(rate),
-		curve(size{12, 8}, "Not judged", "Verdicts that could not be given because facts are unknown. Many for some minutes after a start without a state directory.").
+		curve(size{12, 8}, "Not judged", "Verdicts that are unknown because facts are. For some minutes after a start without a state directory there are many.").
 			plot(`sum by (rule) (`+verdicts(`verdict="unknown"`)+`) > 0`, "{{rule}}").unit(count).decimals(0).stacked().
 			whenEmpty("None, if the exporter answers: see the figures at the top").ruleNames(),
 
 		section("Scrapes and process"),
 		ofTargets("Duration of a scrape", "How long Prometheus waited for the metrics.", `scrape_duration_seconds{`+ofTarget+`}`, seconds),
 		ofTargets("Series of a scrape", "How many series Prometheus got.", `scrape_samples_scraped{`+ofTarget+`}`, count),
-		ofTargets("Memory", "Memory that an exporter holds.", `process_resident_memory_bytes{`+ofTarget+`}`, memory),
+		ofTargets("Memory", "Memory that an exporter uses.", `process_resident_memory_bytes{`+ofTarget+`}`, memory),
 		ofTargets("Processor", "Processor cores that an exporter uses.", `rate(process_cpu_seconds_total{`+ofTarget+`}[$__rate_interval])`, count),
 		instances(),
 	)
@@ -73,7 +73,7 @@ func exporter() Dashboard {
 	return d
 }
 
-// event marks when a query is above 0; Grafana takes anything else for no event.
+// event marks the times at which a query is above 0.
 func event(name, expr, color, title string) Annotation {
 	return Annotation{Name: name, Datasource: &live, Enable: true, Expr: expr, Step: "60s", IconColor: color, TitleFormat: title, TextFormat: ""}
 }
@@ -81,7 +81,7 @@ func event(name, expr, color, title string) Annotation {
 func eventPrice() Variable {
 	return Variable{
 		Name: "event_price", Label: "USD for 100,000 events", Type: "textbox", Query: "2", Current: &Choice{"2", "2"},
-		Description: "What a trail costs for 100,000 management events. CloudTrail's event history and the first copy of a trail cost nothing; put 0 then",
+		Description: "What a trail costs for 100,000 management events. CloudTrail's event history and the first copy of a trail cost nothing: set 0 for those",
 	}
 }
 
@@ -100,7 +100,7 @@ func factAges() *Panel {
 		value(`topk(30, `+usedUp+`)`, "Used up", 0, gauge(steps(compliant, from(0.8, warned), from(1, violation)))...).with(inDecimals(0)),
 		value(`time() - `+observed+worst, "Age", 100, inUnit(seconds), inDecimals(0)),
 		value(stale+` - `+observed+worst, "Limit", 100, inUnit(seconds), inDecimals(0)),
-	).whenEmpty("No data: no exporter tells anything of these accounts").sorted("Used up")
+	).whenEmpty("No data: no exporter reports on these accounts").sorted("Used up")
 }
 
 func calls() *Panel {
@@ -108,7 +108,7 @@ func calls() *Panel {
 	const failed = `sum by (service, operation) (increase(aws_iam_exporter_api_errors_total{` + ofTarget + `}[1d])) - ` + throttled
 	const requests = `sum by (service, operation) (increase(aws_iam_exporter_api_requests_total{` + ofTarget + `}[1d]))`
 	return table(size{12, 9}, "Calls of the last day and their price",
-		"AWS charges nothing for the calls. Each is an event in CloudTrail, and a trail may cost something for it: set the price above.",
+		"AWS charges nothing for the calls. Each is an event in CloudTrail, and a trail may charge for it: set the price above.",
 		label("operation", "Operation", 0),
 		label("service", "Service", 70),
 		value(requests+` > 0`, "Calls", 75, inUnit(count), inDecimals(0)),
@@ -118,8 +118,8 @@ func calls() *Panel {
 	).whenEmpty("No data: no exporter answers").sorted("Calls")
 }
 
-// ofTargets shows the most of any exporter and the one in the middle, so that a
-// hundred of them are two lines; the table below has each.
+// ofTargets shows the maximum and the median of all exporters, so that a hundred
+// of them take two lines. The table below has each.
 func ofTargets(title, description, expr, unit string) *Panel {
 	return curve(size{6, 8}, title, description).plot(`max(`+expr+`)`, "most").plot(`quantile(0.5, `+expr+`)`, "median").
 		tellApart([]string{"most", "median"}, nil).unit(unit)
@@ -127,7 +127,7 @@ func ofTargets(title, description, expr, unit string) *Panel {
 
 func instances() *Panel {
 	const info = `group by (job, instance, version, revision, goversion) (aws_iam_exporter_build_info{` + ofTarget + `})`
-	return table(size{24, 6}, "Exporters", "Each exporter that is scraped, its version, what it costs, how often it was started in a day, and when it last saved what it knows, if it has a state directory.",
+	return table(size{24, 6}, "Exporters", "Each exporter that is scraped, its version, what it costs, how often it was started in a day, and when it last saved its facts, if it has a state directory.",
 		label("instance", "Instance", 0),
 		label("job", "Job", 110),
 		label("version", "Version", 85),
@@ -142,7 +142,7 @@ func instances() *Panel {
 	).whenEmpty("No data: no exporter answers")
 }
 
-// ruleNames shows series that are called by rules in words.
+// ruleNames shows the rules that series are named by in words.
 func (p *Panel) ruleNames() *Panel {
 	var names, words []string
 	for _, rule := range policy.Rules() {

@@ -7,7 +7,7 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
-// The colours mean the same on every dashboard, and nothing else has them.
+// Each colour has one meaning, the same on every dashboard.
 const (
 	compliant = "green"
 	violation = "red"
@@ -18,8 +18,8 @@ const (
 	nothing   = "#7d8590" // no data
 )
 
-// noneKnown stands for: nothing in violation as far as is known, and something is
-// not known. No count is negative.
+// noneKnown means that nothing is known to be in violation, but something is
+// unknown. It is negative, unlike any count.
 const noneKnown = -1
 
 func noneAndNoneKnown() []Mapping {
@@ -69,13 +69,13 @@ func mapText(value, text, color string) Mapping {
 	return Mapping{Type: "value", Options: map[string]Word{value: {Text: text, Color: color}}}
 }
 
-// mapMissing shows what a query does not answer, in a row of a table, as a word.
+// mapMissing shows a word where a query has no value for a row of a table.
 func mapMissing(text, color string) Mapping { return mapSpecial("null+nan", text, color) }
 
 // mapEmpty shows an empty label as a word.
 func mapEmpty(text, color string) Mapping { return mapSpecial("empty", text, color) }
 
-// mapPattern shows whatever matches as a word.
+// mapPattern shows what matches as a word.
 func mapPattern(pattern, text string) Mapping {
 	return Mapping{Type: "regex", Options: map[string]any{"pattern": pattern, "result": Word{Text: text}}}
 }
@@ -84,12 +84,12 @@ func mapSpecial(match, text, color string) Mapping {
 	return Mapping{Type: "special", Options: map[string]any{"match": match, "result": Word{Text: text, Color: color}}}
 }
 
-// mapUnderOne keeps what has just begun from looking like nothing.
+// mapUnderOne shows less than a day as such, not as 0.
 func mapUnderOne() Mapping {
 	return Mapping{Type: "range", Options: map[string]any{"from": 0, "to": 0.999999, "result": Word{Text: "< 1 d"}}}
 }
 
-// mapOwners tells a user without an owner from one whose tags are not known.
+// mapOwners distinguishes users without an owner from users with unknown tags.
 func mapOwners() []Mapping {
 	return []Mapping{mapEmpty("not named", plain), mapText(policy.UnknownValue, "unknown", unknown)}
 }
@@ -105,9 +105,8 @@ func fixed(color string) *Color { return &Color{Mode: "fixed", FixedColor: color
 
 func byThresholds() *Color { return &Color{Mode: "thresholds"} }
 
-// palette tells apart what is neither good nor bad: rules, operations, reasons.
-// None of it is a colour that means something, and all of it can be seen on black
-// and on white.
+// palette is for what is neither good nor bad: rules, operations, reasons. None of
+// its colours has a meaning of its own, and all can be seen on black and on white.
 func palette() []string {
 	return []string{"#4aa8d8", "#c9a227", "#2f9e8f", "#c774b2", "#8c6d46", "#a0896b", "#9aa63a", "#5b6fd6", "#d98e73", "#3f7f5f"}
 }

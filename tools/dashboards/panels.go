@@ -144,7 +144,7 @@ func (p *Panel) ofTrends() *Panel {
 	return p
 }
 
-// overYears fixes the span of time, whatever the dashboard shows.
+// overYears fixes the time range, independent of the dashboard's.
 func (p *Panel) overYears() *Panel {
 	p.TimeFrom, p.Interval = "5y", "1d"
 	return p

@@ -56,7 +56,7 @@ func violationOrUnknown(matchers ...string) string {
 }
 
 // anyDoubt is 1 if any verdict is unknown, if anything is out of date, or if an
-// exporter is down: what has stood still, or is not shown, may be in violation by now.
+// exporter is down: what is old, or is not shown, may be in violation by now.
 // Without verdicts it is nothing.
 func anyDoubt(matchers ...string) string {
 	return "((sum(" + verdicts(append(matchers, `verdict="unknown"`)...) + ") + (count(" + staleAccounts + ") or vector(0))" +
@@ -64,7 +64,7 @@ func anyDoubt(matchers ...string) string {
 }
 
 // hidden is the number of verdicts in violation that no finding is served for: those
-// of users whom the configuration leaves out. Without verdicts it is nothing.
+// of users that the configuration excludes. Without verdicts it is nothing.
 func hidden(matchers ...string) string {
 	return "clamp_min(sum(" + verdicts(append(matchers, `verdict="violation"`)...) + ") - (count(" + findings(ofAccount, matchers...) +
 		") or 0 * sum(" + verdicts(matchers...) + ")), 0)"
@@ -83,8 +83,8 @@ const staleAccounts = `group by (account_id) (
   unless on (account_id) aws_iam_account_facts_observed_timestamp_seconds{` + ofAccount + `, facts="users"}
 )`
 
-// accountNames has a series for each account of which anything is known, with its
-// name if it has one, and one name only. Root's findings come without verdicts
+// accountNames has one series for each account about which anything is known, with
+// its name if it has one. Root's findings come without verdicts
 // while the users are unknown, so verdicts would lose them.
 const accountNames = `(
   topk by (account_id) (1, group by (account_id, account_name) (aws_iam_account_info{` + ofAccount + `, account_name!=""}))

@@ -1,15 +1,15 @@
 package dashboards
 
-// users is for whoever has a ticket about one user or key.
+// users is for people with a ticket about one user or key.
 func users() Dashboard {
 	return dashboard(usersUID, "AWS IAM / Users and keys",
 		"The findings, users and access keys, one by one, and where to go from there.",
 		append(targets(), owners(), rules(), typedUser(), matchOfUser(), listedUsers(), consoleAddress(), runbookAddress()),
 
-		tile(size{4, 4}, "Open findings", "Findings that the filters above let through, early warnings left out. 'None known': something could not be judged, is out of date, or is about users whom the configuration hides. 'No data': no such user, or no exporter that answers.",
+		tile(size{4, 4}, "Open findings", "Findings that match the filters above, early warnings left out. 'None known': something could not be judged, is out of date, or is about users that the configuration hides. 'No data': no such user, or no exporter answers.",
 			foundOrNone(notDue)).words(noneAndNoneKnown()...).words(mapValue(notAsked, "–", plain)).
 			thresholds(steps(compliant, from(1, violation))).unit(count),
-		tile(size{4, 4}, "Longest", "For how long the oldest of them has been a finding.",
+		tile(size{4, 4}, "Longest", "How long the oldest of them has been a finding.",
 			lines(`max(`+inDays(foundExprOf(notDue))+`)`, `or`, `-`+someoneKnown)).unit(days).decimals(0).words(mapValue(-1, "–", plain), mapUnderOne()).thresholds(steps(violation)),
 		tile(size{4, 4}, "Due soon", "Keys that must be replaced soon.",
 			foundOrNone(`rule="key_rotation_due"`)).words(noneAndNoneKnown()...).words(mapValue(notAsked, "–", plain)).
@@ -37,7 +37,7 @@ func typedUser() Variable {
 	}
 }
 
-// matchOfUser holds regular expressions to stand around what is typed in.
+// matchOfUser holds regular expressions to put around what is typed in.
 func matchOfUser() Variable {
 	return oneOf("match", "Name", Choice{"contains", "(?i).*"}, Choice{"is exactly", exactly})
 }
@@ -53,10 +53,10 @@ const (
 	ifOwned   = `filtered!~"$user_owner"`
 )
 
-// listedUsers holds the names of those whom the table of users shows, so that
-// its queries select their series and no others. It is few names however many
-// users there are: those with the oldest findings and, once a name is typed in
-// or an owner chosen, those who match.
+// listedUsers holds the names in the table of users, so that its queries select
+// their series and no others. There are few names even if there are many users:
+// those with the oldest findings or, once a name is typed in or an owner chosen,
+// those that match.
 func listedUsers() Variable {
 	// In one line: Grafana takes query_result over several lines for something else.
 	query := `topk(50, max by (user_name) (time() - ` + findings(ofOwner, `rule=~"$rule"`) + `)` +
@@ -109,13 +109,13 @@ func userLink() Link {
 
 func foundExprOf(matcher string) string { return findings(ofOwner, `rule=~"$rule"`, matcher) }
 
-// someoneKnown is 1 if the filters let through anybody of whom something is
-// known, and nothing otherwise: no findings of nobody are no good news. An empty
-// name is part of every account's, and exactly that of none.
+// someoneKnown is 1 if anybody about whom something is known matches the filters,
+// and nothing otherwise: having no findings is good news only if there is somebody
+// to find. An empty name is a part of every account's name, and equal to none.
 const someoneKnown = `(group(aws_iam_user_info{` + ofListed + `, user_owner=~"$user_owner", ` + ifTyped + `}) or group(aws_iam_account_users{` + ofAccount + `, account_id=~` + typedName + `, ` + ifUntyped + `}))`
 
-// foundOrNone counts findings of some rules; without any, it tells whether that
-// is certain, and notAsked if the filters leave none of these rules.
+// foundOrNone counts findings of some rules. Without any, it is zero if that is
+// certain, noneKnown if not, and notAsked if the filters exclude these rules.
 func foundOrNone(rules string) string {
 	return lines(`count(`+foundExprOf(rules)+`)`,
 		`or`, `-((`+anyDoubt(`rule=~"$rule"`, rules)+` + `+hidden(`rule=~"$rule"`, rules)+` > bool 0) * `+someoneKnown+`)`,
@@ -124,8 +124,8 @@ func foundOrNone(rules string) string {
 
 const notAsked = -2
 
-// findingsTable lists findings and, where there are none, says so in a row of
-// its own, which needs somebody to say it of.
+// findingsTable lists findings. If there are none, it says so in a row of its own,
+// provided that anybody matches the filters.
 func findingsTable() *Panel {
 	const anchor = `"([a-z]+)_([a-z]+)_?([a-z]*)_?([a-z]*)_?([a-z]*)"`
 	found := `topk(100, ` + inDays(findings(ofOwner, `rule=~"$rule"`)) + `)`
@@ -134,7 +134,7 @@ func findingsTable() *Panel {
 		return `label_replace(` + someoneKnown + ` * (0 / 0) and on () (` + anyDoubt(`rule=~"$rule"`) + ` + ` + hidden(`rule=~"$rule"`) + ` ` + condition + `), "rule", "` + word + `", "", "")`
 	}
 	return table(size{24, 13}, "Findings",
-		"What is in violation now, the longest first, a hundred at most. The links of a user lead to the AWS console, for which you must be signed in to the account of the row, and to what else there is about them. `<root_account>` is the root user.",
+		"What is in violation now, the longest first, a hundred at most. A user's links lead to the AWS console (sign in to the row's account first), and to everything else about the user. `<root_account>` is the root user.",
 		label("rule", "Rule", 240, append(coloured(steps(plain)), inWords(mapRules(), mapText("none", "No findings", compliant), mapText("none known", "None known, some not judged", unknown)))...),
 		value(lines(`label_replace(`, all, `, "runbook", "iam$1$2$3$4$5", "rule", `+anchor+`)`,
 			`or on ()`, nothing("none", "== 0"), `or on ()`, nothing("none known", "> 0")),
@@ -168,15 +168,15 @@ or on (account_id, user_name) 3 * group` + perUser + `(aws_iam_user_info{` + ofL
 	)
 	key := func(metric string) string { return perKey + `(` + metric + `{` + ofListed + `})` }
 	user := func(metric string) string { return `max` + perUser + `(` + metric + `{` + ofListed + `})` }
-	// ofEachRow repeats what is known of a user in each of the user's rows.
+	// ofEachRow repeats what is known about a user in each of the user's rows.
 	ofEachRow := func(expr string) string {
 		return lines(`0 * (`+row+`)`, `+ on (account_id, user_name) group_left ()`, `(`+expr+`)`)
 	}
 	active := ` and ` + perKey + `(aws_iam_access_key_active{` + ofListed + `} == 1)`
 	left := coloured(steps(violation, from(0, warned), from(14, plain)))
 	return table(size{24, 14}, "Users and keys",
-		"The users that the filters let through, with a row for each access key: those with the oldest findings or, once a name is typed in or an owner chosen, those that match; fifty names at most. "+
-			"'Unknown' is what AWS has not told yet. Rotate in, use in and exempt are the days that are left.",
+		"The users that match the filters, with a row for each access key: those with the oldest findings or, once a name is typed in or an owner chosen, those that match; fifty names at most. "+
+			"'Unknown': not known from AWS yet. 'Rotate in', 'Use in' and 'Exempt' are the days that are left.",
 		label("user_name", "User", 0, withLinks(consoleLink(), userLink()), Property{"custom.minWidth", 120}),
 		label("user_owner", "Owner", 84, inWords(mapOwners()...)),
 		label("class", "Class", 76, inWords(mapText("unknown", "unknown", unknown))),
@@ -204,13 +204,13 @@ or on (account_id, user_name) 3 * group` + perUser + `(aws_iam_user_info{` + ofL
 
 const exemptions = `aws_iam_exemption_expiry_timestamp_seconds{` + ofUser + `, rule=~"$rule", filtered`
 
-// exemptionEnds takes the owner, which exemptions do not carry, from the users.
+// exemptionEnds takes the owner from the users, because exemptions have none.
 const exemptionEnds = `max by (account_id, user_name, rule) (` + exemptions + `=~"$user_owner"} or ` +
 	exemptions + `!~"$user_owner"} and on (account_id, user_name) aws_iam_user_info{` + ofOwner + `, ` + ifOwned + `})`
 
 func exemptionsTable() *Panel {
 	return table(size{24, 8}, "Exemptions",
-		"Who is excused from which rule, and for how much longer; those that end first, a hundred at most. Negative: ended, and the rule applies again. The reasons stand on the exporter's own page.",
+		"Who is excused from which rule, and for how much longer; those that end first, a hundred at most. Negative: ended, and the rule applies again. The exporter's landing page shows the reasons.",
 		value(`bottomk(100, `+until(exemptionEnds)+`)`, "Ends in", 110, coloured(steps(violation, from(0, warned), from(14, exempted)))...).with(inUnit(days), inDecimals(0)),
 		label("rule", "Rule", 260, inWords(mapRules())),
 		label("user_name", "User", 0, withLinks(userLink())),
