@@ -310,7 +310,7 @@ func reasonTable(t *testing.T) string {
 	for _, f := range exampleFailures() {
 		synctest.Test(t, func(t *testing.T) { messages[f.reason] = messageOf(t, f) })
 	}
-	table := row("`reason`", "a `problem` as the log and the landing page tell it") + row("---", "---")
+	table := row("`reason`", "a `problem` as the log and the landing page show it") + row("---", "---")
 	for _, reason := range inventory.Reasons() {
 		if messages[reason] == "" {
 			t.Errorf("no failure with reason %q to show", reason)
