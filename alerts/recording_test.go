@@ -84,7 +84,7 @@ func (r recording) labels() []string {
 	return strings.Split(m[1], ", ")
 }
 
-// explainsGaps tells whether the series is about the facts rather than made of
+// explainsGaps reports whether the series is about the facts rather than made of
 // them, and so is recorded while they are stale.
 func (r recording) explainsGaps() bool {
 	return r.Record == "account:aws_iam_account_up" || r.Record == "account:aws_iam_account_facts_observed_timestamp_seconds"

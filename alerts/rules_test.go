@@ -55,7 +55,7 @@ func bases(t *testing.T) (runbooks, dashboards string) {
 
 // TestAlerts holds each alert to what the people and programs that get it rely on.
 func TestAlerts(t *testing.T) {
-	const restored = 10 * time.Minute // shorter ones begin anew when Prometheus starts again
+	const restored = 10 * time.Minute // shorter ones start again with Prometheus
 	runbooks, dashboards := bases(t)
 	headings := strings.Split(readText(t, "runbooks.md"), "\n")
 	for _, a := range allAlerts(t) {

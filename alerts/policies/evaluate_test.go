@@ -72,7 +72,7 @@ const (
 	unspoken decision = "unspoken" // nothing allows it
 )
 
-// decide follows AWS's order: whatever denies wins, then whatever allows.
+// decide follows AWS's order: first what denies, then what allows.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 func decide(policies []document, r request) (decision, error) {
 	result := unspoken
@@ -116,7 +116,7 @@ func (s *statement) applies(r request) (bool, error) {
 	return true, nil
 }
 
-// holds tells whether one condition is true. Where the key is missing a negated
+// holds reports whether one condition is true. Where the key is missing a negated
 // operator is true, one with IfExists too, and any other false.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
 func (r *request) holds(operator, key string, patterns []string) (bool, error) {

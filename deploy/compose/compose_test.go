@@ -201,7 +201,7 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-// TestAddressesReplaceable lets whoever runs the configuration elsewhere put
+// TestAddressesReplaceable lets people who run the configuration elsewhere put
 // other addresses into its text.
 func TestAddressesReplaceable(t *testing.T) {
 	content, err := os.ReadFile(prometheusFile)

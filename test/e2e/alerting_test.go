@@ -50,7 +50,7 @@ const (
 	bobby = "bobby" // never gets any
 )
 
-// TestAlerting follows findings all the way to whoever is notified: through the
+// TestAlerting follows findings all the way to the person notified: through the
 // shipped rules and the shipped example of Alertmanager's configuration, which
 // differ only in their durations and addresses.
 func TestAlerting(t *testing.T) {
@@ -94,7 +94,7 @@ func startAlerting(t *testing.T) *alerting {
 	return a
 }
 
-// routedOwner is an owner whom the example routes to a receiver of their own.
+// routedOwner is an owner with a receiver of their own in the example.
 const routedOwner = "payments"
 
 // newWorld returns an account with users of that owner, and of one without a
@@ -188,7 +188,7 @@ func (a *alerting) testPage(t *testing.T) {
 	wantNotices(t, a.hook.since(mark), "firing "+consoleKeys+" alice", "resolved "+consoleKeys+" alice")
 }
 
-// checkPage checks that the page names whom and what it is about.
+// checkPage checks that the page names the user and what it is about.
 func checkPage(t *testing.T, page notice, id string) {
 	t.Helper()
 	want := map[string]string{
@@ -327,7 +327,7 @@ const (
 	alicesAlert   = `ALERTS{alertname="IAMConsoleUserWithActiveKeys", alertstate="firing", user_name="alice"}`
 )
 
-// awaitSince waits until Prometheus stores the series anew.
+// awaitSince waits until Prometheus stores the series again.
 func (a *alerting) awaitSince(t *testing.T, at time.Time, series string) {
 	t.Helper()
 	a.awaitQuery(t, fmt.Sprintf("timestamp(%s) > %d", series, at.Unix()+1))

@@ -76,7 +76,7 @@ func (l *oneOrMore) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, (*[]string)(l))
 }
 
-// all is the value of a variable of which everything is chosen.
+// all is the value of a variable when everything is chosen.
 const all = "$__all"
 
 // setting is what a variable stands for in queries.

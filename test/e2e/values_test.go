@@ -20,7 +20,7 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
-// testValues computes anew what panels show: of the living accounts from all
+// testValues recomputes what panels show: of the living accounts from all
 // that was scraped at the moment of asking, of the past from how it was made up.
 func (s *stage) testValues(t *testing.T) {
 	for account, e := range s.exporters {
@@ -318,7 +318,7 @@ func testCalls(t *testing.T, o *opened) {
 	}
 }
 
-// increase adds up by how much a counter has grown. It starts at 0 anew when its
+// increase adds up by how much a counter has grown. It starts again at 0 when its
 // program does.
 func increase(values []model.SamplePair) float64 {
 	sum := 0.0

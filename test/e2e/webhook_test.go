@@ -28,7 +28,7 @@ func (n notice) String() string {
 	return strings.TrimSpace(fmt.Sprintf("%s: %s %s %s", n.receiver, n.Status, n.Labels["alertname"], n.Labels["user_name"]))
 }
 
-// webhook stands for everybody whom Alertmanager notifies.
+// webhook receives all of Alertmanager's notifications.
 type webhook struct {
 	url string
 
