@@ -27,7 +27,7 @@ LABEL org.opencontainers.image.title="aws_iam_exporter" \
       org.opencontainers.image.created="${BUILD_DATE}"
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /aws_iam_exporter /aws_iam_exporter
-# A volume mounted here belongs to the exporter, which makes a directory of its
+# A volume mounted here belongs to the exporter, which creates a directory of its
 # own in it: --state.dir=/state/facts.
 COPY --from=build --chown=65534:65534 /state /state
 # The user is a number, so that Kubernetes can tell that it isn't root.

@@ -1,5 +1,5 @@
-# `make help` lists the targets. Building and testing need Go and make alone;
-# what else lint and e2e need is built or installed into .tools/ when missing.
+# `make help` lists the targets. Building and testing need only Go and make; other
+# tools, for lint and e2e, are built or installed into .tools/ when missing.
 
 SHELL       := /bin/bash -o pipefail
 export GOTOOLCHAIN := local
@@ -25,16 +25,16 @@ help: ## List the targets
 build: ## Build the static binary ./aws_iam_exporter
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o aws_iam_exporter .
 
-# The race detector needs a C compiler, the only thing here that does.
+# Only the race detector needs a C compiler.
 RACE := $(if $(shell command -v $$(go env CC)),-race)
 
 test: ## Run the tests with the race detector
 	@$(if $(RACE),:,echo 'no C compiler: testing without the race detector')
 	go test $(RACE) ./...
 
-# A module of its own, so that `make test` needs no Prometheus. Go's cache of
-# tests does not see changes outside of it, and the dashboards lie there.
-test-dashboards: ## Test the dashboards and what writes them
+# A module of its own, so that `make test` needs no Prometheus. Go's test cache
+# does not see changes outside the module, where the dashboards are: hence -count=1.
+test-dashboards: ## Test the dashboards and the code that writes them
 	go -C tools/dashboards test $(RACE) -count=1 ./...
 
 fuzz: ## Run each fuzz target for FUZZTIME (10s)
@@ -88,7 +88,7 @@ demo-stack: ## Run the demo with Prometheus, Alertmanager and Grafana (needs Doc
 preview: build $(BIN)/prometheus $(BIN)/promtool tools/dashboards/preview/node_modules ## Draw the dashboards into docs/images (needs Node and Chromium)
 	go test -tags 'e2e preview' -count=1 -timeout 0 -v -run TestPreview ./test/e2e
 
-check-preview: tools/dashboards/preview/node_modules ## Check and test what draws the dashboards
+check-preview: tools/dashboards/preview/node_modules ## Check and test the code that draws the dashboards
 	npm --prefix tools/dashboards/preview run check
 	npm --prefix tools/dashboards/preview test
 
@@ -108,7 +108,7 @@ docs: ## Rewrite generated documentation and golden files
 clean: ## Remove what was built
 	rm -rf aws_iam_exporter .tools
 
-# Tools are built once from modules of their own, and again when their version changes.
+# Tools are built from modules of their own, and built again when their version changes.
 $(BIN)/golangci-lint: tools/lint/go.mod
 	go -C tools/lint build -o ../../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 

@@ -258,7 +258,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !holds(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited 20 seconds in vain until %s", what)
+			t.Fatalf("waited 20 seconds, but not until %s", what)
 		}
 	}
 }

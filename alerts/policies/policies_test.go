@@ -1,5 +1,5 @@
-// Package policies holds the tests of the example policies in this folder: each
-// decides as ../runbooks.md says, and stands there letter by letter.
+// Package policies tests the example policies in this folder: each decides as
+// ../runbooks.md says, and is shown there in full.
 package policies
 
 import (
@@ -23,8 +23,8 @@ const (
 	admin     = account + "role/admin"
 )
 
-// everything is what AWS attaches beside service control policies of one's
-// own, and what an administrator has.
+// everything is the policy that AWS attaches beside your own service control
+// policies, and the one that an administrator has.
 func everything() document {
 	return document{Statement: []statement{{
 		Sid: "Everything", Effect: "Allow", Action: oneOrMore{"*"}, Resource: oneOrMore{"*"},
@@ -176,7 +176,7 @@ func TestDecisions(t *testing.T) {
 	}
 }
 
-// TestUnknownLanguage makes sure that what cannot be evaluated is not passed over.
+// TestUnknownLanguage makes sure that what cannot be evaluated is not ignored.
 func TestUnknownLanguage(t *testing.T) {
 	for name, s := range map[string]statement{
 		"operator":       {Effect: "Deny", Condition: map[string]map[string]oneOrMore{"NumericLessThan": {"iam:AccessKeys": {"1"}}}},

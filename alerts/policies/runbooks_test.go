@@ -28,8 +28,8 @@ func entries(runbooks string) map[string][]string {
 	return all
 }
 
-// TestEntriesAreWhole finds entries that lack a part: of a finding, or of
-// trouble with the exporter.
+// TestEntriesAreWhole finds entries that lack a part. Entries about findings have
+// other parts than those about the exporter.
 func TestEntriesAreWhole(t *testing.T) {
 	finding := []string{"Meaning", "Verify", "Fix", "Back out", "Prevent", "Exempt"}
 	trouble := []string{"Meaning", "Look at", "Causes", "Cure"}

@@ -19,7 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestMounts looks for what is mounted: Docker would make an empty folder of it.
+// TestMounts checks that what is mounted exists: Docker would create an empty folder.
 func TestMounts(t *testing.T) {
 	s := load[stack](t, composeFile)
 	for name, service := range s.Services {
@@ -156,8 +156,8 @@ func TestRelease(t *testing.T) {
 	}
 }
 
-// TestAddresses asks whether somebody answers wherever something is configured
-// to call.
+// TestAddresses checks that every address in the configuration is one of a service
+// of the stack.
 func TestAddresses(t *testing.T) {
 	services, config := load[stack](t, composeFile).Services, load[prometheusConfig](t, prometheusFile)
 	called := map[string]string{}

@@ -16,8 +16,8 @@ const (
 	providersFile  = "grafana/provisioning/dashboards/dashboards.yaml"
 )
 
-// service is what compose.yaml may say of one. A restart policy is not in it: what
-// fails shall be seen.
+// service is what compose.yaml may say about one. It has no restart policy, so that
+// failures show.
 type service struct {
 	Image       string
 	Build       *build
@@ -104,7 +104,7 @@ type providerOptions struct {
 	FoldersFromFilesStructure bool `yaml:"foldersFromFilesStructure"`
 }
 
-// load reads a file of which nothing may be unknown to T.
+// load reads a file and fails on fields that T lacks.
 func load[T any](t *testing.T, file string) T {
 	t.Helper()
 	content, err := os.ReadFile(file)

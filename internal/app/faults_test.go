@@ -34,7 +34,7 @@ type fault struct {
 	args    []string           // beyond faultArgs
 	lasts   time.Duration      // if not a day
 	up      bool               // it keeps nothing from being learnt
-	erratic bool               // nobody can tell whether it keeps something from being learnt
+	erratic bool               // whether facts get lost depends on chance
 	frozen  bool               // it keeps everything from being learnt
 	reasons []inventory.Reason // whose failures are counted; any number of them if up
 	// stale lists the groups that go stale, for each source. All do if frozen,

@@ -194,7 +194,7 @@ type badCommandLine struct {
 	want string // the message, without the program's name
 }
 
-// badCommandLines also stand in docs/troubleshooting.md.
+// badCommandLines are also shown in docs/troubleshooting.md.
 func badCommandLines() []badCommandLine {
 	return []badCommandLine{
 		{"unknown flag", []string{"--iam.sauce=auto"}, "unknown long flag '--iam.sauce'; try --help"},

@@ -39,7 +39,7 @@ func fieldTable() string {
 	shown := map[reflect.Type]string{}
 	for path, f := range everyField() {
 		if strings.HasPrefix(path, "users.") && strings.Count(path, ".") > 1 {
-			continue // conditions, which stand in the table already
+			continue // conditions, which the table already has
 		}
 		about := f.Tag.Get("jsonschema")
 		if f.required {

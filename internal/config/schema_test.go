@@ -188,7 +188,7 @@ func TestSchemaAcceptsGoodFiles(t *testing.T) {
 			content := read(t, file)
 			seen, ok := seenByEditors(t, content)
 			if !ok || seen == nil {
-				return // an empty file, of which editors ask nothing
+				return // an empty file, which editors do not check
 			}
 			if err := s.Validate(seen); err != nil {
 				t.Error(err)

@@ -36,7 +36,7 @@ func known[T any](value T) inventory.Fact[T] { return inventory.Observe(value, o
 
 func arnOf(name string) string { return "arn:aws:iam::" + accountID + ":user/" + name }
 
-// plain returns a snapshot of one user of whom nothing is known.
+// plain returns a snapshot of one user about whom nothing is known.
 func plain() *inventory.Snapshot {
 	return &inventory.Snapshot{
 		Account:   inventory.Account{ID: accountID},

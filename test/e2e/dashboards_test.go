@@ -111,8 +111,8 @@ func (s *stage) open(t *testing.T, d dashboard, v view) *opened {
 	return o
 }
 
-// choice returns what is chosen of a variable; of a list of the author's own it
-// goes by the name.
+// choice returns the chosen values of a variable; those of a fixed list are chosen
+// by name.
 func (v view) choice(of variable) []string {
 	chosen, found := v.chosen[of.Name]
 	switch {
@@ -175,7 +175,7 @@ func (o *opened) queryResult(ctx context.Context, expr string) (texts []string, 
 
 func stamp(t time.Time) string { return strconv.FormatFloat(float64(t.UnixMilli())/1000, 'f', 3, 64) }
 
-// ask asks Prometheus and takes no answer with reservations.
+// ask asks Prometheus and fails on warnings, too.
 func (o *opened) ask(ctx context.Context, path string, params url.Values, data any) error {
 	page, err := get(ctx, http.DefaultClient, o.prometheus+"/api/v1/"+path+"?"+params.Encode())
 	if err != nil {

@@ -82,7 +82,7 @@ func (s shift) pass(c *counters, ago time.Duration) {
 	every(30*time.Minute, 1, "GetAccessKeyLastUsed")
 	every(4*time.Hour, 2, "GenerateCredentialReport")
 	every(4*time.Hour, 1, "GetCredentialReport")
-	if ago%(7*time.Hour) == 0 { // AWS fails now and then, which a retry mends
+	if ago%(7*time.Hour) == 0 { // AWS fails now and then, and a retry succeeds
 		c.requests["ListUsers"]++
 		c.errors["ListUsers"]++
 	}

@@ -51,7 +51,7 @@ func startCommand(t *testing.T, env []string, cmd *exec.Cmd) *process {
 	}
 	go func() {
 		defer close(p.ended)
-		_ = cmd.Wait() // its result stands in cmd.ProcessState
+		_ = cmd.Wait() // its result is in cmd.ProcessState
 	}()
 	t.Cleanup(func() {
 		p.stop()

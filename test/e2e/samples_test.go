@@ -116,7 +116,7 @@ func fromVector(vector model.Vector) (samples, error) {
 }
 
 // facts keeps what is said about the account and the policy, and leaves out what
-// is said about the exporter and its refreshes, none of which AWS determines.
+// is said about the exporter and its refreshes, which AWS does not determine.
 func (s samples) facts() samples {
 	own := regexp.MustCompile(`^aws_iam_(exporter_(accounts|api|build|config)|account_(facts|refresh|state|credential_report))`)
 	kept := maps.Clone(s)

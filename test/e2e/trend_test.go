@@ -86,7 +86,7 @@ func startSender(t *testing.T, e *exporter, receiver string) string {
 	return startServer(t, address, file)
 }
 
-// replaced replaces texts of a file, each of which must occur in it once.
+// replaced replaces texts in a file; each must occur there exactly once.
 func replaced(t *testing.T, file, text string, replacements map[string]string) string {
 	t.Helper()
 	for old, replacement := range replacements {

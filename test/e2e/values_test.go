@@ -263,7 +263,7 @@ func (s *stage) testExempt(t *testing.T, d dashboard) {
 	wantEqual(t, "days left", want, by(o.shows(t, "Users and keys", "H").samples, "account_id"))
 }
 
-// testNames looks for a user of which another's name has the name in it.
+// testNames looks for a user whose name is a part of another's name.
 func (s *stage) testNames(t *testing.T, d dashboard) {
 	for match, want := range map[string]func(string) bool{
 		"is exactly": func(name string) bool { return name == "bob" },

@@ -28,7 +28,7 @@ type TimeRange struct {
 	To   string `json:"to"`
 }
 
-// DashboardLink stands at the top of a dashboard.
+// DashboardLink is a link at the top of a dashboard.
 type DashboardLink struct {
 	Title       string `json:"title"`
 	Type        string `json:"type"`

@@ -58,7 +58,7 @@ func TestVariables(t *testing.T) {
 			case i == 0 && (v.Name != "datasource" || v.Label != "Data source" || v.Type != "datasource"):
 				t.Errorf("the first variable is %s, want the data source", v.Name)
 			case v.Type == "query" && (*v.Datasource != live || v.Refresh != onTimeChange || !v.Multi || !v.IncludeAll):
-				t.Errorf("%s: want a choice of some or all, asked anew when the time changes: %+v", v.Name, v)
+				t.Errorf("%s: want a choice of some or all, queried again when the time range changes: %+v", v.Name, v)
 			case v.Name == "instance" && v.AllValue != ".+", v.Name == "job" && v.AllValue != "":
 				t.Errorf("%s: All is %q, want every instance of the exporter's jobs", v.Name, v.AllValue)
 			}
@@ -77,7 +77,7 @@ func TestVariables(t *testing.T) {
 	})
 }
 
-// TestVariablesExist finds references to variables that there are not.
+// TestVariablesExist finds references to variables that do not exist.
 func TestVariablesExist(t *testing.T) {
 	reference := regexp.MustCompile(`\$\{?(\w+)`)
 	builtIn := []string{"__rate_interval", "__data", "__value", "__all", "__all_variables", "1", "2", "3", "4", "5"}
@@ -156,7 +156,7 @@ func TestGrid(t *testing.T) {
 	})
 }
 
-// TestLinks finds links to dashboards, variables and runbooks that there are not.
+// TestLinks finds links to dashboards, variables and runbooks that do not exist.
 func TestLinks(t *testing.T) {
 	variables := map[string][]string{}
 	for _, d := range All() {

@@ -52,7 +52,7 @@ func table(s size, title, description string, columns ...column) *Panel {
 }
 
 func (c column) all() []Property {
-	// What a table says when it is empty stands in its empty cells, too, unless they have a text of their own.
+	// The text of an empty table also shows in empty cells, unless they have a text of their own.
 	all := []Property{{"noValue", "–"}}
 	if c.width > 0 {
 		all = append(all, Property{"custom.width", c.width})
