@@ -400,7 +400,7 @@ func TestClockSkew(t *testing.T) {
 }
 
 // withClock returns what an exporter whose clock is ahead of AWS's serves; the
-// time is the same by AWS's clock, whatever the exporter's shows.
+// time is the same by AWS's clock, no matter what the exporter's shows.
 func withClock(t *testing.T, source awsapi.Source, ahead time.Duration) (served exposition) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {

@@ -18,7 +18,7 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
 )
 
-// ours leaves out what Go, the process and the build tell, which differs from
+// ours leaves out the metrics of Go, the process and the build, which differ from
 // machine to machine.
 func ours[F interface{ GetName() string }](gather func() ([]F, error)) func() ([]F, error) {
 	return func() ([]F, error) {

@@ -80,7 +80,7 @@ func reportAnswer(content string, generated time.Time) http.HandlerFunc {
 		`<GeneratedTime>`+generated.UTC().Format(time.RFC3339)+`</GeneratedTime></GetCredentialReportResult></GetCredentialReportResponse>`)
 }
 
-// generateAnswer is AWS's answer to the wish for a report.
+// generateAnswer is AWS's answer to a request for a report.
 func generateAnswer(state string) http.HandlerFunc {
 	return awssim.Raw(http.StatusOK, "text/xml", `<GenerateCredentialReportResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><GenerateCredentialReportResult>`+
 		`<State>`+state+`</State></GenerateCredentialReportResult></GenerateCredentialReportResponse>`)
@@ -288,7 +288,7 @@ func (e *exporter) recover(twin *awssim.World, source awsapi.Source) {
 	checkSecrets(e.t, e)
 }
 
-// truth is what a new exporter finds to be so in a world without trouble.
+// truth is what a new exporter serves in a world without trouble.
 func truth(t *testing.T, world *awssim.World, source awsapi.Source) exposition {
 	t.Helper()
 	e := start(t, world, faultArgs(source)...)
@@ -309,8 +309,8 @@ func (e *exporter) watch(long, step time.Duration) []exposition {
 	return scrapes
 }
 
-// between is the promise that holds in every trouble: what was so before and
-// is so now is served, and nothing is served that was not so at either time.
+// between checks the promise that holds in every trouble: what was true before and
+// is true now is served, and nothing is served that was true at neither time.
 func between(t *testing.T, when string, before, served, now exposition) {
 	t.Helper()
 	before, served, now = before.facts(), served.facts(), now.facts()
@@ -336,7 +336,7 @@ func between(t *testing.T, when string, before, served, now exposition) {
 }
 
 // hasButForOwner reports whether a series with the value differs from this one in
-// nothing but what tags tell.
+// nothing but what comes from tags.
 func (x exposition) hasButForOwner(series string, value float64) bool {
 	for other, v := range x {
 		if v == value && withoutTags(other) == withoutTags(series) {

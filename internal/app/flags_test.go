@@ -17,7 +17,7 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
-// defaultSettings are what no flag and no environment variable make.
+// defaultSettings are the settings without flags and environment variables.
 func defaultSettings(change func(*settings)) *settings {
 	duration := func(d time.Duration) model.Duration { return model.Duration(d) }
 	limits := policy.DefaultLimits()

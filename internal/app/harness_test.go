@@ -148,8 +148,8 @@ func (x exposition) only(prefixes ...string) exposition {
 	return some
 }
 
-// facts returns what is served of users, keys, root and findings, but for the
-// ages, which are the clock's and not AWS's.
+// facts returns what is served about users, keys, root and findings, without the
+// ages, which depend on the clock and not on AWS.
 func (x exposition) facts() exposition {
 	facts := x.only("aws_iam_user_", "aws_iam_access_key_", "aws_iam_root_", "aws_iam_finding_",
 		"aws_iam_account_users{", "aws_iam_account_console_users", "aws_iam_account_never_used_access_keys")
@@ -228,7 +228,7 @@ func (b builder) console(name string, since time.Duration, mfa bool) {
 	}
 }
 
-// key makes an active key; used is negative for a key that never was.
+// key makes an active key; used is negative for a key that was never used.
 func (b builder) key(name string, created, used time.Duration) string {
 	b.t.Helper()
 	id := must[string](b.t)(b.world.CreateKey(name, b.ago(created)))

@@ -96,7 +96,7 @@ func TestRestartCostsNoExtraCalls(t *testing.T) {
 }
 
 // TestRestartElsewhere starts with the state of one account and the credentials
-// of another: as soon as AWS tells, nothing of the first is shown.
+// of another: once AWS says so, nothing of the first is shown.
 func TestRestartElsewhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "state")
@@ -123,12 +123,12 @@ func TestRestartElsewhere(t *testing.T) {
 		unsure := start(t, other, "--state.dir="+dir)
 		time.Sleep(time.Minute)
 		if x := unsure.scrape(); len(x.find("aws_iam_user_info")) > 0 {
-			t.Errorf("before AWS tells the account: got %v", x.find("aws_iam_user_info"))
+			t.Errorf("before the account is known: got %v", x.find("aws_iam_user_info"))
 		}
 		other.SetFault(nil)
 		time.Sleep(31 * time.Second)
 		if x := unsure.scrape(); len(x.find("aws_iam_access_key_created_timestamp_seconds", `user_name="somebody"`)) != 1 {
-			t.Error("after AWS has told the account: want its facts back")
+			t.Error("after the account is known: want its facts back")
 		}
 	})
 }
@@ -170,8 +170,8 @@ func TestRestartUnderAnotherSource(t *testing.T) {
 	}
 }
 
-// TestOnlyOwnFactsAreKept starts an exporter that AWS does not tell its account
-// beside the state of another's. That is for the other to write.
+// TestOnlyOwnFactsAreKept starts an exporter that does not know its account yet, with
+// the state of another account's exporter. Only the other one may write that.
 func TestOnlyOwnFactsAreKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "state")

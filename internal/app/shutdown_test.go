@@ -21,7 +21,7 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
 )
 
-// patience bounds what takes no time unless something is stuck.
+// patience is a limit for what takes no time unless something is stuck.
 const patience = 15 * time.Second
 
 // running is the whole program, with listeners, reading a world over HTTP.
@@ -173,8 +173,8 @@ func waitUntilClosed(t *testing.T, address string) {
 	t.Fatal("the program still listens")
 }
 
-// TestStoppingWaitsForNobodyForEver has a client whose request never ends.
-func TestStoppingWaitsForNobodyForEver(t *testing.T) {
+// TestStoppingWaitsForNobodyForever has a client whose request never ends.
+func TestStoppingWaitsForNobodyForever(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	check(t, err)
 	asked := make(chan struct{})

@@ -68,8 +68,8 @@ func (s shift) write(w *openMetrics) {
 	}
 }
 
-// pass lets the time until the next scrape pass. What is called how often is what docs/benchmarks.md
-// tells of a quiet hour of such an account.
+// pass lets the time until the next scrape pass. The calls are those of a quiet hour
+// in docs/benchmarks.md.
 func (s shift) pass(c *counters, ago time.Duration) {
 	every := func(interval time.Duration, n int, operation string) {
 		if ago%interval == 0 {
@@ -103,7 +103,7 @@ func (s shift) pass(c *counters, ago time.Duration) {
 	c.cpuSeconds += 0.25 + 0.02*float64(ago/scrapeEvery%7)
 }
 
-// writeScrape writes what one scrape has brought.
+// writeScrape writes the samples of one scrape.
 func (s shift) writeScrape(w *openMetrics, c counters, ago time.Duration) {
 	at := s.end.Add(-ago)
 	put := func(name string, value float64, labels ...string) {
@@ -126,7 +126,7 @@ func (s shift) writeScrape(w *openMetrics, c counters, ago time.Duration) {
 	putCalls(put, c)
 }
 
-// putAccount tells how the reading of the account goes.
+// putAccount writes how the account is read.
 func (s shift) putAccount(put func(string, float64, ...string), c counters, at time.Time) {
 	account := func(name string, value float64, labels ...string) {
 		put("aws_iam_account_"+name, value, append(labels, "account_id", s.account)...)
@@ -155,8 +155,8 @@ func (s shift) putAccount(put func(string, float64, ...string), c counters, at t
 	}
 }
 
-// observed returns from when the oldest facts are. Throttled, the sweep of the
-// keys falls behind.
+// observed returns the time of the oldest facts. While AWS throttles, the sweep of
+// the keys falls behind.
 func (s shift) observed(c counters, at time.Time) map[inventory.Group]time.Time {
 	all := map[inventory.Group]time.Time{}
 	for _, group := range inventory.Groups() {
@@ -175,7 +175,7 @@ func (s shift) observed(c counters, at time.Time) map[inventory.Group]time.Time 
 	return all
 }
 
-// lasting returns for how long facts count as fresh, as the README tells.
+// lasting returns how long facts count as fresh, as in the README.
 func lasting(group inventory.Group) time.Duration {
 	switch group {
 	case inventory.GroupUsers:
@@ -186,7 +186,7 @@ func lasting(group inventory.Group) time.Duration {
 	return 270 * time.Minute
 }
 
-// putCalls tells of the calls to AWS, also of those that were not made.
+// putCalls writes the calls to AWS, with zeroes for those that were not made.
 func putCalls(put func(string, float64, ...string), c counters) {
 	needs := awsapi.Needs{Source: awsapi.SourceAuto, Tags: awsapi.TagsFromAuthorizationDetails}
 	for _, o := range awsapi.OperationsFor(needs) {
@@ -197,7 +197,7 @@ func putCalls(put func(string, float64, ...string), c counters) {
 	}
 }
 
-// TestShift counts what a day comes to.
+// TestShift checks the totals of a day.
 func TestShift(t *testing.T) {
 	end := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
 	s := newShift(pasts()[0], end)

@@ -41,7 +41,7 @@ type past struct {
 // instance is the name under which Prometheus scrapes the account's exporter.
 func (p past) instance() string { return "exporter-" + p.name + ":10190" }
 
-// period is told by how long before the end of the history it began and ended.
+// period is given by how long before the end of the history it began and ended.
 type period struct{ began, ended time.Duration }
 
 func (p period) includes(ago time.Duration) bool { return ago <= p.began && ago > p.ended }
@@ -77,8 +77,8 @@ func pasts() []past {
 }
 
 // The past was recorded every six hours, and every hour of the last hundred
-// days: at full hours, for it is at full hours and at midnight that dashboards
-// look, and they take nothing that is older than an hour.
+// days: at full hours, because dashboards look at full hours and at midnight, and
+// take nothing that is older than an hour.
 const (
 	coarse = 6 * time.Hour
 	fine   = time.Hour
@@ -115,8 +115,8 @@ func (p past) last(at, end time.Time) time.Time {
 	return at
 }
 
-// figures are what is recorded of an account at one time. While AWS cannot be
-// read, that is only the last two.
+// figures are what is recorded about an account at one time. While AWS cannot be
+// read, only the last two are recorded.
 type figures struct {
 	users, consoleUsers, neverUsed int
 	usersByActiveKeys              map[string]int
@@ -213,7 +213,7 @@ func exemptions(rule policy.Rule, ago time.Duration) int {
 	return 0
 }
 
-// excess returns how many times as much was wrong as in the end. Each campaign
+// excess returns how much more was wrong than at the end, as a factor. Each campaign
 // takes four weeks and repairs a third; the last one has just come to its end.
 func excess(ago time.Duration) float64 {
 	const lasts = 4 * week
@@ -246,7 +246,7 @@ func ages(keys int, ago time.Duration) map[string]int {
 	return spread
 }
 
-// observed returns what the oldest facts are from: the credential report of every
+// observed returns where the oldest facts come from: the credential report of every
 // fourth hour, or the sweep of the last hour.
 func (p past) observed(at, end time.Time) map[inventory.Group]time.Time {
 	if p.gap.includes(end.Sub(at)) {
@@ -329,8 +329,8 @@ type openMetrics struct{ *bufio.Writer }
 
 func newOpenMetrics(w io.Writer) *openMetrics { return &openMetrics{bufio.NewWriterSize(w, 1<<20)} }
 
-// sample writes a sample of the series with these labels, told as names and
-// values in turn. What goes wrong, end tells.
+// sample writes a sample of the series with these labels, given as names and
+// values in turn. The method end returns errors.
 func (w *openMetrics) sample(name string, value float64, at time.Time, labels ...string) {
 	line := append(w.AvailableBuffer(), name...)
 	separator := byte('{')
@@ -365,7 +365,7 @@ func TestOpenMetrics(t *testing.T) {
 	}
 }
 
-// TestPasts holds each moment of the made-up history to what is true of any.
+// TestPasts checks what must be true at every moment of the made-up history.
 func TestPasts(t *testing.T) {
 	end := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
 	for _, p := range pasts() {
@@ -429,7 +429,7 @@ func checkFigures(t *testing.T, f figures, at time.Time) {
 	}
 }
 
-// TestPastsTell checks that the history has in it what dashboards must cope with.
+// TestPastsTell checks that the history has what dashboards must cope with.
 func TestPastsTell(t *testing.T) {
 	end := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
 	of := map[string]past{}

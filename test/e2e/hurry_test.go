@@ -10,8 +10,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// speed is how much faster alerts go in the tests than in life: an hour lasts
-// half a minute. Much faster, and programs would not restart in time.
+// speed is how much faster alerts are in the tests: an hour lasts half a minute.
+// If it were much faster, programs would not restart in time.
 const speed = 120
 
 // edits change the scalars of a YAML file, by the name of the field.
@@ -43,7 +43,7 @@ func dividedBy(n time.Duration) func(string) (string, error) {
 	}
 }
 
-// edit applies the edits to a YAML file and leaves all else as it is.
+// edit applies the edits to a YAML file and changes nothing else.
 func edit(file string, e edits) (string, error) {
 	var root yaml.Node
 	if err := yaml.Unmarshal([]byte(file), &root); err != nil {

@@ -21,7 +21,7 @@ import (
 )
 
 // testRestart ends the exporter in both ways while AWS cannot be reached, and
-// starts it again: whatever it knew must still be served, and be no younger.
+// starts it again: what it knew must still be served, and be no younger.
 func testRestart(t *testing.T, aws environment, want samples, config string) {
 	gate := newGate(t, aws)
 	dir := filepath.Join(t.TempDir(), "state")

@@ -194,7 +194,7 @@ aws_iam_account_users{account_id="1",ou_path=""} 2
 	}
 }
 
-// fromOne takes the samples of the one source there is.
+// fromOne returns the samples of the only source.
 func fromOne(all map[string]samples, err error) (samples, error) { return all["auto"], err }
 
 func TestOneOfEach(t *testing.T) {

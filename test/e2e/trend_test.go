@@ -212,7 +212,7 @@ func checkNothingElse(t *testing.T, receiver string) {
 	}
 }
 
-// checkNoMetadata checks that the sender does not tell of its other metrics.
+// checkNoMetadata checks that the sender sends no metadata of its other metrics.
 func checkNoMetadata(t *testing.T, sender string) {
 	t.Helper()
 	sent, err := query(t.Context(), sender, "sum(prometheus_remote_storage_metadata_total)")

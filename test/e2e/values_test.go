@@ -20,8 +20,8 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
-// testValues recomputes what panels show: of the living accounts from all
-// that was scraped at the moment of asking, of the past from how it was made up.
+// testValues recomputes what panels show: of the running demos from all
+// that was scraped at that moment, of the past from how it was made up.
 func (s *stage) testValues(t *testing.T) {
 	for account, e := range s.exporters {
 		t.Run("scraped of "+account, func(t *testing.T) { s.testScraped(t, account, e) })

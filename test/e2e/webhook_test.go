@@ -23,7 +23,7 @@ type notice struct {
 	Labels, Annotations map[string]string
 }
 
-// String tells the notice in one line.
+// String returns the notice in one line.
 func (n notice) String() string {
 	return strings.TrimSpace(fmt.Sprintf("%s: %s %s %s", n.receiver, n.Status, n.Labels["alertname"], n.Labels["user_name"]))
 }
