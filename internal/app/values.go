@@ -51,11 +51,11 @@ func boolFlag(app *kingpin.Application, name, defaultValue, help string, target 
 	app.Flag(name, help).Default(defaultValue).SetValue(boolValue{value{(*boolean)(target), name, "true or false"}})
 }
 
-// given notes which flags were given, be it with the values that they have
-// anyway. Kingpin tells of the command line alone.
+// given notes which flags were given, even if with their default values. Kingpin
+// knows only about the command line.
 type given map[string]*bool
 
-// note has the flag noted if it is given.
+// note makes kingpin note whether the flag is given.
 func (g given) note(name string, flag *kingpin.FlagClause) {
 	g[name] = new(bool)
 	flag.IsSetByUser(g[name])

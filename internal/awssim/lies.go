@@ -7,11 +7,10 @@ import (
 	"time"
 )
 
-// Change changes the text of an answer to what was asked.
+// Change changes the text of the answer to a request.
 type Change func(asked url.Values, answer string) string
 
-// Lie returns a fault that answers what is so but for what change makes of it.
-// Errors stay as they are.
+// Lie returns a fault that changes the true answer. Errors stay as they are.
 func (w *World) Lie(change Change) http.HandlerFunc {
 	return func(rw http.ResponseWriter, r *http.Request) {
 		truth := recorder{header: rw.Header()}
@@ -42,8 +41,8 @@ const (
 	memberEnd   = "</member>"
 )
 
-// Members changes the elements of the list that an answer is, if there are any.
-// Each comes and goes with its tags.
+// Members changes the elements of the list in an answer, if there is one. The
+// elements include their XML tags.
 func Members(change func(members []string) []string) Change {
 	return func(_ url.Values, answer string) string {
 		start := strings.Index(answer, memberStart)
@@ -55,8 +54,8 @@ func Members(change func(members []string) []string) Change {
 	}
 }
 
-// cutMembers returns the elements that text begins with, which may have lists
-// of their own in them, and what follows.
+// cutMembers returns the elements that text begins with, which may hold lists
+// themselves, and the rest.
 func cutMembers(text string) (members []string, rest string) {
 	for strings.HasPrefix(text, memberStart) {
 		end, depth := 0, 0

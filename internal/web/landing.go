@@ -239,7 +239,7 @@ func stateClass(state inventory.State) string {
 	return "waiting"
 }
 
-// unreadSentence tells how far the reading of users has come.
+// unreadSentence says how many users have been read, and how long the rest takes.
 func unreadSentence(s *inventory.Snapshot) string {
 	read := fmt.Sprintf("%d of %d users read", len(s.Users)-s.Sweep.Unread, len(s.Users))
 	left := s.Left()

@@ -49,8 +49,8 @@ func Handler(o Options) http.Handler {
 	return mux
 }
 
-// metrics serves what can be gathered. A series that cannot be served, as if
-// there were two with the same labels, does not cost the others.
+// metrics serves what can be gathered. A series that cannot be served, such as a
+// second one with the same labels, does not cost the others.
 func metrics(o Options) http.Handler {
 	return promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{
 		EnableOpenMetrics: true,
@@ -60,18 +60,18 @@ func metrics(o Options) http.Handler {
 	})
 }
 
-// scrapeLog says each kind of failure of a scrape once, because scrapes come
-// all the time; promhttp_metric_handler_errors_total counts them.
+// scrapeLog logs each kind of failed scrape once, because scrapes come all the
+// time; promhttp_metric_handler_errors_total counts the failures.
 type scrapeLog struct {
 	logger *slog.Logger
 	said   sync.Map // by kind
 }
 
-// longestProblem is how much of a failure is logged: it can be about any number
+// longestProblem limits what is logged of a failure, which can be about any number
 // of series.
 const longestProblem = 1000
 
-// Println takes a failure's kind and what it was.
+// Println logs a failure; its kind comes first.
 func (l *scrapeLog) Println(v ...any) {
 	if _, again := l.said.LoadOrStore(fmt.Sprint(v[:1]...), true); again {
 		return
