@@ -154,7 +154,7 @@ func userMetrics() []metric {
 		},
 		{
 			name: "aws_iam_user_rotation_overlap_deadline_timestamp_seconds", scope: perUser, kind: gauge,
-			help:  "When the user's newest active access key should have replaced the others. Only for users with two or more.",
+			help:  "Until when the user may have several active access keys: the creation of the second-oldest of them, plus the rotation overlap. Only for users with two or more.",
 			facts: facts(inventory.GroupKeys),
 			series: func(s *subject, emit emit) {
 				limits := s.classification.Limits()
@@ -321,7 +321,8 @@ func rootMetrics() []metric {
 		},
 		{
 			name: "aws_iam_root_mfa_enabled", scope: perAccount, kind: gauge,
-			help:   "Whether the root user has an MFA device.",
+			help: "Whether the root user has an MFA device. Without one it is absent unless AWS tells that root has a password, " +
+				"because a root user without a password needs no device.",
 			facts:  root,
 			series: func(s *subject, emit emit) { emitBool(emit, s.Snapshot.Root.MFA) },
 		},

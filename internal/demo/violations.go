@@ -56,9 +56,8 @@ func isPerson(u awssim.User) bool  { return u.Password && u.Path == "/people/" }
 func isMachine(u awssim.User) bool { return !isRoot(u) && !u.Password && len(u.Keys) > 0 }
 
 func hasOldPair(u awssim.User, now time.Time) bool {
-	keys := activeKeys(u)
-	return !isRoot(u) && len(keys) > 1 &&
-		!slices.ContainsFunc(keys, func(k awssim.Key) bool { return now.Sub(k.Created) <= 7*day })
+	old := slices.DeleteFunc(activeKeys(u), func(k awssim.Key) bool { return now.Sub(k.Created) <= 7*day })
+	return !isRoot(u) && len(old) > 1
 }
 
 func isConsoleUserWithKey(u awssim.User, _ time.Time) bool {

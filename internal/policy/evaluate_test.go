@@ -151,9 +151,19 @@ func TestUserRules(t *testing.T) {
 			compliant,
 		},
 		{
-			"three keys count from the newest", policy.MultipleActiveKeys, policy.DefaultLimits(),
+			"three keys count from the second-oldest", policy.MultipleActiveKeys, policy.DefaultLimits(),
 			inventory.User{Keys: keys(late, active("a", born), active("c", at(day)), active("b", at(2*day)))},
-			violation(at(9 * day)),
+			violation(at(8 * day)),
+		},
+		{
+			"a new key every six days", policy.MultipleActiveKeys, policy.DefaultLimits(),
+			inventory.User{Keys: keys(at(19*day), active("a", born), active("b", at(6*day)), active("c", at(12*day)), active("d", at(18*day)))},
+			violation(at(13 * day)),
+		},
+		{
+			"an inactive key in between is no second", policy.MultipleActiveKeys, policy.DefaultLimits(),
+			inventory.User{Keys: keys(at(19*day), active("a", born), status(active("b", at(6*day)), inventory.Inactive), active("c", at(18*day)))},
+			compliant,
 		},
 
 		{"nothing known", policy.ConsoleUserWithActiveKeys, policy.DefaultLimits(), inventory.User{}, unknown},

@@ -106,16 +106,17 @@ func (l Limits) UnusedDeadline(key *inventory.AccessKey) (time.Time, bool) {
 	return from.Add(l.MaxKeyIdle), true
 }
 
-// OverlapDeadline returns when the user's newest active key should have
-// replaced the others, and whether there are two or more.
+// OverlapDeadline returns until when the user may have several active keys, and
+// whether there are two or more. It counts from the second-oldest of them: from
+// then on there were several, and yet newer ones put nothing off.
 func (l Limits) OverlapDeadline(user *inventory.User) (time.Time, bool) {
 	n := 0
-	var newest time.Time
-	for key := range user.ActiveKeys() {
-		n++
-		newest = later(newest, key.Created)
+	for key := range user.ActiveKeys() { // ordered by creation
+		if n++; n == 2 {
+			return key.Created.Add(l.RotationOverlap), true
+		}
 	}
-	return newest.Add(l.RotationOverlap), n >= 2
+	return time.Time{}, false
 }
 
 // CreatedAtSetup tells whether the key came to be together with its user,

@@ -104,6 +104,7 @@ func TestDeadlines(t *testing.T) {
 		{"overlap, keys unknown", overlap(inventory.User{}), deadline{}},
 		{"overlap, one active", overlap(inventory.User{Keys: keys(late, key, status(active("b", born), inventory.Inactive))}), deadline{}},
 		{"overlap, two active", overlap(inventory.User{Keys: keys(late, key, active("b", at(day)))}), deadline{at(8 * day), true}},
+		{"overlap, three active", overlap(inventory.User{Keys: keys(late, key, active("b", at(day)), active("c", at(30*day)))}), deadline{at(8 * day), true}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

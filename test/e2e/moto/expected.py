@@ -255,7 +255,7 @@ def judge_root(root):
 
 
 def overlap_deadline(active, limits):
-    return active[-1]["created"] + limits.rotation_overlap if len(active) >= 2 else None
+    return active[1]["created"] + limits.rotation_overlap if len(active) >= 2 else None
 
 
 def at_setup(user, key, limits):
