@@ -126,6 +126,7 @@ func fromReport() *inventory.Snapshot {
 	bob := full("bob", ago(100*day), true, true,
 		used(key("created-2026-08-12T12:00:00Z-a", inventory.Active, ago(100*day)), inventory.Use{At: ago(day), Service: "iam"}),
 		used(key("created-2026-08-12T12:00:00Z-b", inventory.Active, ago(100*day)), inventory.Use{}))
+	bob.MaybeMoreKeys = true
 	s := withTags(settled(account("111122223333", tagged(bob, "AKIAXXXXXXXXXXXA1234", "whose key this is, no report tells"))))
 	s.Report = inventory.Report{Wanted: true, Generated: reported}
 	return s

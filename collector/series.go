@@ -158,6 +158,19 @@ func emitUsersByActiveKeys(s *subject, emit emit) {
 	}
 }
 
+func emitMaybeMoreKeys(s *subject, emit emit) {
+	if !s.usersListed() {
+		return
+	}
+	n := 0
+	for i := range s.Snapshot.Users {
+		if s.Snapshot.Users[i].MaybeMoreKeys {
+			n++
+		}
+	}
+	emit(float64(n))
+}
+
 func activeKeys(user *inventory.User) string {
 	switch n, known := user.CountKeys(inventory.Active); {
 	case !known:

@@ -433,6 +433,13 @@ func countMetrics() []metric {
 			series: emitUsersByActiveKeys,
 		},
 		{
+			name: "aws_iam_account_users_maybe_more_keys", scope: perAccount, kind: gauge,
+			help: "Users of whom the credential report shows two access keys and does not say whether there are more. " +
+				"The keys shown are judged as ever. Only --iam.source=report leaves that open: the other sources list all keys, and have 0 here.",
+			facts:  facts(inventory.GroupKeys),
+			series: emitMaybeMoreKeys,
+		},
+		{
 			name: "aws_iam_account_never_used_access_keys", scope: perAccount, kind: gauge,
 			help:   "Active access keys of users without any recorded use. Absent until use has been known for every key; from then on, keys not known yet do not count.",
 			facts:  facts(inventory.GroupKeyUse),

@@ -125,27 +125,48 @@ func (f *facts) liveOf(odd []*awsiam.UserError) []inventory.User {
 }
 
 // setUsersFromReport replaces the users by those in the report, who are known
-// by name and creation. Their tags are no news of the report's, so they stay.
+// by name and creation. Their tags are no news of the report's, so they stay. A
+// report with rows that cannot be read takes nobody away: whoever it does not
+// tell of stays with all that was known, and so does the listing's age.
 func (f *facts) setUsersFromReport(report *awsiam.Report) {
 	f.dropOtherSource(false)
-	known := make(map[string]*trackedUser, len(f.users))
+	rest := make(map[string]*trackedUser, len(f.users)) // not in the report so far
 	for _, user := range f.users {
-		known[user.Name] = user
+		rest[user.Name] = user
 	}
+	users := make([]*trackedUser, 0, len(report.Users)+len(report.Unreadable))
 	made := make([]trackedUser, len(report.Users))
-	users := make([]*trackedUser, len(made))
 	for i := range made {
 		user := report.Users[i].UserFacts(report.Generated)
-		if old := known[user.Name]; old != nil && old.Created.Equal(user.Created) {
+		if old := rest[user.Name]; old != nil && old.Created.Equal(user.Created) {
 			made[i] = *old
 			made[i].missing = false // for all that is known, until asked again
 			user.Tags = old.live.Tags
 		}
 		made[i].live = user
 		made[i].join(report.Generated)
-		users[i] = &made[i]
+		delete(rest, user.Name)
+		users = append(users, &made[i])
 	}
-	f.setUsers(users, report.Generated)
+	complete := true
+	for i := range report.Unreadable {
+		user, certain := report.Unreadable[i].UserFacts()
+		complete = complete && (certain || report.Unreadable[i].User == credreport.RootUser)
+		if old := rest[user.Name]; certain && (old == nil || !old.Created.Equal(user.Created)) {
+			rest[user.Name] = &trackedUser{User: user, live: user}
+		}
+	}
+	listed := report.Generated
+	if len(report.Unreadable) > 0 {
+		users = slices.AppendSeq(users, maps.Values(rest))
+		if !complete || !f.listed.IsZero() {
+			listed = f.listed
+		}
+	}
+	f.setUsers(users, listed)
+	for _, user := range rest {
+		user.ID, user.live.ID = "", "" // reports tell none
+	}
 }
 
 // setUsers replaces the set of users. A name belongs to one user: of two that
@@ -195,6 +216,9 @@ func (f *facts) within(now, latest time.Time) {
 		user.live = user.live.Within(now, latest)
 	}
 }
+
+// none reports whether nobody is known, and not even that there is nobody.
+func (f *facts) none() bool { return f.listed.IsZero() && len(f.users) == 0 }
 
 // find returns the user of that name; nil if there is none.
 func (f *facts) find(name string) *trackedUser {
@@ -262,7 +286,7 @@ func (u *trackedUser) take(r *userRead, source awsapi.Source, now time.Time) (ag
 // whatever their times are: they came in this order.
 func (u *trackedUser) takeFacts(r *userRead) {
 	if r.keys.Known() {
-		u.live.Keys, u.rowChanged = r.keys, false
+		u.live.Keys, u.live.MaybeMoreKeys, u.rowChanged = r.keys, false, false
 	}
 	if r.password.Console.Known() {
 		u.live.Console, u.live.PasswordCreated = r.password.Console, r.password.Created

@@ -99,6 +99,10 @@ func reportPolls(now time.Time) []time.Time {
 // takeOther takes a report that somebody else has had made, though this exporter
 // may not. What kept it from that is said if there is none.
 func (r *refresh) takeOther(ctx context.Context, refused error) {
+	if awsapi.Code(refused) == "" { // AWS has not answered, so it would not answer this either
+		r.noteReport(ctx, nil, refused)
+		return
+	}
 	newest, err := r.reads.Report(ctx)
 	if err != nil || !newest.Generated.After(r.report.generated()) {
 		newest, err = nil, refused
@@ -149,7 +153,7 @@ func (r *refresh) conclude(ctx context.Context) {
 	if source == awsapi.SourceAuto {
 		r.report.decideFallback(time.Now(), r.reportUsable())
 	}
-	if source == awsapi.SourceReport || r.reportUsable() {
+	if source == awsapi.SourceReport || r.reportUsable() && r.report.newest.Root != nil {
 		r.trouble.end("root")
 		return
 	}

@@ -2,6 +2,7 @@ package account
 
 import (
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
@@ -23,6 +24,7 @@ type reportState struct {
 	newest      *awsiam.Report             // nil before the first
 	born        time.Time                  // from when on the newest one's life counts, by AWS's clock
 	bornHere    time.Time                  // the same by ours
+	taken       time.Time                  // when the newest came, by our clock
 	rows        map[string]*credreport.Row // of the newest, by user name
 	awaitedFrom time.Time                  // since when a report is waited for
 	polls       []time.Time                // when to look again for a report in the making
@@ -58,7 +60,7 @@ func (r *reportState) take(newest *awsiam.Report, life time.Duration, now, here 
 	if age > life {
 		age = 0
 	}
-	r.newest, r.born, r.bornHere = newest, now.Add(-age), here.Add(-age)
+	r.newest, r.taken, r.born, r.bornHere = newest, here, now.Add(-age), here.Add(-age)
 }
 
 // younger reports whether the newest report is younger than that by AWS's clock,
@@ -106,6 +108,7 @@ func (m *memory) asksLive() bool {
 // takeReport takes over the facts of a report that is newer than the one before.
 func (m *memory) takeReport(newest *awsiam.Report) {
 	m.report.take(newest, m.o.ReportLife, m.clock.Now(), time.Now())
+	m.trouble.count(m.reportGaps()...)
 	if newest.Root != nil {
 		m.known.root.told = newest.Root.RootFacts(newest.Generated)
 	}
@@ -125,4 +128,44 @@ func (m *memory) joinReport() {
 	if m.needs().Source != awsapi.SourceReport { // whose users are nothing but rows
 		m.known.joinRows(m.report.rows, m.report.generated())
 	}
+}
+
+// reportGaps returns what the newest report ought to tell and does not.
+func (m *memory) reportGaps() []error {
+	if m.report.newest == nil {
+		return nil
+	}
+	var gaps []error
+	for _, gap := range m.report.newest.Gaps() {
+		var err error = &awsapi.Malformed{What: "in the credential report, " + gap.Err.Error()}
+		switch {
+		case gap.Row == nil || gap.Row.User == credreport.RootUser:
+		case gap.Row.ARN == "": // it may be anybody's
+			err = &awsiam.UserError{Name: awsiam.Somebody, Err: err}
+		default:
+			err = &awsiam.UserError{Name: gap.Row.User, Err: err}
+		}
+		gaps = append(gaps, awsapi.Wrap(awsiam.GetReport, "the account", err))
+	}
+	return gaps
+}
+
+// lacksReported reports whether something is not known, or only as of an earlier
+// time, because the newest report does not tell it. With auto that ends once it
+// was asked live.
+func (m *memory) lacksReported() bool {
+	newest := m.report.newest
+	switch {
+	case newest == nil || newest.Root != nil && len(newest.Unreadable) == 0:
+		return false
+	case m.needs().Source == awsapi.SourceReport:
+		return true
+	}
+	root := m.known.root.joined()
+	if keys := root.AccessKeys(); newest.Root == nil && keys.Observed().Before(newest.Generated) {
+		return true
+	}
+	return len(newest.Unreadable) > 0 && slices.ContainsFunc(m.known.users, func(user *trackedUser) bool {
+		return user.row == nil && !user.Created.After(newest.Generated) && user.attempted.Before(m.report.taken)
+	})
 }

@@ -40,7 +40,7 @@ func (a *Account) Snapshot() *inventory.Snapshot {
 // was there at first. Whoever comes later changes nothing.
 func (a *Account) state() inventory.State {
 	switch {
-	case len(a.trouble.failed) > 0, slices.ContainsFunc(a.known.users, func(user *trackedUser) bool { return len(user.failed) > 0 }):
+	case len(a.trouble.failed) > 0, a.lacksReported(), slices.ContainsFunc(a.known.users, func(user *trackedUser) bool { return len(user.failed) > 0 }):
 		return inventory.StateDown
 	case a.health.Finished == 0, a.unread(func(user *trackedUser) bool { return user.awaited && user.isUnread() }) > 0:
 		return inventory.StatePending
@@ -138,6 +138,9 @@ func (a *Account) problems() []inventory.Problem {
 	var problems []inventory.Problem
 	for _, step := range slices.Sorted(maps.Keys(a.trouble.failed)) {
 		problems = append(problems, problemOf(a.trouble.failed[step]))
+	}
+	for _, gap := range a.reportGaps() {
+		problems = append(problems, problemOf(gap))
 	}
 	type kind struct {
 		action string

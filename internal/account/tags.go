@@ -41,7 +41,7 @@ func (m *memory) setTagSource(source awsapi.TagSource) {
 // tagsDue reports whether to read everybody's tags: as often as keys are read,
 // again after a failure, and for the sake of a new user.
 func (m *memory) tagsDue(now time.Time) bool {
-	if m.known.listed.IsZero() || m.tags.asked.Equal(now) {
+	if m.known.none() || m.tags.asked.Equal(now) {
 		return false
 	}
 	return m.trouble.failed["tags"] != nil || now.Sub(m.tags.read) >= m.o.KeysInterval ||

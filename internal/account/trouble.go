@@ -56,6 +56,13 @@ func (t *trouble) countAll(failed map[string]error) {
 	}
 }
 
+// count counts failures that no step of the refresh has met.
+func (t *trouble) count(failures ...error) {
+	for _, err := range failures {
+		t.errors[awsapi.ReasonOf(err)]++
+	}
+}
+
 // counts returns a copy of the counters.
 func (t *trouble) counts() map[inventory.Reason]uint64 { return maps.Clone(t.errors) }
 
@@ -108,14 +115,12 @@ func checkUsers(action, accountID string, users []inventory.User) error {
 
 // checkReport refuses a report of another account.
 func checkReport(accountID string, report *awsiam.Report) error {
-	var err error
-	if report.Root != nil {
-		err = checkARN(accountID, report.Root.User, report.Root.ARN)
+	for _, owner := range report.Owners() {
+		if err := checkARN(accountID, owner.User, owner.ARN); err != nil {
+			return awsapi.Wrap(awsiam.GetReport, "account "+accountID, err)
+		}
 	}
-	for i := 0; i < len(report.Users) && err == nil; i++ {
-		err = checkARN(accountID, report.Users[i].User, report.Users[i].ARN)
-	}
-	return awsapi.Wrap(awsiam.GetReport, "account "+accountID, err)
+	return nil
 }
 
 // checkARN refuses a user of another account.

@@ -436,6 +436,7 @@ func (r Reader) getReport(ctx context.Context) (*Report, error) {
 	}
 	date, _ := awsmiddleware.GetServerTime(out.ResultMetadata)
 	made, age := generated(inventory.Truncate(*out.GeneratedTime), r.observedAt(out.ResultMetadata), inventory.Truncate(date))
+	parsed.SetApart(r.clock.Latest())
 	return &Report{Report: parsed, Generated: made, Age: age}, nil
 }
 

@@ -5,6 +5,14 @@ import (
 	"net/http"
 )
 
+// EditReports has the content of credential reports changed on its way out, for
+// reports that AWS should not write; nil ends that.
+func (w *World) EditReports(edit func(content string) string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.report.edit = edit
+}
+
 // Error returns a fault that answers with an error in AWS's shape.
 func Error(status int, code, message string) http.HandlerFunc {
 	return func(rw http.ResponseWriter, r *http.Request) {

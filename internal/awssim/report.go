@@ -24,6 +24,7 @@ const (
 type reports struct {
 	made    uint64  // how many were made; seeds the order of slots
 	current *report // nil before the first is complete
+	edit    func(content string) string
 	next    *report // nil unless one is being generated
 }
 
@@ -87,8 +88,12 @@ func (w *World) getCredentialReport(r request) (any, *apiError) {
 		return nil, &apiError{http.StatusGone, "ReportExpired", "The report has expired. Generate a new one."}
 	}
 	c := w.report.current
+	content := c.content
+	if w.report.edit != nil {
+		content = []byte(w.report.edit(string(content)))
+	}
 	return getCredentialReportResult{
-		Content:       base64.StdEncoding.EncodeToString(c.content),
+		Content:       base64.StdEncoding.EncodeToString(content),
 		ReportFormat:  types.ReportFormatTypeTextCsv,
 		GeneratedTime: timestamp(c.generated),
 	}, nil

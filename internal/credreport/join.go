@@ -91,13 +91,28 @@ func (r *Row) CredentialsDiffer(other *Row) bool {
 
 // UserFacts returns the user as the report alone tells it.
 func (r *Row) UserFacts(generated time.Time) inventory.User {
+	keys := keysFromRow(r, generated)
+	_, told := r.Additional.Get()
 	return inventory.User{
 		Name: r.User, ARN: r.ARN, Path: pathOf(r.ARN), Created: r.Created,
-		Keys:        keysFromRow(r, generated),
-		Console:     r.Password.ObservedAt(generated),
-		PasswordUse: r.PasswordUse.ObservedAt(generated),
-		MFA:         r.MFA.ObservedAt(generated),
+		Keys:          keys,
+		MaybeMoreKeys: keys.Known() && len(r.Slots) == shownKeys && !told,
+		Console:       r.Password.ObservedAt(generated),
+		PasswordUse:   r.PasswordUse.ObservedAt(generated),
+		MFA:           r.MFA.ObservedAt(generated),
 	}
+}
+
+// shownKeys is how many keys a row has room for. Users can have more.
+const shownKeys = len(header{}.slots)
+
+// UserFacts returns the user whose row cannot be read: nothing is known but who
+// that is. It returns false if that is not certain either.
+func (u *Unreadable) UserFacts() (inventory.User, bool) {
+	if u.Created.IsZero() || u.User == RootUser {
+		return inventory.User{}, false
+	}
+	return inventory.User{Name: u.User, ARN: u.ARN, Path: pathOf(u.ARN), Created: u.Created}, true
 }
 
 // pathOf returns the path in a user's ARN: "/team/" in arn:…:user/team/bob.
@@ -114,8 +129,9 @@ func pathOf(userARN string) string {
 // or not when they were made.
 func keysFromRow(row *Row, generated time.Time) inventory.Fact[[]inventory.AccessKey] {
 	keys := make([]inventory.AccessKey, 0, len(row.Slots))
+	more, _ := row.Additional.Get()
 	for _, slot := range row.Slots {
-		if row.Additional || slot.Created.IsZero() {
+		if more || slot.Created.IsZero() {
 			return inventory.Fact[[]inventory.AccessKey]{}
 		}
 		key := inventory.AccessKey{
@@ -133,15 +149,12 @@ func keysFromRow(row *Row, generated time.Time) inventory.Fact[[]inventory.Acces
 
 // tellApart sorts keys by creation and gives those of one second the suffixes
 // -a, -b. Slots swap places between reports, so what tells the keys apart must
-// lie in the keys: the active one comes first, then the earlier used.
+// lie in the keys, and not change with the next use: the active one comes first.
+// Of two with the same status the report does not tell which is which, so a last
+// use that only one of them has is not known of either.
 func tellApart(keys []inventory.AccessKey) {
-	if len(keys) < 2 {
-		return
-	}
 	slices.SortStableFunc(keys, func(a, b inventory.AccessKey) int {
-		useA, _ := a.LastUse.Get()
-		useB, _ := b.LastUse.Get()
-		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Status, b.Status), useA.At.Compare(useB.At))
+		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.Status, b.Status))
 	})
 	for first := 0; first < len(keys); {
 		end := first + 1
@@ -149,11 +162,21 @@ func tellApart(keys []inventory.AccessKey) {
 			end++
 		}
 		if end > first+1 {
-			for i := first; i < end; i++ {
-				keys[i].ID += "-" + string(rune('a'+i-first))
-			}
+			nameTied(keys[first:end])
 		}
 		first = end
+	}
+}
+
+// nameTied names keys of one second, those of one status beside each other.
+func nameTied(keys []inventory.AccessKey) {
+	for i := range keys {
+		keys[i].ID += "-" + string(rune('a'+i))
+	}
+	for i := 1; i < len(keys); i++ {
+		if a, b := &keys[i-1], &keys[i]; a.Status == b.Status && a.LastUse != b.LastUse {
+			a.LastUse, b.LastUse = inventory.Fact[inventory.Use]{}, inventory.Fact[inventory.Use]{}
+		}
 	}
 }
 
@@ -182,7 +205,7 @@ func keysFromRootRow(row *Row, generated time.Time) inventory.Fact[[]inventory.A
 		}
 		keys = append(keys, key)
 	}
-	if row.Additional && !active {
+	if more, _ := row.Additional.Get(); more && !active {
 		return inventory.Fact[[]inventory.AccessKey]{}
 	}
 	return inventory.Observe(keys, generated)

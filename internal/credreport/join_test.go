@@ -151,6 +151,27 @@ func TestUserFacts(t *testing.T) {
 	inventorytest.Equal(t, inventory.User{Name: "bob", Created: epoch, Keys: inventory.Observe([]inventory.AccessKey{}, generated)}, bare)
 }
 
+func TestMaybeMoreKeys(t *testing.T) {
+	one, two := []Slot{slot(true, epoch)}, []Slot{slot(true, epoch), slot(false, epoch.Add(day))}
+	for name, test := range map[string]struct {
+		row  Row
+		want bool
+	}{
+		"no key":                            {Row{}, false},
+		"room for another":                  {Row{Slots: one}, false},
+		"full, and the report does not say": {Row{Slots: two}, true},
+		"full, and there are no more":       {Row{Slots: two, Additional: Known(false)}, false},
+		"full, and there are more":          {Row{Slots: two, Additional: Known(true)}, false}, // all keys are unknown then
+		"full, and one without creation":    {Row{Slots: []Slot{slot(true, epoch), slot(true, time.Time{})}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := test.row.UserFacts(generated).MaybeMoreKeys; got != test.want {
+				t.Errorf("maybe more keys: got %t, want %t", got, test.want)
+			}
+		})
+	}
+}
+
 func TestKeysFromRow(t *testing.T) {
 	const id = "created-2026-06-01T12:00:00Z"
 	inactive := func(id string, created time.Time) inventory.AccessKey {
@@ -161,6 +182,16 @@ func TestKeysFromRow(t *testing.T) {
 	used := func(id string, at time.Time) inventory.AccessKey {
 		k := key(id, epoch)
 		k.LastUse = use(at, generated)
+		return k
+	}
+	idleSlot := func(created, at time.Time) Slot {
+		s := usedSlot(created, at)
+		s.Active = false
+		return s
+	}
+	idle := func(id string, at time.Time) inventory.AccessKey {
+		k := used(id, at)
+		k.Status = inventory.Inactive
 		return k
 	}
 	unknown := inventory.Fact[[]inventory.AccessKey]{}
@@ -176,10 +207,14 @@ func TestKeysFromRow(t *testing.T) {
 		"inactive":                  {Row{Slots: []Slot{slot(false, epoch)}}, known(inactive(id, epoch))},
 		"by creation":               {Row{Slots: []Slot{slot(true, epoch.Add(day)), slot(true, epoch)}}, known(key(id, epoch), key("created-2026-06-02T12:00:00Z", epoch.Add(day)))},
 		"tie, active first":         {Row{Slots: []Slot{slot(false, epoch), slot(true, epoch)}}, known(key(id+"-a", epoch), inactive(id+"-b", epoch))},
-		"tie, earlier used first":   {Row{Slots: []Slot{usedSlot(epoch, epoch.Add(day)), usedSlot(epoch, time.Time{})}}, known(used(id+"-a", time.Time{}), used(id+"-b", epoch.Add(day)))},
+		"tie, used apart":           {Row{Slots: []Slot{usedSlot(epoch, epoch.Add(day)), usedSlot(epoch, time.Time{})}}, known(key(id+"-a", epoch), key(id+"-b", epoch))},
+		"tie, used alike":           {Row{Slots: []Slot{usedSlot(epoch, epoch.Add(day)), usedSlot(epoch, epoch.Add(day))}}, known(used(id+"-a", epoch.Add(day)), used(id+"-b", epoch.Add(day)))},
+		"tie, one use not told":     {Row{Slots: []Slot{usedSlot(epoch, epoch.Add(day)), slot(true, epoch)}}, known(key(id+"-a", epoch), key(id+"-b", epoch))},
+		"tie of both, used apart":   {Row{Slots: []Slot{idleSlot(epoch, time.Time{}), usedSlot(epoch, epoch.Add(day))}}, known(used(id+"-a", epoch.Add(day)), idle(id+"-b", time.Time{}))},
+		"no more than shown":        {Row{Additional: Known(false), Slots: []Slot{slot(true, epoch)}}, known(key(id, epoch))},
 		"twins":                     {Row{Slots: []Slot{slot(true, epoch), slot(true, epoch)}}, known(key(id+"-a", epoch), key(id+"-b", epoch))},
-		"more than the row shows":   {Row{Additional: true, Slots: []Slot{slot(true, epoch)}}, unknown},
-		"additional certificates":   {Row{Additional: true}, inventory.Observe([]inventory.AccessKey{}, generated)},
+		"more than the row shows":   {Row{Additional: Known(true), Slots: []Slot{slot(true, epoch)}}, unknown},
+		"additional certificates":   {Row{Additional: Known(true)}, inventory.Observe([]inventory.AccessKey{}, generated)},
 		"no creation date":          {Row{Slots: []Slot{slot(true, time.Time{})}}, unknown},
 		"no creation date, one has": {Row{Slots: []Slot{slot(true, epoch), slot(true, time.Time{})}}, unknown},
 	} {
@@ -213,11 +248,11 @@ func TestRootFacts(t *testing.T) {
 			},
 		},
 		"more than the row shows": {
-			Row{Created: epoch, Additional: true, Slots: []Slot{slot(false, epoch)}},
+			Row{Created: epoch, Additional: Known(true), Slots: []Slot{slot(false, epoch)}},
 			inventory.Root{Created: epoch, KeyPresent: inventory.Observe(true, generated)},
 		},
 		"more than the row shows, one active": {
-			Row{Created: epoch, Additional: true, Slots: []Slot{slot(true, epoch)}},
+			Row{Created: epoch, Additional: Known(true), Slots: []Slot{slot(true, epoch)}},
 			inventory.Root{
 				Created: epoch, KeyPresent: inventory.Observe(true, generated),
 				Keys: inventory.Observe([]inventory.AccessKey{{Status: inventory.Active, Created: epoch, LastUse: slot(true, epoch).LastUse.ObservedAt(generated)}}, generated),

@@ -1,6 +1,9 @@
 package credreport
 
 import (
+	"cmp"
+	"encoding/csv"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -20,45 +23,107 @@ const (
 // values it returns mean nothing.
 type line struct {
 	number int
-	names  []string
+	text   string
+	header *header
 	cells  []string
+	torn   bool // stops amid a quoted value or a character
 	err    error
+}
+
+// newLine splits a line into cells, for which it uses the given memory. Cells of
+// AWS's hold no line breaks, so a stray quote costs its own line and no other. If
+// the line cannot be split as it should, its cells are what stands between commas.
+func newLine(number int, text string, h *header, cells []string) line {
+	l := line{number: number, text: text, header: h}
+	switch {
+	case !utf8.ValidString(text):
+		l.torn, l.err = true, l.invalidText()
+	case strings.Contains(text, `"`):
+		r := csv.NewReader(strings.NewReader(text))
+		quoted, err := r.Read()
+		if err == nil {
+			l.cells = append(cells, quoted...)
+			return l
+		}
+		l.torn, l.err = errors.Is(err, csv.ErrQuote), l.syntaxError(err, len(quoted))
+	}
+	l.cells = cells
+	for more := true; more; {
+		var cell string
+		cell, text, more = strings.Cut(text, ",")
+		l.cells = append(l.cells, cell)
+	}
+	return l
+}
+
+// invalidText says where the line stops being UTF-8.
+func (l *line) invalidText() error {
+	at := 0
+	for {
+		r, size := utf8.DecodeRuneInString(l.text[at:])
+		if r == utf8.RuneError && size <= 1 {
+			return fmt.Errorf("line %d, byte %d: got %q, want valid UTF-8", l.number, at+1, l.text[at:at+1])
+		}
+		at += size
+	}
+}
+
+// syntaxError words an error of the CSV reader; field counts from 0.
+func (l *line) syntaxError(err error, field int) error {
+	var syntax *csv.ParseError
+	if errors.As(err, &syntax) {
+		err = syntax.Err
+	}
+	if field < len(l.header.names) {
+		return fmt.Errorf("line %d, column %s: %w", l.number, l.header.names[field], err)
+	}
+	return fmt.Errorf("line %d, field %d: %w", l.number, field+1, err)
 }
 
 // fail notes that the cell holds something else than wanted.
 func (l *line) fail(column int, want string) {
 	if l.err == nil {
-		l.err = fmt.Errorf("line %d, column %s: got %s, want %s", l.number, l.names[column], quote(l.cells[column]), want)
+		l.err = l.wrong(column, l.cells[column], want)
 	}
+}
+
+func (l *line) wrong(column int, got, want string) error {
+	return fmt.Errorf("line %d, column %s: got %s, want %s", l.number, l.header.names[column], quote(got), want)
 }
 
 // checkLength compares the number of cells with the header's.
-func (l *line) checkLength() error {
-	got, want := len(l.cells), len(l.names)
-	if got < want {
-		return fmt.Errorf("line %d: got %d fields, want %d as in the header: the report may be cut short, fetch it again", l.number, got, want)
+func (l *line) checkLength() {
+	got, want := len(l.cells), len(l.header.names)
+	switch {
+	case l.err != nil:
+	case got < want:
+		l.err = fmt.Errorf("line %d: got %d fields, want %d as in the header: the report may be cut short, fetch it again", l.number, got, want)
+	case got > want:
+		l.err = fmt.Errorf("line %d: got %d fields, want %d as in the header", l.number, got, want)
 	}
-	if got > want {
-		return fmt.Errorf("line %d: got %d fields, want %d as in the header", l.number, got, want)
-	}
-	return nil
 }
 
-// checkEnd refuses half a value in the last column, which is how a cut report
-// ends if the cut left enough commas. Other columns are read or need no check.
+// checkEnd returns an error if the line can be the beginning of a row: if it has
+// too few cells, or half a value in the last one. That says something about the
+// last line of a report only.
 func (l *line) checkEnd() error {
-	column := len(l.cells) - 1
-	if hasFixedForm(l.names[column]) && !isWhole(l.cells[column]) {
-		l.fail(column, "a whole value: the report may be cut short, fetch it again")
+	h, last, end := l.header, len(l.header.names)-1, l.cells[len(l.cells)-1]
+	switch {
+	case l.torn, len(l.cells) <= last:
+		return l.err
+	case hasFixedForm(h.names[last]) && !isWhole(end):
+		return cmp.Or(l.err, l.wrong(last, end, "a whole value: the report may be cut short, fetch it again"))
+	case (h.user == last || h.arn == last) && !belongs(l.cells[h.arn], l.cells[h.user]):
+		return l.err
 	}
-	return l.err
+	return nil
 }
 
 // hasFixedForm tells whether AWS writes only booleans, dates and placeholders
 // into the column.
 func hasFixedForm(name string) bool {
 	switch name {
-	case "password_enabled", "password_last_used", "password_last_changed", "password_next_rotation":
+	case "user_creation_time", "password_enabled", "password_last_used", "password_last_changed", "password_next_rotation":
 		return true
 	}
 	for _, suffix := range []string{"_active", "_last_rotated", "_last_used_date"} {
@@ -76,8 +141,8 @@ func isWhole(s string) bool {
 	return isBool || isDate || s != "" && isPlaceholder(s)
 }
 
-// text returns a cell as it stands; empty if the report lacks the column.
-func (l *line) text(column int) string {
+// cell returns a cell as it stands; empty if the report lacks the column.
+func (l *line) cell(column int) string {
 	if column == absent {
 		return ""
 	}
@@ -92,12 +157,12 @@ func (l *line) identity(userColumn, arnColumn int) (user, arn string) {
 	case user == "":
 		l.fail(userColumn, "the name of a user")
 		return "", ""
-	case user == RootUser && endsIn(arn, ':', "root"):
+	case user == RootUser && belongs(arn, user):
 		return RootUser, strings.Clone(arn)
 	case user == RootUser:
 		l.fail(arnColumn, `an ARN that ends in ":root"`)
 		return "", ""
-	case !endsIn(arn, '/', user):
+	case !belongs(arn, user):
 		l.fail(arnColumn, "an ARN that ends in "+quote("/"+user))
 		return "", ""
 	}
@@ -105,7 +170,15 @@ func (l *line) identity(userColumn, arnColumn int) (user, arn string) {
 	return arn[len(arn)-len(user):], arn
 }
 
-// endsIn tells whether s is an ARN whose last part, after the mark, is name.
+// belongs tells whether the ARN is that of the user of this name.
+func belongs(arn, user string) bool {
+	if user == RootUser {
+		return endsIn(arn, ':', "root")
+	}
+	return user != "" && endsIn(arn, '/', user)
+}
+
+// endsIn tells whether arn is one whose last part, after the mark, is name.
 func endsIn(arn string, mark byte, name string) bool {
 	before, ok := strings.CutSuffix(arn, name)
 	return ok && strings.HasPrefix(before, "arn:") && before[len(before)-1] == mark
@@ -154,7 +227,7 @@ func (l *line) dateOrNone(column int) time.Time {
 // use reads the date of a last use. N/A and no_information both mean that no
 // use is on record.
 func (l *line) use(column int) Maybe[inventory.Use] {
-	s := l.text(column)
+	s := l.cell(column)
 	switch {
 	case column == absent, s == notSupported:
 		return Maybe[inventory.Use]{}
@@ -166,6 +239,19 @@ func (l *line) use(column int) Maybe[inventory.Use] {
 		l.fail(column, "a date like 2006-01-02T15:04:05Z, N/A, no_information or not_supported")
 	}
 	return Known(inventory.Use{At: t})
+}
+
+// additional reads whether there is more than the row shows. Nothing in the
+// column means no; anything that is no known word for no means yes.
+func (l *line) additional(column int) Maybe[bool] {
+	s := l.cell(column)
+	switch {
+	case column == absent, s == noInformation, s == notSupported:
+		return Maybe[bool]{}
+	case s == "", s == "0", s == notApplicable, strings.EqualFold(s, "false"):
+		return Known(false)
+	}
+	return Known(true)
 }
 
 // parseBool reads a boolean: lower case on the wire, upper case in AWS's guide.

@@ -2,19 +2,17 @@ package credreport
 
 import (
 	"bytes"
-	"encoding/csv"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
-	"unicode/utf8"
 )
 
 // Parse reads a credential report. Columns are found by name, in any order;
 // those it does not need may be absent, and those it does not know are passed
-// over. Every error means that the content cannot be understood; it names the
-// line, the column and the beginning of the value. Half a report is never
-// returned.
+// over. Rows that cannot be read stand in the report as such; rows that repeat an
+// earlier one word for word are dropped. An error means that the content cannot
+// be understood, or was cut short; it names the line, the column and the
+// beginning of the value. Half a report is never returned.
 func Parse(content []byte) (*Report, error) {
 	report, err := parse(bytes.TrimPrefix(content, []byte("\ufeff")))
 	if err != nil {
@@ -27,19 +25,14 @@ func parse(content []byte) (*Report, error) {
 	if err := checkText(content); err != nil {
 		return nil, err
 	}
-	p, err := newParser(content)
+	p, err := newParser(string(content))
 	if err != nil {
 		return nil, err
 	}
-	for {
-		more, err := p.next()
-		if err != nil {
-			return nil, err
-		}
-		if !more {
-			return p.finish()
-		}
+	for p.lines.next() {
+		p.add()
 	}
+	return p.finish()
 }
 
 // checkText refuses what is no CSV text at all.
@@ -52,61 +45,63 @@ func checkText(content []byte) error {
 		return errors.New("got what looks like HTML or XML, want CSV: look for a proxy that answers in place of AWS")
 	case text[0] == '{' || text[0] == '[':
 		return errors.New("got what looks like JSON, want CSV: look for a proxy that answers in place of AWS")
-	case !utf8.Valid(content):
-		return invalidText(content)
 	}
 	return nil
 }
 
-// invalidText says where content stops being UTF-8.
-func invalidText(content []byte) error {
-	at := 0
-	for {
-		r, size := utf8.DecodeRune(content[at:])
-		if r == utf8.RuneError && size <= 1 {
-			break
+// lines goes through the lines of a text that are not empty.
+type lines struct {
+	rest   string
+	text   string // the line that next has moved to
+	number int    // of that line, from 1
+}
+
+// next moves to the next line and reports whether there is one.
+func (l *lines) next() bool {
+	for l.rest != "" {
+		l.text, l.rest, _ = strings.Cut(l.rest, "\n")
+		l.text = strings.TrimSuffix(l.text, "\r")
+		if l.number++; l.text != "" {
+			return true
 		}
-		at += size
 	}
-	before := content[:at]
-	line := 1 + bytes.Count(before, []byte("\n"))
-	column := at - bytes.LastIndexByte(before, '\n')
-	return fmt.Errorf("line %d, byte %d: got %q, want valid UTF-8", line, column, content[at:at+1])
+	return false
 }
 
 // parser turns the rows of one report into a Report.
 type parser struct {
-	csv    *csv.Reader
+	lines  lines
 	header *header
 	report Report
 
-	lines map[string]int    // the line of each user, by lower-case name
-	words map[string]string // each region and service, held once
-	slots []Slot            // backs the slots of all rows
-	cut   error             // set if the row read last ends in half a value
+	first map[string]telling // of each user, by lower-case name
+	again map[string]int     // the first line that tells something else, by lower-case name
+	words map[string]string  // each region and service, held once
+	slots []Slot             // backs the slots of all rows
+	cells []string           // of the row read last
+	cut   error              // set if the row read last can be the beginning of one
+	rows  int
 }
 
 // newParser reads the header of a report.
-func newParser(content []byte) (*parser, error) {
-	r := csv.NewReader(bytes.NewReader(content))
-	r.ReuseRecord = true
-	r.FieldsPerRecord = -1 // next counts, to say more than the reader would
-
-	names, err := r.Read()
-	if err != nil {
-		return nil, syntaxError(err, nil, len(names))
+func newParser(content string) (*parser, error) {
+	all := lines{rest: content}
+	all.next()
+	l := newLine(all.number, all.text, &header{}, nil)
+	if l.err != nil {
+		return nil, l.err
 	}
-	number, _ := r.FieldPos(0)
-	h, err := newHeader(names)
+	h, err := newHeader(l.cells)
 	if err != nil {
-		return nil, fmt.Errorf("line %d: %w", number, err)
+		return nil, fmt.Errorf("line %d: %w", all.number, err)
 	}
-	rows := min(bytes.Count(content, []byte("\n")), len(content)/shortestRow)
+	rows := min(strings.Count(content, "\n"), len(content)/shortestRow)
 	return &parser{
-		csv:    r,
+		lines:  all,
 		header: h,
 		report: Report{Users: make([]Row, 0, rows)},
-		lines:  make(map[string]int, rows),
+		first:  make(map[string]telling, rows),
+		again:  make(map[string]int),
 		words:  make(map[string]string),
 		slots:  make([]Slot, 0, rows*len(h.slots)),
 	}, nil
@@ -116,46 +111,32 @@ func newParser(content []byte) (*parser, error) {
 // content full of line breaks reserves no memory.
 const shortestRow = 64
 
-// next reads one row, if there is one more.
-func (p *parser) next() (bool, error) {
-	cells, err := p.csv.Read()
-	if errors.Is(err, io.EOF) {
-		return false, nil
+// add takes the line into the report, as one that cannot be read if need be.
+func (p *parser) add() {
+	l := newLine(p.lines.number, p.lines.text, p.header, p.cells[:0])
+	l.checkLength()
+	var row Row
+	if l.err == nil {
+		row = p.row(&l)
 	}
-	if err != nil {
-		return false, syntaxError(err, p.header.names, len(cells))
-	}
-	number, _ := p.csv.FieldPos(0)
-	l := line{number: number, names: p.header.names, cells: cells}
-	if err := l.checkLength(); err != nil {
-		return false, err
-	}
-	if err := p.add(&l); err != nil {
-		return false, err
-	}
-	p.cut = l.checkEnd() // counts only if no row follows
-	return true, nil
-}
-
-// add takes a row into the report.
-func (p *parser) add(l *line) error {
-	row := p.row(l)
+	p.rows, p.cells, p.cut = p.rows+1, l.cells, l.checkEnd()
+	who := row.unreadable()
 	if l.err != nil {
-		return l.err
+		who = l.whose()
 	}
-	key := strings.ToLower(row.User)
-	if earlier, ok := p.lines[key]; ok {
-		l.fail(p.header.user, fmt.Sprintf("one row for each user: line %d has this one already", earlier))
-		return l.err
+	if who.ARN != "" && p.repeats(&l, who.User) {
+		return
 	}
-	p.lines[key] = row.Line
-	if row.User == RootUser {
+	switch r := &p.report; {
+	case l.err != nil:
+		who.Err = l.err
+		r.Unreadable = append(r.Unreadable, who)
+	case row.User == RootUser:
 		root := row // so that not every row escapes to the heap
-		p.report.Root = &root
-		return nil
+		r.Root = &root
+	default:
+		r.Users = append(r.Users, row)
 	}
-	p.report.Users = append(p.report.Users, row)
-	return nil
 }
 
 // row reads one row; l.err tells whether it could.
@@ -171,7 +152,7 @@ func (p *parser) row(l *line) Row {
 		PasswordUse: l.use(h.passwordUsed),
 		MFA:         l.answer(h.mfa),
 		Slots:       p.rowSlots(l),
-		Additional:  !isPlaceholder(l.text(h.additional)),
+		Additional:  l.additional(h.additional),
 	}
 }
 
@@ -203,7 +184,7 @@ func (p *parser) slot(l *line, c slotColumns) (Slot, bool) {
 	use, known := slot.LastUse.Get()
 	if known && !use.Never() {
 		// Non-regional services have no region, so only the date tells of a use.
-		use.Region, use.Service = p.word(l.text(c.region)), p.word(l.text(c.service))
+		use.Region, use.Service = p.word(l.cell(c.region)), p.word(l.cell(c.service))
 		slot.LastUse = Known(use)
 	}
 	return slot, slot.Active || !slot.Created.IsZero() || !use.Never()
@@ -225,23 +206,14 @@ func (p *parser) word(s string) string {
 
 // finish returns the report, unless it ends before its end.
 func (p *parser) finish() (*Report, error) {
-	if len(p.lines) == 0 {
+	p.disbelieve()
+	switch r := &p.report; {
+	case p.rows == 0:
 		return nil, fmt.Errorf("got a header without rows, want at least that of %s: the report may be cut short, fetch it again", RootUser)
-	}
-	if p.cut != nil {
+	case p.cut != nil:
 		return nil, p.cut
+	case r.Root == nil && len(r.Users) == 0: // no odd row: it is no report
+		return nil, r.Unreadable[0].Err
 	}
 	return &p.report, nil
-}
-
-// syntaxError words an error of the CSV reader; field counts from 0.
-func syntaxError(err error, names []string, field int) error {
-	var syntax *csv.ParseError
-	if !errors.As(err, &syntax) {
-		return err
-	}
-	if field < len(names) {
-		return fmt.Errorf("line %d, column %s: %w", syntax.StartLine, names[field], syntax.Err)
-	}
-	return fmt.Errorf("line %d, field %d: %w", syntax.StartLine, field+1, syntax.Err)
 }

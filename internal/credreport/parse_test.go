@@ -36,12 +36,18 @@ func minimal() *sheet {
 
 // add appends the row of a user without credentials.
 func (s *sheet) add(user, arn string) *sheet {
-	s.rows = append(s.rows, map[string]string{
+	row := map[string]string{
 		"user": user, "arn": arn, "user_creation_time": "2026-01-02T03:04:05Z",
 		"password_enabled": "false", "mfa_active": "false",
 		"access_key_1_active": "false", "access_key_1_last_rotated": "N/A", "access_key_1_last_used_date": "N/A",
 		"access_key_2_active": "false", "access_key_2_last_rotated": "N/A", "access_key_2_last_used_date": "N/A",
-	})
+	}
+	for _, name := range s.names {
+		if _, set := row[name]; !set {
+			row[name] = "N/A"
+		}
+	}
+	s.rows = append(s.rows, row)
 	return s
 }
 
@@ -177,11 +183,14 @@ func TestParseUser(t *testing.T) {
 		}},
 		{"no key and use not supported", minimal().set("access_key_1_last_used_date", "not_supported"), func(*credreport.Row) {}},
 
-		{"additional credentials", minimal().set("additional_credentials_info", "3 access keys"), func(r *credreport.Row) { r.Additional = true }},
-		{"no additional credentials", minimal().set("additional_credentials_info", "N/A"), func(*credreport.Row) {}},
-		{"additional credentials empty", minimal().set("additional_credentials_info", ""), func(*credreport.Row) {}},
-		{"quoted fields", minimal().set("user", `"ann"`).set("additional_credentials_info", `"3 ""keys"", see
-ListAccessKeys"`), func(r *credreport.Row) { r.Additional = true }},
+		{"additional credentials", minimal().set("additional_credentials_info", "3 access keys"), func(r *credreport.Row) { r.Additional = credreport.Known(true) }},
+		{"one additional credential", minimal().set("additional_credentials_info", "1"), func(r *credreport.Row) { r.Additional = credreport.Known(true) }},
+		{"no additional credentials", minimal().set("additional_credentials_info", "N/A"), func(r *credreport.Row) { r.Additional = credreport.Known(false) }},
+		{"additional credentials empty", minimal().set("additional_credentials_info", ""), func(r *credreport.Row) { r.Additional = credreport.Known(false) }},
+		{"additional credentials 0", minimal().set("additional_credentials_info", "0"), func(r *credreport.Row) { r.Additional = credreport.Known(false) }},
+		{"additional credentials false", minimal().set("additional_credentials_info", "FALSE"), func(r *credreport.Row) { r.Additional = credreport.Known(false) }},
+		{"additional credentials not told", minimal().set("additional_credentials_info", "no_information"), func(*credreport.Row) {}},
+		{"quoted fields", minimal().set("user", `"ann"`).set("additional_credentials_info", `"3 ""keys"", see ListAccessKeys"`), func(r *credreport.Row) { r.Additional = credreport.Known(true) }},
 		{"unknown column", minimal().set("favourite_colour", "green"), func(*credreport.Row) {}},
 		{"path in the ARN", minimal().set("arn", "arn:aws-cn:iam::123456789012:user/a/b/ann"), func(r *credreport.Row) {
 			r.ARN = "arn:aws-cn:iam::123456789012:user/a/b/ann"
@@ -290,33 +299,8 @@ func TestParseErrors(t *testing.T) {
 		{"header and newline only", header + "\n", "got a header without rows, want at least that of <root_account>: the report may be cut short, fetch it again"},
 
 		{"too few fields", minimal().String() + "\nbob,arn", "line 4: got 2 fields, want 11 as in the header: the report may be cut short, fetch it again"},
-		{"too many fields", minimal().String() + ",N/A", "line 3: got 12 fields, want 11 as in the header"},
-		{"bare quote", minimal().set("password_enabled", `fal"se`).String(), `line 3, column password_enabled: bare " in non-quoted-field`},
 		{"quote never closed", minimal().set("arn", `"arn:aws`).String(), `line 3, column arn: extraneous or missing " in quoted-field`},
-
-		{"no user name", minimal().set("user", "").String(), `line 3, column user: got "", want the name of a user`},
-		{"no ARN", minimal().set("arn", "N/A").String(), `line 3, column arn: got "N/A", want an ARN that ends in "/ann"`},
-		{"ARN of someone else", minimal().set("arn", "arn:aws:iam::123456789012:user/bob").String(), `line 3, column arn: got "arn:aws:iam::123456789012:user/bob", want an ARN that ends in "/ann"`},
-		{"ARN of root for a user", minimal().set("arn", "arn:aws:iam::123456789012:root").String(), `line 3, column arn: got "arn:aws:iam::123456789012:root", want an ARN that ends in "/ann"`},
-		{"ARN of a user for root", minimal().set("user", "<root_account>").String(), `line 3, column arn: got "arn:aws:iam::123456789012:user/ann", want an ARN that ends in ":root"`},
-		{"long value", minimal().set("arn", strings.Repeat("é", 41)).String(), `line 3, column arn: got "` + strings.Repeat("é", 40) + `"…, want an ARN that ends in "/ann"`},
-
-		{"boolean", minimal().set("password_enabled", "yes").String(), `line 3, column password_enabled: got "yes", want true, false or not_supported`},
-		{"boolean empty", minimal().set("mfa_active", "").String(), `line 3, column mfa_active: got "", want true, false or not_supported`},
-		{"boolean of a key", minimal().set("access_key_2_active", "not_supported").String(), `line 3, column access_key_2_active: got "not_supported", want true or false`},
-
-		{"no creation", minimal().set("user_creation_time", "N/A").String(), `line 3, column user_creation_time: got "N/A", want a date like 2006-01-02T15:04:05Z`},
-		{"date without offset", minimal().set("user_creation_time", "2026-01-02T03:04:05").String(), `line 3, column user_creation_time: got "2026-01-02T03:04:05", want a date like 2006-01-02T15:04:05Z`},
-		{"date that never was", minimal().set("user_creation_time", "2026-02-30T03:04:05Z").String(), `line 3, column user_creation_time: got "2026-02-30T03:04:05Z", want a date like 2006-01-02T15:04:05Z`},
-		{"the first second of 1970", minimal().set("user_creation_time", "1970-01-01T00:00:00Z").String(), `line 3, column user_creation_time: got "1970-01-01T00:00:00Z", want a date like 2006-01-02T15:04:05Z`},
-		{"zero date", minimal().set("access_key_1_last_used_date", "0001-01-01T00:00:00Z").String(), `line 3, column access_key_1_last_used_date: got "0001-01-01T00:00:00Z", want a date like 2006-01-02T15:04:05Z, N/A, no_information or not_supported`},
-		{"date of a key", minimal().set("access_key_1_last_rotated", "no_information").String(), `line 3, column access_key_1_last_rotated: got "no_information", want a date like 2006-01-02T15:04:05Z, or N/A`},
-		{"date of a use", minimal().set("password_last_used", "yesterday").String(), `line 3, column password_last_used: got "yesterday", want a date like 2006-01-02T15:04:05Z, N/A, no_information or not_supported`},
-		{"two wrong cells", minimal().set("mfa_active", "m").set("password_enabled", "p").String(), `line 3, column password_enabled: got "p", want true, false or not_supported`},
-
-		{"user twice", minimal().add("ann", "arn:aws:iam::123456789012:user/ann").String(), `line 4, column user: got "ann", want one row for each user: line 3 has this one already`},
-		{"user twice, in other case", minimal().add("ANN", "arn:aws:iam::123456789012:user/ANN").String(), `line 4, column user: got "ANN", want one row for each user: line 3 has this one already`},
-		{"root twice", minimal().add("<root_account>", "arn:aws:iam::123456789012:root").String(), `line 4, column user: got "<root_account>", want one row for each user: line 2 has this one already`},
+		{"nothing but odd rows", strings.Join([]string{header, "a,b,c", "d,e,f,g,h,i,j,k,l,m,N/A"}, "\n"), "line 2: got 3 fields, want 11 as in the header: the report may be cut short, fetch it again"},
 
 		{"cut in an unread column", minimal().set("cert_2_last_rotated", "N/").String(), `line 3, column cert_2_last_rotated: got "N/", want a whole value: the report may be cut short, fetch it again`},
 		{"cut before an unread column", minimal().set("password_next_rotation", "").String(), `line 3, column password_next_rotation: got "", want a whole value: the report may be cut short, fetch it again`},
@@ -330,6 +314,168 @@ func TestParseErrors(t *testing.T) {
 			}
 			if diff := cmp.Diff("parse credential report: "+tt.want, err.Error()); diff != "" {
 				t.Errorf("error (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestParseUnreadable bends one row of a report between others, which are read
+// as ever.
+func TestParseUnreadable(t *testing.T) {
+	type who struct {
+		user, arn string
+		created   string
+	}
+	unfit := func(user string) who { return who{user: user} }
+	named := func(user string) who { return who{user: user, arn: "arn:aws:iam::123456789012:user/" + user} }
+	whole := func(user string) who {
+		return who{user: user, arn: "arn:aws:iam::123456789012:user/" + user, created: "2026-01-02T03:04:05Z"}
+	}
+	tests := []struct {
+		name string
+		have *sheet // its last row cannot be read
+		who  who
+		want string
+	}{
+		{"too many fields", minimal().set("access_key_2_last_used_date", "N/A,N/A"), whole("ann"), "line 3: got 12 fields, want 11 as in the header"},
+		{"bare quote", minimal().set("password_enabled", `fal"se`), whole("ann"), `line 3, column password_enabled: bare " in non-quoted-field`},
+
+		{"no user name", minimal().set("user", ""), unfit("ann"), `line 3, column user: got "", want the name of a user`},
+		{"no ARN", minimal().set("arn", "N/A"), unfit("ann"), `line 3, column arn: got "N/A", want an ARN that ends in "/ann"`},
+		{"ARN of someone else", minimal().set("arn", "arn:aws:iam::123456789012:user/bob"), unfit("ann"), `line 3, column arn: got "arn:aws:iam::123456789012:user/bob", want an ARN that ends in "/ann"`},
+		{"ARN of root for a user", minimal().set("arn", "arn:aws:iam::123456789012:root"), unfit("ann"), `line 3, column arn: got "arn:aws:iam::123456789012:root", want an ARN that ends in "/ann"`},
+		{"ARN of a user for root", minimal().set("user", "<root_account>"), unfit("<root_account>"), `line 3, column arn: got "arn:aws:iam::123456789012:user/ann", want an ARN that ends in ":root"`},
+		{"long value", minimal().set("arn", strings.Repeat("é", 41)), unfit("ann"), `line 3, column arn: got "` + strings.Repeat("é", 40) + `"…, want an ARN that ends in "/ann"`},
+
+		{"boolean", minimal().set("password_enabled", "yes"), whole("ann"), `line 3, column password_enabled: got "yes", want true, false or not_supported`},
+		{"boolean empty", minimal().set("mfa_active", ""), whole("ann"), `line 3, column mfa_active: got "", want true, false or not_supported`},
+		{"boolean of a key", minimal().set("access_key_2_active", "not_supported"), whole("ann"), `line 3, column access_key_2_active: got "not_supported", want true or false`},
+
+		{"no creation", minimal().set("user_creation_time", "N/A"), named("ann"), `line 3, column user_creation_time: got "N/A", want a date like 2006-01-02T15:04:05Z`},
+		{"date without offset", minimal().set("user_creation_time", "2026-01-02T03:04:05"), named("ann"), `line 3, column user_creation_time: got "2026-01-02T03:04:05", want a date like 2006-01-02T15:04:05Z`},
+		{"date that never was", minimal().set("user_creation_time", "2026-02-30T03:04:05Z"), named("ann"), `line 3, column user_creation_time: got "2026-02-30T03:04:05Z", want a date like 2006-01-02T15:04:05Z`},
+		{"the first second of 1970", minimal().set("user_creation_time", "1970-01-01T00:00:00Z"), named("ann"), `line 3, column user_creation_time: got "1970-01-01T00:00:00Z", want a date like 2006-01-02T15:04:05Z`},
+		{"zero date", minimal().set("access_key_1_last_used_date", "0001-01-01T00:00:00Z"), whole("ann"), `line 3, column access_key_1_last_used_date: got "0001-01-01T00:00:00Z", want a date like 2006-01-02T15:04:05Z, N/A, no_information or not_supported`},
+		{"date of a key", minimal().set("access_key_1_last_rotated", "no_information"), whole("ann"), `line 3, column access_key_1_last_rotated: got "no_information", want a date like 2006-01-02T15:04:05Z, or N/A`},
+		{"date of a use", minimal().set("password_last_used", "yesterday"), whole("ann"), `line 3, column password_last_used: got "yesterday", want a date like 2006-01-02T15:04:05Z, N/A, no_information or not_supported`},
+		{"two wrong cells", minimal().set("mfa_active", "m").set("password_enabled", "p"), whole("ann"), `line 3, column password_enabled: got "p", want true, false or not_supported`},
+
+		{"too few fields", minimal().set("access_key_2_last_used_date", "N/A\nbob,arn"), unfit("bob"), "line 4: got 2 fields, want 11 as in the header: the report may be cut short, fetch it again"},
+		{"a word", minimal().set("access_key_2_last_used_date", "N/A\nbob"), unfit("bob"), "line 4: got 1 fields, want 11 as in the header: the report may be cut short, fetch it again"},
+		{"quote never closed", minimal().set("user", `"ann`), unfit(""), `line 3, column user: extraneous or missing " in quoted-field`},
+		{"quoted line break", minimal().set("access_key_2_last_used_date", "N/A\n\"bob"), unfit(""), `line 4, column user: extraneous or missing " in quoted-field`},
+		{"invalid UTF-8", minimal().set("user", "an\xffn"), unfit(""), `line 3, byte 3: got "\xff", want valid UTF-8`},
+		{"half a row before another", minimal().set("access_key_2_last_used_date", "N/A\nbob,arn:aws:iam::123456789012:user/bob,2026-01-02T03:04:05Z,true"), whole("bob"), "line 4: got 4 fields, want 11 as in the header: the report may be cut short, fetch it again"},
+
+		{"comma in the name", minimal().set("user", "a,nn").set("arn", "arn:aws:iam::123456789012:user/a,nn"), whole("a,nn"), "line 3: got 13 fields, want 11 as in the header"},
+		{"commas in the name", minimal().set("user", ",a,,nn,").set("arn", "arn:aws:iam::123456789012:user/,a,,nn,"), whole(",a,,nn,"), "line 3: got 19 fields, want 11 as in the header"},
+		{"comma in the path", minimal().set("arn", "arn:aws:iam::123456789012:user/x,y/ann"), who{"ann", "arn:aws:iam::123456789012:user/x,y/ann", "2026-01-02T03:04:05Z"}, "line 3: got 12 fields, want 11 as in the header"},
+		{"comma after the name in the path", minimal().set("arn", "arn:aws:iam::123456789012:user/ann,/ann"), who{"ann", "arn:aws:iam::123456789012:user/ann,/ann", "2026-01-02T03:04:05Z"}, "line 3: got 12 fields, want 11 as in the header"},
+		{"comma in name and path", minimal().set("user", "a,nn").set("arn", "arn:aws:iam::123456789012:user/x,y/a,nn"), who{"a,nn", "arn:aws:iam::123456789012:user/x,y/a,nn", "2026-01-02T03:04:05Z"}, "line 3: got 14 fields, want 11 as in the header"},
+		{"comma in the name, ARN of someone else", minimal().set("user", "a,nn").set("arn", "arn:aws:iam::123456789012:user/bob"), unfit("a,nn"), "line 3: got 12 fields, want 11 as in the header"},
+		{"comma in the name, no ARN", minimal().set("user", "a,nn").set("arn", "N/A"), unfit("a"), "line 3: got 12 fields, want 11 as in the header"},
+		{"quote in the path", minimal().set("arn", `arn:aws:iam::123456789012:user/x"y/ann`), who{"ann", `arn:aws:iam::123456789012:user/x"y/ann`, "2026-01-02T03:04:05Z"}, `line 3, column arn: bare " in non-quoted-field`},
+		{"endless name", minimal().set("user", strings.Repeat("a", 65)), unfit(""), `line 3, column arn: got "arn:aws:iam::123456789012:user/ann", want an ARN that ends in "/` + strings.Repeat("a", 39) + `"…`},
+		{"odd root", minimal().set("user", "<root_account>").set("arn", "arn:aws:iam::123456789012:root").set("mfa_active", "no"), who{"<root_account>", "arn:aws:iam::123456789012:root", "2026-01-02T03:04:05Z"}, `line 3, column mfa_active: got "no", want true, false or not_supported`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			content := tt.have.add("zoe", "arn:aws:iam::123456789012:user/zoe").String()
+			report := mustParse(t, content)
+			if len(report.Unreadable) == 0 {
+				t.Fatal("all rows are readable")
+			}
+			u := report.Unreadable[len(report.Unreadable)-1]
+			if diff := cmp.Diff(tt.want, u.Err.Error()); diff != "" {
+				t.Errorf("error (-want +got):\n%s", diff)
+			}
+			got := who{user: u.User, arn: u.ARN}
+			if !u.Created.IsZero() {
+				got.created = u.Created.Format(time.RFC3339)
+			}
+			if got != tt.who {
+				t.Errorf("whose: got %+v, want %+v", got, tt.who)
+			}
+			if last := report.Users[len(report.Users)-1]; last.User != "zoe" || last.Line != strings.Count(content, "\n")+1 {
+				t.Errorf("the row after is %+v, want that of zoe", last)
+			}
+			if rows := len(report.Users) + len(report.Unreadable); rows != strings.Count(content, "\n")-1 && tt.name != "odd root" {
+				t.Errorf("%d rows of users, want one for each line of %q", rows, content)
+			}
+		})
+	}
+}
+
+// TestParseTwice has a report tell twice of one user.
+func TestParseTwice(t *testing.T) {
+	ann, root := "arn:aws:iam::123456789012:user/ann", "arn:aws:iam::123456789012:root"
+	tests := []struct {
+		name    string
+		have    *sheet
+		certain bool // whose rows they are
+		users   int  // readable
+		want    []string
+	}{
+		{"word for word", minimal().add("ann", ann).add("ann", ann), false, 1, nil},
+		{"another fact", minimal().add("ann", ann).set("mfa_active", "true"), true, 0, []string{
+			`line 3, column user: got "ann", want one row for each user: line 4 has this one too`,
+			`line 4, column user: got "ann", want one row for each user: line 3 has this one already`,
+		}},
+		{"another fact, thrice", minimal().add("ann", ann).set("mfa_active", "true").add("ann", ann).set("mfa_active", "true").add("ann", ann), true, 0, []string{
+			`line 3, column user: got "ann", want one row for each user: line 4 has this one too`,
+			`line 4, column user: got "ann", want one row for each user: line 3 has this one already`,
+			`line 5, column user: got "ann", want one row for each user: line 3 has this one already`,
+		}},
+		{"another creation", minimal().add("ann", ann).set("user_creation_time", "2026-01-02T03:04:06Z"), false, 0, []string{
+			`line 3, column user: got "ann", want one row for each user: line 4 has this one too`,
+			`line 4, column user: got "ann", want one row for each user: line 3 has this one already`,
+		}},
+		{"another path", minimal().add("ann", "arn:aws:iam::123456789012:user/team/ann"), false, 0, []string{
+			`line 3, column user: got "ann", want one row for each user: line 4 has this one too`,
+			`line 4, column user: got "ann", want one row for each user: line 3 has this one already`,
+		}},
+		{"in other case", minimal().add("ANN", "arn:aws:iam::123456789012:user/ANN"), false, 0, []string{
+			`line 3, column user: got "ann", want one row for each user: line 4 has this one too`,
+			`line 4, column user: got "ANN", want one row for each user: line 3 has this one already`,
+		}},
+		{"once readable", minimal().add("ann", ann).set("mfa_active", "maybe"), true, 0, []string{
+			`line 3, column user: got "ann", want one row for each user: line 4 has this one too`,
+			`line 4, column mfa_active: got "maybe", want true, false or not_supported`,
+		}},
+		{"once readable, later", minimal().set("mfa_active", "maybe").add("ann", ann), true, 0, []string{
+			`line 3, column mfa_active: got "maybe", want true, false or not_supported`,
+			`line 4, column user: got "ann", want one row for each user: line 3 has this one already`,
+		}},
+		{"unreadable word for word", minimal().set("mfa_active", "maybe").add("ann", ann).set("mfa_active", "maybe"), true, 0, []string{
+			`line 3, column mfa_active: got "maybe", want true, false or not_supported`,
+		}},
+		{"a row that may be another's", minimal().add("ann", "arn:aws:iam::123456789012:user/bob"), false, 1, []string{
+			`line 4, column arn: got "arn:aws:iam::123456789012:user/bob", want an ARN that ends in "/ann"`,
+		}},
+		{"root, word for word", minimal().add("<root_account>", root), false, 1, nil},
+		{"root", minimal().add("<root_account>", root).set("mfa_active", "true"), true, 1, []string{
+			`line 2, column user: got "<root_account>", want one row for each user: line 4 has this one too`,
+			`line 4, column user: got "<root_account>", want one row for each user: line 2 has this one already`,
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			report := mustParse(t, tt.have.add("zoe", "arn:aws:iam::123456789012:user/zoe").String())
+			var got []string
+			for _, u := range report.Unreadable {
+				got = append(got, u.Err.Error())
+				if u.Created.IsZero() == tt.certain {
+					t.Errorf("line %d: created %s, want it certain: %t", u.Line, u.Created, tt.certain)
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("unreadable (-want +got):\n%s", diff)
+			}
+			if len(report.Users) != tt.users+1 {
+				t.Errorf("%d users, want %d", len(report.Users), tt.users+1)
+			}
+			if twice := tt.name == "root"; (report.Root == nil) != twice {
+				t.Errorf("root: got %+v", report.Root)
 			}
 		})
 	}
@@ -407,7 +553,7 @@ func describe(r *credreport.Report) string {
 	for _, row := range append([]credreport.Row{*r.Root}, r.Users...) {
 		fmt.Fprintf(&b, "line %d: %s\n  arn %s\n  created %s\n", row.Line, row.User, row.ARN, describeDate(row.Created))
 		fmt.Fprintf(&b, "  password %s, used %s\n", describeMaybe(row.Password), describeUse(row.PasswordUse))
-		fmt.Fprintf(&b, "  mfa %s, additional %t\n", describeMaybe(row.MFA), row.Additional)
+		fmt.Fprintf(&b, "  mfa %s, additional %s\n", describeMaybe(row.MFA), describeMaybe(row.Additional))
 		for _, slot := range row.Slots {
 			fmt.Fprintf(&b, "  key active %t, created %s, used %s\n", slot.Active, describeDate(slot.Created), describeUse(slot.LastUse))
 		}

@@ -1,10 +1,11 @@
 // Package credreport reads IAM's credential report: CSV bytes in, rows out. It
 // knows neither the AWS SDK nor which user or key a row will turn out to mean.
 //
-// A report has no trailer. One that was cut inside a row is refused, because
-// the row has too few fields or ends in half a value; one cut exactly between
-// two rows, or inside a last column of free text, cannot be told from a
-// complete one.
+// A row that cannot be read costs the facts about its user, and no other's. A
+// report has no trailer, so one that was cut is known by its last row: it has
+// too few fields, or ends in half a value, and the report is refused. One cut
+// exactly between two rows, or inside a last column of free text, cannot be told
+// from a complete one.
 //
 // Columns and values: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_getting-report.html
 package credreport
@@ -22,8 +23,22 @@ const RootUser = "<root_account>"
 // Report is one credential report. It does not know when it was made: AWS
 // says so beside the content (GetCredentialReport's GeneratedTime).
 type Report struct {
-	Root  *Row  // nil if the report has no row of the root user
+	Root  *Row  // nil if the report has no row of the root user that can be read
 	Users []Row // in the report's order; names are unique, whatever their case
+	// Unreadable holds the rows that cannot be read, in the report's order. Two
+	// rows that tell different things of one user are two of them.
+	Unreadable []Unreadable
+}
+
+// Unreadable is a row that cannot be read.
+type Unreadable struct {
+	Line int    // in the report, from 1
+	User string // as far as the row tells; empty if it does not
+	ARN  string // the user's own; empty if it is not certain that it is
+	// Created is when the user came to be. It is zero unless it is certain whose
+	// row it is.
+	Created time.Time
+	Err     error // which line and column, what stands there, and what was expected
 }
 
 // Row is what a report says of one user.
@@ -43,9 +58,9 @@ type Row struct {
 	// Slots holds the keys that the row shows. Their order means nothing:
 	// neither age nor key id, and a key may change places between reports.
 	Slots []Slot
-	// Additional tells that the user has more keys or certificates than a row
-	// can show (additional_credentials_info).
-	Additional bool
+	// Additional tells whether the user has more keys or certificates than a row
+	// can show (additional_credentials_info); most reports do not say.
+	Additional Maybe[bool]
 }
 
 // Slot is one access key as a row shows it: without its id.

@@ -2,8 +2,38 @@ package credreport
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
+
+// SetApart takes the rows that tell of something that has not happened by then
+// for rows that cannot be read.
+func (r *Report) SetApart(latest time.Time) {
+	odd := func(row *Row) bool {
+		err := row.Happened(latest)
+		if err == nil {
+			return false
+		}
+		unreadable := Unreadable{Line: row.Line, User: row.User, ARN: row.ARN, Created: row.Created, Err: err}
+		if row.Created.After(latest) {
+			unreadable.Created = time.Time{}
+		}
+		r.Unreadable = append(r.Unreadable, unreadable)
+		return true
+	}
+	if r.Root != nil && odd(r.Root) {
+		r.Root = nil
+	}
+	users := r.Users[:0]
+	for i := range r.Users {
+		if !odd(&r.Users[i]) {
+			users = append(users, r.Users[i])
+		}
+	}
+	clear(r.Users[len(users):])
+	r.Users = users
+	slices.SortFunc(r.Unreadable, func(a, b Unreadable) int { return a.Line - b.Line })
+}
 
 // Happened returns an error if the row tells of something that has not happened
 // by then: a user, a key or a use of the future.

@@ -111,6 +111,9 @@ type User struct {
 
 	// Keys holds all access keys of the user, ordered by creation, then id.
 	Keys Fact[[]AccessKey] `json:"keys,omitzero"`
+	// MaybeMoreKeys tells that Keys may not be all: a credential report shows two,
+	// and did not say whether there are more.
+	MaybeMoreKeys bool `json:"maybe_more_keys,omitempty"`
 	// Console tells whether the user has a password.
 	Console Fact[bool] `json:"console,omitzero"`
 	// PasswordCreated is when the present password came to be; only a live

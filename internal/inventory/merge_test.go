@@ -114,6 +114,8 @@ func fill(user reflect.Value) {
 		switch v := field.Addr().Interface().(type) {
 		case *string:
 			*v = "old"
+		case *bool:
+			*v = true
 		case *time.Time:
 			*v = epoch.Add(-day)
 		case *inventory.Fact[bool]:
