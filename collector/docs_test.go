@@ -44,7 +44,7 @@ func docs() string {
 - Labels of the ` + "`_info`" + ` metrics may change, others don't. ` + "`account_id`" + ` is empty until it is known.
 - ` + "`access_key_id`" + ` is the key's id, or with ` + "`--metrics.access-key-id=suffix`" + ` its last 4 characters, or more
   where a user's keys end alike. With ` + "`--iam.source=report`" + `, which gives no ids, it is ` + "`created-`" + ` and the time of
-  creation.
+  creation, with ` + "`-a` and `-b`" + ` for two keys of one second: see [which is which](rules.md#two-keys-of-one-second).
 - **Whose series.** ` + "`users`" + ` in the configuration file says who has series of their own. The others, and
   users not known yet to be included, have no series, findings and exemptions included, but stay in every count of the
   account. With ` + "`--no-metrics.users`" + `, no series names a user other than root.

@@ -1,6 +1,10 @@
 package account
 
 import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -48,4 +52,170 @@ func TestReportInTheMaking(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestRefusedReportIsFetchedOnce has AWS refuse to make a report: one that is
+// there counts, if it is a newer one, and AWS is asked for it once.
+func TestRefusedReportIsFetchedOnce(t *testing.T) {
+	const refused = "call iam:GenerateCredentialReport for the account: "
+	for name, test := range map[string]struct {
+		fault http.HandlerFunc
+		newer bool
+		calls int
+		err   string
+	}{
+		"denied, and a newer one": {denied(), true, 1, ""},
+		"denied, and the old one": {denied(), false, 1, refused + "AccessDenied"},
+		"busy, and a newer one":   {awssim.Error(http.StatusConflict, "LimitExceeded", "busy"), true, 1, ""},
+		"unreachable":             {awssim.Reset(), true, 0, refused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, awsapi.SourceReport, awssim.Options{}, func(h *harness) {
+				r := &refresh{memory: h.account.memory}
+				first, err := r.fetchReport(h.Context(), time.Time{})
+				h.ok(err)
+				newerThan := first.Generated
+				if test.newer {
+					newerThan = newerThan.Add(-time.Second)
+				}
+				h.fail("GenerateCredentialReport", test.fault)
+				h.world.ResetCalls()
+				got, err := r.fetchReport(h.Context(), newerThan)
+				if calls := h.calls("GetCredentialReport"); calls != test.calls {
+					h.Errorf("GetCredentialReport: got %d calls, want %d", calls, test.calls)
+				}
+				if test.err == "" {
+					h.ok(err)
+					inventorytest.Equal(h.T, first.Generated, got.Generated)
+				} else if err == nil || !strings.HasPrefix(err.Error(), test.err) {
+					h.Errorf("error: got %v, want %s…", err, test.err)
+				}
+			})
+		})
+	}
+}
+
+// oddly changes the user's row so that it cannot be read.
+func oddly(user string) func(string) string {
+	return func(content string) string {
+		lines := strings.Split(content, "\n")
+		for i := range lines {
+			if strings.HasPrefix(lines[i], user+",") {
+				lines[i] = strings.Replace(lines[i], ",false,N/A,false,N/A", ",false,N/A,false,N/A,N/A", 1)
+			}
+		}
+		return strings.Join(lines, "\n")
+	}
+}
+
+func names(s *inventory.Snapshot) []string {
+	var all []string
+	for i := range s.Users {
+		all = append(all, s.Users[i].Name)
+	}
+	return all
+}
+
+// TestOddRowTakesNobodyAway has users go, and one be made anew under its name,
+// while reports have a row that cannot be read.
+func TestOddRowTakesNobodyAway(t *testing.T) {
+	inBubble(t, awsapi.SourceReport, awssim.Options{}, func(h *harness) {
+		for _, name := range []string{"alice", "bob", "carol", "dave"} {
+			h.user(name)
+			h.key(name)
+		}
+		first := h.refresh()
+		h.ok(h.world.DeleteUser("alice"))
+		h.ok(h.world.DeleteUser("bob"))
+		h.ok(h.world.DeleteUser("carol"))
+		_, err := h.world.CreateUser("carol", "/", time.Now())
+		h.ok(err)
+		_, err = h.world.CreateUser("bob", "/", time.Now())
+		h.ok(err)
+		h.world.EditReports(oddly("bob"))
+		time.Sleep(4 * time.Hour)
+		s := h.refresh()
+		if got := names(s); !slices.Equal(got, []string{"alice", "bob", "carol", "dave"}) {
+			h.Errorf("users: got %v, want all four", got)
+		}
+		inventorytest.Equal(h.T, *h.find(first, "alice"), *h.find(s, "alice"))
+		for name, known := range map[string]bool{"bob": false, "carol": true} { // both made anew
+			u := h.find(s, name)
+			if keys, _ := u.Keys.Get(); u.Keys.Known() != known || len(keys) > 0 || u.Created.Equal(h.find(first, name).Created) {
+				h.Errorf("%s: got %+v, want somebody new, with keys known: %t", name, u, known)
+			}
+		}
+		if got, want := s.Freshness[inventory.GroupUsers].Observed, first.Freshness[inventory.GroupUsers].Observed; !got.Equal(want) {
+			h.Errorf("users are listed as of %s, want %s: nobody knows who is gone", got, want)
+		}
+		h.world.EditReports(nil)
+		time.Sleep(4 * time.Hour)
+		if got := names(h.refresh()); !slices.Equal(got, []string{"bob", "carol", "dave"}) {
+			h.Errorf("users: got %v, want alice gone", got)
+		}
+	})
+}
+
+// TestOddRowIsAskedLive has auto learn from AWS what a row does not tell: it is
+// down until then, and says so for as long as the report is in use.
+func TestOddRowIsAskedLive(t *testing.T) {
+	inBubble(t, awsapi.SourceAuto, awssim.Options{}, func(h *harness) {
+		h.user("alice")
+		h.user("bob")
+		h.key("bob")
+		h.password("bob")
+		h.refresh()
+		time.Sleep(3 * time.Hour)
+		h.refresh() // reads everybody again
+		h.world.EditReports(oddly("bob"))
+		time.Sleep(time.Hour - refreshInterval)
+		h.account.RefreshSoon()
+		h.account.Step(h.Context(), nil)
+		asked := h.account.Snapshot()
+		if p := asked.Health.Problems; asked.Health.State != inventory.StateDown || len(p) != 1 || p[0].User != "bob" || p[0].Reason != inventory.ReasonMalformed {
+			h.Errorf("before bob is asked: state %s, problems %+v; want down, because of bob's row", asked.Health.State, p)
+		}
+		if n := asked.Health.Errors[inventory.ReasonMalformed]; n != 1 {
+			h.Errorf("%d failures counted, want 1", n)
+		}
+		time.Sleep(refreshInterval)
+		s := h.refresh()
+		if p := s.Health.Problems; s.Health.State != inventory.StateUp || len(p) != 1 {
+			h.Errorf("after bob is asked: state %s, problems %+v; want up, and the problem", s.Health.State, p)
+		}
+		if n := s.Health.Errors[inventory.ReasonMalformed]; n != 1 {
+			h.Errorf("%d failures counted, want the one", n)
+		}
+		if u := h.find(s, "bob"); u.Console.Observed().Before(time.Now().Add(-time.Hour)) {
+			h.Errorf("bob's console access is known as of %s, want it asked live", u.Console.Observed())
+		}
+	})
+}
+
+// TestManyOddRows bounds what is said of them.
+func TestManyOddRows(t *testing.T) {
+	inBubble(t, awsapi.SourceReport, awssim.Options{}, func(h *harness) {
+		edits := map[string]bool{}
+		for i := range 50 {
+			name := fmt.Sprintf("user-%02d", i)
+			h.user(name)
+			edits[name] = i >= 10
+		}
+		h.world.EditReports(func(content string) string {
+			for name, odd := range edits {
+				if odd {
+					content = oddly(name)(content)
+				}
+			}
+			return content
+		})
+		s := h.refresh()
+		var users []string
+		for _, p := range s.Health.Problems {
+			users = append(users, p.User)
+		}
+		if !slices.Equal(users, []string{"user-10", "user-11", "user-12", ""}) || !strings.Contains(s.Health.Problems[3].Text, "37 more rows cannot be read, the first of them in line 16") {
+			h.Errorf("problems: got %+v, want three rows by name and the number of the others", s.Health.Problems)
+		}
+	})
 }

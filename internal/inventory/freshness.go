@@ -31,12 +31,14 @@ func (c Coverage) Or(other Coverage) Coverage {
 }
 
 // Cover looks at everything known about users and root. Users were listed at
-// that time; zero if they never were. Tags are a matter of CoverTags.
+// that time; zero if it is not known whether they are all. Tags are a matter of
+// CoverTags.
 func Cover(users []User, root *Root, listed time.Time) map[Group]Coverage {
 	var list, keys, use, console, mfa Coverage
-	if !listed.IsZero() {
-		list.Add(true, listed)
+	for _, c := range []*Coverage{&list, &keys, &use, &console, &mfa} {
+		c.Missing = listed.IsZero()
 	}
+	list.Add(!listed.IsZero(), listed)
 	for i := range users {
 		user := &users[i]
 		keys.Add(user.Keys.Known(), user.Keys.Observed())

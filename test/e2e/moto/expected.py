@@ -80,6 +80,7 @@ def read_live(iam):
                 "password_used": seconds(u.get("PasswordLastUsed")),
                 "mfa": bool(pages(iam, "list_mfa_devices", "MFADevices", UserName=name)),
                 "keys": live_keys(iam, name),
+                "slots_full": False,
             }
         )
     return users, live_root(iam.get_account_summary()["SummaryMap"])
@@ -133,6 +134,7 @@ def read_report(iam):
 
 def report_user(row):
     arn = row["arn"]
+    keys = [k for k in (report_key(row, "1"), report_key(row, "2")) if k]
     return {
         "name": row["user"],
         "arn": arn,
@@ -142,7 +144,8 @@ def report_user(row):
         "password_created": None,
         "password_used": parse(row["password_last_used"]),
         "mfa": row["mfa_active"] == "true",
-        "keys": name_keys([k for k in (report_key(row, "1"), report_key(row, "2")) if k]),
+        "keys": name_keys(keys),
+        "slots_full": len(keys) == 2 and "additional_credentials_info" not in row,
     }
 
 
@@ -162,8 +165,13 @@ def report_key(row, slot):
 
 def name_keys(keys):
     """Names keys by their creation. Ties get the suffixes -a and -b: the active
-    key comes first, then the one used earlier, since slots mean nothing."""
-    keys.sort(key=lambda k: (k["created"], k["status"], k["used"]))
+    key comes first. Nothing tells two of one status apart, since slots mean
+    nothing: a use that differs is not known of either."""
+    keys.sort(key=lambda k: (k["created"], k["status"]))
+    for a, b in itertools.pairwise(keys):
+        same = all(a[name] == b[name] for name in ("created", "status"))
+        if same and any(a[name] != b[name] for name in ("used", "region", "service")):
+            a["used"] = b["used"] = None
     stamps = [time.strftime("created-%Y-%m-%dT%H:%M:%SZ", time.gmtime(k["created"])) for k in keys]
     tie = len(set(stamps)) < len(stamps)
     for k, stamp, suffix in zip(keys, stamps, ("-a", "-b"), strict=False):
@@ -233,17 +241,19 @@ def judge_user(user, limits, as_of):
 
 
 def judge_key(user, key, limits, as_of):
-    """Yields (rule, violation, since) for each rule about the active key."""
-    console = user["console"]
+    """Yields (rule, violation, since) for each rule about the active key; a
+    violation of None is unknown."""
+    console, used = user["console"], key["used"]
     since = max(key["created"], user["password_created"] or 0)
     yield "key_created_at_user_setup", console and at_setup(user, key, limits), since
-    yield "console_key_never_used", console and not key["used"], since
+    yield "console_key_never_used", None if console and used is None else console and not used, since
     deadline = key["created"] + limits.max_key_age
     due = deadline - limits.rotation_warning
     yield "key_rotation", before(deadline, as_of), deadline
     yield "key_rotation_due", before(due, as_of) and not before(deadline, as_of), due
-    idle = (key["used"] or key["created"]) + limits.max_key_idle
-    yield "key_unused", before(idle, as_of), idle
+    idle = (used or key["created"]) + limits.max_key_idle
+    idled = before(idle, as_of)
+    yield "key_unused", None if idled and used is None else idled, idle
 
 
 def judge_root(root):
@@ -297,7 +307,7 @@ class Subject:
             self.out.add(name, value, user_name=self.user["name"], **labels)
 
     def verdict(self, rule, violation, since, **key):
-        verdict = "violation" if violation else "compliant"
+        verdict = {None: "unknown", True: "violation", False: "compliant"}[violation]
         if violation and self.ends.get(rule, 0) > self.as_of:
             verdict = "exempted"
         self.out.verdicts[self.label, rule, verdict] += 1
@@ -340,7 +350,8 @@ def write_key(subject, key):
     subject.add("access_key_active", active, **label)
     subject.add("access_key_created_timestamp_seconds", key["created"], **label)
     subject.add("access_key_age_seconds", subject.as_of - key["created"], **label)
-    subject.add("access_key_used", key["used"] > 0, **label)
+    if key["used"] is not None:
+        subject.add("access_key_used", key["used"] > 0, **label)
     subject.add("access_key_created_at_user_setup", at_setup(user, key, limits), **label)
     if key["used"]:
         subject.add("access_key_last_used_timestamp_seconds", key["used"], **label)
@@ -351,7 +362,8 @@ def write_key(subject, key):
     deadline = key["created"] + limits.max_key_age
     idle = (key["used"] or key["created"]) + limits.max_key_idle
     subject.add("access_key_rotation_deadline_timestamp_seconds", deadline, **label)
-    subject.add("access_key_unused_deadline_timestamp_seconds", idle, **label)
+    if key["used"] is not None:
+        subject.add("access_key_unused_deadline_timestamp_seconds", idle, **label)
     for rule, violation, since in judge_key(user, key, limits, subject.as_of):
         subject.verdict(rule, violation, since, **label)
 
@@ -390,9 +402,12 @@ def write_account(out, users, as_of):
     for n, label in enumerate(("0", "1", "2+")):
         out.add("account_users_by_active_keys", counts[n], active_keys=label)
     out.add("account_users_by_active_keys", 0, active_keys="unknown")
-    never = sum(not k["used"] for u in users for k in active_keys(u))
-    out.add("account_never_used_access_keys", never)
+    maybe = sum(u["slots_full"] for u in users)
+    out.add("account_users_maybe_more_keys", maybe)
     keys = [k for u in users for k in u["keys"]]
+    if all(k["used"] is not None for k in keys):
+        never = sum(not k["used"] for u in users for k in active_keys(u))
+        out.add("account_never_used_access_keys", never)
     bands = collections.Counter((k["status"], band(as_of - k["created"])) for k in keys)
     for status in STATUSES:
         for name, _ in BANDS:
