@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,17 +16,24 @@ import (
 
 // watched records which users ListAccessKeys asks about.
 func (h *harness) watched() func() []string {
-	var asked []string
+	var (
+		mu    sync.Mutex // users are read at the same time
+		asked []string
+	)
 	h.world.SetFault(func(operation string, _ int) http.HandlerFunc {
 		if operation != "ListAccessKeys" {
 			return nil
 		}
 		return func(w http.ResponseWriter, r *http.Request) {
+			mu.Lock()
 			asked = append(asked, r.Form.Get("UserName"))
+			mu.Unlock()
 			awssim.Raw(http.StatusOK, "text/xml", `<ListAccessKeysResponse><ListAccessKeysResult><AccessKeyMetadata/></ListAccessKeysResult></ListAccessKeysResponse>`)(w, r)
 		}
 	})
 	return func() []string {
+		mu.Lock()
+		defer mu.Unlock()
 		defer func() { asked = nil }()
 		return asked
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -47,6 +48,24 @@ func (c *caller) Retrieve(context.Context) (aws.Credentials, error) {
 	return aws.Credentials{AccessKeyID: callerKeyID, SecretAccessKey: callerSecret, SessionToken: callerToken}, nil
 }
 
+// logText is a log that can be read while it is written.
+type logText struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logText) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logText) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
 // exporter is the wired program on a made-up account, without its listeners.
 type exporter struct {
 	t       *testing.T
@@ -55,7 +74,7 @@ type exporter struct {
 	program *program
 	web     web.Options
 	handler http.Handler
-	log     bytes.Buffer
+	log     logText
 	peeked  int    // reports that the test itself asked the world for
 	stop    func() // ends the refreshes and waits for that
 }
