@@ -34,7 +34,7 @@ func (r *rootFacts) joined() inventory.Root { return inventory.MergeRoot(r.told,
 // trackedUser is one user with what the sweep needs to know.
 type trackedUser struct {
 	inventory.User                  // what is known: what live answers told, and what the row adds
-	live           inventory.User   // what live answers told, or an earlier process knew
+	live           inventory.User   // what live answers told, or rows of before, or an earlier process knew
 	row            *credreport.Row  // of the newest report; nil if no row is this user's
 	rowChanged     bool             // since the keys were last listed
 	attempted      time.Time        // when the sweep last came by, by our clock
@@ -200,7 +200,13 @@ func (f *facts) dropOtherSource(withIDs bool) {
 func (f *facts) joinRows(rows map[string]*credreport.Row, generated time.Time) {
 	for _, user := range f.users {
 		row := credreport.RowOf(rows, &user.live)
-		user.rowChanged = user.rowChanged || user.row != nil && row != nil && user.row.CredentialsDiffer(row)
+		switch {
+		case user.row == nil:
+		case row == nil: // what it told stays as it was
+			user.rowChanged, user.live = true, user.Relisted(user.live)
+		case user.row.CredentialsDiffer(row):
+			user.rowChanged = true
+		}
 		user.row = row
 		user.join(generated)
 	}
@@ -213,7 +219,7 @@ func (f *facts) within(now, latest time.Time) {
 	}
 	f.root.told, f.root.live = f.root.told.Within(now, latest), f.root.live.Within(now, latest)
 	for _, user := range f.users {
-		user.live = user.live.Within(now, latest)
+		user.live, user.User = user.live.Within(now, latest), user.User.Within(now, latest)
 	}
 }
 

@@ -183,6 +183,8 @@ func TestOddRowIsAskedLive(t *testing.T) {
 		if n := asked.Health.Errors[inventory.ReasonMalformed]; n != 1 {
 			h.Errorf("%d failures counted, want 1", n)
 		}
+		for !h.step(h.Context()).Ended {
+		}
 		time.Sleep(refreshInterval)
 		s := h.refresh()
 		if p := s.Health.Problems; s.Health.State != inventory.StateUp || len(p) != 1 {
