@@ -1,0 +1,66 @@
+package app
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
+)
+
+// TestRepairsAreSeenSoon mends what only a report or a live call tells, just after
+// the report: within a keys interval and a refresh the finding must be gone, and
+// nothing else may be.
+func TestRepairsAreSeenSoon(t *testing.T) {
+	repairs := []struct {
+		rule, user string
+		repair     func(b builder)
+	}{
+		{"console_user_without_mfa", "walter", func(b builder) { must[string](b.t)(b.world.AddMFA("walter", time.Now())) }},
+		{"console_user_without_mfa", "xenia", func(b builder) { check(b.t, b.world.RemovePassword("xenia")) }},
+		{"console_key_never_used", "yves", func(b builder) {
+			yves, _ := b.world.User("yves")
+			check(b.t, b.world.UseKey(yves.Keys[0].ID, awssim.Use{At: time.Now(), Service: "s3", Region: "eu-west-1"}))
+		}},
+		{"key_unused", "zoe", func(b builder) {
+			zoe, _ := b.world.User("zoe")
+			check(b.t, b.world.UseKey(zoe.Keys[0].ID, awssim.Use{At: time.Now(), Service: "s3", Region: "eu-west-1"}))
+		}},
+	}
+	synctest.Test(t, func(t *testing.T) {
+		b := builder{t, town(t, time.Now(), awssim.Options{}), time.Now()}
+		for _, name := range []string{"walter", "xenia", "yves"} {
+			b.user(name, "/", 100*day)
+			b.console(name, 99*day, name == "yves")
+		}
+		b.key("yves", 20*day, never)
+		b.user("zoe", "/", 100*day)
+		b.key("zoe", 60*day, 50*day)
+		e := start(t, b.world, "--iam.source=auto")
+		time.Sleep(20 * time.Minute)
+		before := e.scrape()
+		for _, r := range repairs {
+			if !before.finds(r.rule, r.user) {
+				t.Fatalf("before: no finding %s of %s", r.rule, r.user)
+			}
+			r.repair(b)
+		}
+		time.Sleep(65 * time.Minute)
+		after := e.scrape()
+		if generated, _ := after.value("aws_iam_account_credential_report_usable"); generated != 1 {
+			t.Fatal("the report is not in use")
+		}
+		for _, r := range repairs {
+			if after.finds(r.rule, r.user) {
+				t.Errorf("an hour after the repair: still a finding %s of %s", r.rule, r.user)
+			}
+		}
+		gone := len(before.find("aws_iam_finding_since_timestamp_seconds")) - len(after.find("aws_iam_finding_since_timestamp_seconds"))
+		if gone != len(repairs) {
+			t.Errorf("findings that are gone: got %d, want the %d that were repaired", gone, len(repairs))
+		}
+		if calls := b.world.Calls()["GenerateCredentialReport"]; calls != 1 {
+			t.Errorf("reports asked for: got %d, want the first alone", calls)
+		}
+	})
+}
