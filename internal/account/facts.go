@@ -219,7 +219,7 @@ func (f *facts) within(now, latest time.Time) {
 	}
 	f.root.told, f.root.live = f.root.told.Within(now, latest), f.root.live.Within(now, latest)
 	for _, user := range f.users {
-		user.live, user.User = user.live.Within(now, latest), user.User.Within(now, latest)
+		user.live, user.User = user.live.Within(now, latest), user.Within(now, latest)
 	}
 }
 

@@ -48,17 +48,20 @@ func TestSnapshotOfOddRows(t *testing.T) {
 	}{
 		"certain": {
 			minimal().set("mfa_active", "maybe").add("zoe", "arn:aws:iam::123456789012:user/zoe"),
-			[]string{"ann", "zoe"}, true,
+			[]string{"ann", "zoe"},
+			true,
 			[]inventory.Problem{{Reason: inventory.ReasonMalformed, User: "ann", Text: `credential report: the row of ann cannot be read: line 3, column mfa_active: got "maybe", want true, false or not_supported`}},
 		},
 		"uncertain": {
 			minimal().set("arn", "N/A").add("zoe", "arn:aws:iam::123456789012:user/zoe"),
-			[]string{"zoe"}, false,
+			[]string{"zoe"},
+			false,
 			[]inventory.Problem{{Reason: inventory.ReasonMalformed, User: "ann", Text: `credential report: the row of ann cannot be read: line 3, column arn: got "N/A", want an ARN that ends in "/ann"`}},
 		},
 		"one row twice": {
 			minimal().add("ann", "arn:aws:iam::123456789012:user/ann").set("mfa_active", "true").add("zoe", "arn:aws:iam::123456789012:user/zoe"),
-			[]string{"ann", "zoe"}, true,
+			[]string{"ann", "zoe"},
+			true,
 			[]inventory.Problem{
 				{Reason: inventory.ReasonMalformed, User: "ann", Text: `credential report: the row of ann cannot be read: line 3, column user: got "ann", want one row for each user: line 4 has this one too`},
 				{Reason: inventory.ReasonMalformed, User: "ann", Text: `credential report: the row of ann cannot be read: line 4, column user: got "ann", want one row for each user: line 3 has this one already`},
@@ -66,7 +69,8 @@ func TestSnapshotOfOddRows(t *testing.T) {
 		},
 		"many, and no root": {
 			(&sheet{names: minimal().names}).add("a", "N/A").add("b", "N/A").add("c", "N/A").add("d", "N/A").add("e", "N/A").add("zoe", "arn:aws:iam::123456789012:user/zoe"),
-			[]string{"zoe"}, false,
+			[]string{"zoe"},
+			false,
 			[]inventory.Problem{
 				{Reason: inventory.ReasonMalformed, User: "a", Text: `credential report: the row of a cannot be read: line 2, column arn: got "N/A", want an ARN that ends in "/a"`},
 				{Reason: inventory.ReasonMalformed, User: "b", Text: `credential report: the row of b cannot be read: line 3, column arn: got "N/A", want an ARN that ends in "/b"`},
