@@ -199,6 +199,44 @@ func TestOddRowIsAskedLive(t *testing.T) {
 	})
 }
 
+// TestRowOfTheFuture has a report tell that bob's key was used in 2999.
+func TestRowOfTheFuture(t *testing.T) {
+	for source, state := range map[awsapi.Source]inventory.State{awsapi.SourceReport: inventory.StateDown, awsapi.SourceAuto: inventory.StateUp} {
+		t.Run(string(source), func(t *testing.T) {
+			inBubble(t, source, awssim.Options{}, func(h *harness) {
+				h.user("alice")
+				h.user("bob")
+				id := h.key("bob")
+				used := time.Now().Add(-day)
+				h.ok(h.world.UseKey(id, awssim.Use{At: used, Service: "s3", Region: "eu-west-1"}))
+				h.refresh()
+				h.world.EditReports(func(content string) string {
+					return strings.ReplaceAll(content, used.UTC().Format("2006-01-02T15:04:05"), "2999-01-01T00:00:00")
+				})
+				time.Sleep(4 * time.Hour)
+				h.refresh()
+				s := h.refresh()
+				if p := s.Health.Problems; s.Health.State != state || len(p) != 1 || p[0].User != "bob" || !strings.Contains(p[0].Text, "a key used at 2999-01-01T00:00:00Z") {
+					h.Errorf("state %s, problems %+v; want %s, because of bob's row", s.Health.State, p, state)
+				}
+				keys, _ := h.find(s, "bob").Keys.Get()
+				if use, known := keys[0].LastUse.Get(); !known || !use.At.Equal(inventory.Truncate(used)) {
+					h.Errorf("bob's key: used at %s, known %t; want %s, as before", use.At, known, used)
+				}
+				if alice := h.find(s, "alice"); time.Since(alice.Console.Observed()) > time.Hour {
+					h.Errorf("alice's console access: observed at %s, want it of the new report", alice.Console.Observed())
+				}
+				h.world.EditReports(nil)
+				time.Sleep(4 * time.Hour)
+				h.refresh()
+				if s = h.refresh(); s.Health.State != inventory.StateUp || len(s.Health.Problems) > 0 {
+					h.Errorf("afterwards: state %s, problems %+v; want up", s.Health.State, s.Health.Problems)
+				}
+			})
+		})
+	}
+}
+
 // TestManyOddRows bounds what is said of them.
 func TestManyOddRows(t *testing.T) {
 	inBubble(t, awsapi.SourceReport, awssim.Options{}, func(h *harness) {
