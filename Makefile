@@ -17,20 +17,40 @@ LDFLAGS   := -s -w \
 	-X $(version).Branch=$(or $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null),unknown) \
 	-X $(version).BuildDate=$(or $(shell git log -1 --format=%cI 2>/dev/null),unknown)
 
-.PHONY: help build test test-dashboards fuzz bench bench-calls lint check-alerts fmt e2e demo demo-stack preview check-preview docs clean
+# Go's own words for a toolchain that is too old are a riddle.
+GO_WANTED := $(shell awk '/^go / { print $$2 }' go.mod)
+check_go  := have=$$(cd / && go version 2>/dev/null | awk '{ print substr($$3, 3) }'); \
+	test -n "$$have" || { echo 'Go is needed, version $(GO_WANTED) or newer: install it and put it into PATH.'; exit 1; }; \
+	printf '%s\n' $(GO_WANTED) "$$have" | sort -V -C || { echo "Go $(GO_WANTED) or newer is needed; this is Go $$have."; exit 1; }
+
+.PHONY: help build test test-long test-dashboards fuzz bench bench-calls lint check-alerts fmt e2e demo demo-stack preview check-preview docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## Build the static binary ./aws_iam_exporter
+	@$(check_go)
+	@test -e aws_iam_exporter || echo 'Building; the first time this takes about a minute.'
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o aws_iam_exporter .
 
 # Only the race detector needs a C compiler.
 RACE := $(if $(shell command -v $$(go env CC)),-race)
 
+# Results come in this order, each as soon as those before it are there, so the
+# packages that take longest come last. The time-out is for one package, on the
+# slowest of machines.
+SLOW     := internal/account internal/fleet internal/app
+PACKAGES  = $$(go list ./... | grep -vE '/($(subst $(eval) ,|,$(SLOW)))$$') $(addprefix ./,$(SLOW))
+
 test: ## Run the tests with the race detector
+	@$(check_go)
 	@$(if $(RACE),:,echo 'no C compiler: testing without the race detector')
-	go test $(RACE) ./...
+	@echo 'Testing; the packages that take longest come last, and the first time everything is compiled before.'
+	go test $(RACE) -timeout 60m $(PACKAGES)
+
+test-long: ## Run the tests that kill processes hundreds of times, and count calls
+	go test -tags long -count 1 -timeout 60m ./internal/state
+	go test -tags long -count 1 -timeout 60m -run TestCallsOfEachSource ./internal/fleet
 
 # A module of its own, so that `make test` needs no Prometheus. Go's test cache
 # does not see changes outside the module, where the dashboards are: hence -count=1.
@@ -48,12 +68,13 @@ bench: ## Run the benchmarks
 	go test -run '^$$' -bench . -benchmem -p 1 ./...
 
 bench-calls: ## Count the calls to AWS of each source
-	go test ./internal/fleet -run TestCallsOfEachSource -count 1 -v
+	go test -tags long ./internal/fleet -run TestCallsOfEachSource -count 1 -v
 
 lint: $(BIN)/golangci-lint check-alerts ## Check format, vet, module files, linters and alerts
 	@files=$$(gofmt -l .); test -z "$$files" || { echo "run gofmt -w on: $$files"; exit 1; }
 	go vet ./...
 	go vet -tags e2e ./alerts ./test/...
+	go vet -tags long ./internal/state ./internal/fleet
 	go -C tools/dashboards vet ./...
 	@for mod in $$(git ls-files '*go.mod'); do \
 		echo "go -C $$(dirname $$mod) mod tidy -diff"; \
@@ -75,9 +96,13 @@ fmt: $(BIN)/golangci-lint ## Format the Go code
 e2e: build $(BIN)/prometheus $(BIN)/alertmanager $(VENV)/.installed ## Run the binary against simulated AWS, a real Prometheus and Alertmanager
 	go test -tags e2e -count=1 -timeout 20m -v ./test/e2e/
 
+# Where the demo serves: what ARGS says, or the default.
+LISTEN := $(or $(lastword $(patsubst --web.listen-address=%,%,$(filter --web.listen-address=%,$(ARGS)))),:10190)
+URL    := http://$(if $(filter :%,$(LISTEN)),localhost)$(LISTEN)
+
 demo: build ## Serve a made-up account (ARGS=--web.listen-address=:PORT for another port)
-	@echo 'Open http://localhost:10190/ or, in another terminal, run:'
-	@echo '  curl -s http://localhost:10190/metrics | grep ^aws_iam_finding'
+	@echo 'Open $(URL)/ or, in another terminal, run:'
+	@echo '  curl -s $(URL)/metrics | grep ^aws_iam_finding'
 	./aws_iam_exporter --demo $(ARGS)
 
 demo-stack: ## Run the demo with Prometheus, Alertmanager and Grafana (needs Docker)
@@ -99,7 +124,7 @@ tools/dashboards/preview/node_modules: tools/dashboards/preview/package-lock.jso
 docs: ## Rewrite generated documentation and golden files
 	go test ./collector -update
 	go test ./internal/config -update
-	go test ./internal/fleet -run TestCallsOfEachSource -update
+	go test -tags long ./internal/fleet -run TestCallsOfEachSource -update
 	go test ./alerts -update
 	go -C tools/dashboards test . -update
 	go test ./internal/app -update

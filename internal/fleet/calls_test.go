@@ -262,6 +262,6 @@ func checkTable(t *testing.T, table string) {
 		return
 	}
 	if old != table {
-		t.Errorf("%s: the table of calls is out of date (go test ./internal/fleet -update rewrites it); counted:\n%s", benchmarksFile, table)
+		t.Errorf("%s: the table of calls is out of date (go test -tags long ./internal/fleet -update rewrites it); counted:\n%s", benchmarksFile, table)
 	}
 }
