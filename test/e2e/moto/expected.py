@@ -402,6 +402,7 @@ def write_account(out, users, as_of):
     for n, label in enumerate(("0", "1", "2+")):
         out.add("account_users_by_active_keys", counts[n], active_keys=label)
     out.add("account_users_by_active_keys", 0, active_keys="unknown")
+    out.add("account_unread_users", 0)  # once everything is known
     maybe = sum(u["slots_full"] for u in users)
     out.add("account_users_maybe_more_keys", maybe)
     keys = [k for u in users for k in u["keys"]]
