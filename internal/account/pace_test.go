@@ -3,10 +3,12 @@ package account
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsiam"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
@@ -43,6 +45,53 @@ func TestOneThrottledUserIsNoTrouble(t *testing.T) {
 		}
 		if s.Health.State != inventory.StateUp || s.Sweep.Unread > 0 {
 			h.Errorf("after an hour: got %s, %d unread; want up, none", s.Health.State, s.Sweep.Unread)
+		}
+	})
+}
+
+// TestWhatWorksAgainIsAskedNext has the first of the deferred users show that AWS
+// has time again.
+func TestWhatWorksAgainIsAskedNext(t *testing.T) {
+	busy := func(action string) map[string]error { return map[string]error{action: refusal("Throttling")} }
+	s := sweep{queue: []*trackedUser{
+		{User: knownUser("a")},
+		{User: knownUser("b"), deferred: busy(awsiam.ListKeys)},
+		{User: knownUser("c"), deferred: busy(awsiam.GetPassword)},
+		{User: knownUser("d"), deferred: busy(awsiam.ListKeys)},
+	}}
+	for _, test := range []struct {
+		worked map[string]bool
+		want   string
+	}{
+		{nil, "a b c d"},
+		{map[string]bool{awsiam.ListMFA: true}, "a b c d"},
+		{map[string]bool{awsiam.ListKeys: true}, "b d a c"},
+	} {
+		s.moveDeferredUp(test.worked)
+		var names []string
+		for _, user := range s.queue {
+			names = append(names, user.Name)
+		}
+		if got := strings.Join(names, " "); got != test.want {
+			t.Errorf("after %v worked: got %s, want %s", test.worked, got, test.want)
+		}
+	}
+}
+
+// TestThrottlingThatGoesOnCountsOnce throttles one call for two hours.
+func TestThrottlingThatGoesOnCountsOnce(t *testing.T) {
+	inBubble(t, awsapi.SourceLive, awssim.Options{}, func(h *harness) {
+		h.user("alice")
+		h.fail("GetLoginProfile", throttled())
+		s := h.refreshFor(2 * time.Hour)
+		if n := s.Health.Errors[inventory.ReasonThrottled]; n != 1 || s.Health.State != inventory.StateDown {
+			h.Errorf("got %d errors, %s; want one for all that time, down", n, s.Health.State)
+		}
+		h.world.SetFault(nil)
+		h.refreshFor(time.Hour)
+		h.fail("GetLoginProfile", throttled())
+		if n := h.refreshFor(2 * time.Hour).Health.Errors[inventory.ReasonThrottled]; n != 2 {
+			h.Errorf("got %d errors after a second time, want two", n)
 		}
 	})
 }

@@ -127,6 +127,26 @@ func TestOrderOfTheSweep(t *testing.T) {
 	}
 }
 
+// TestOneOfTheDeferredIsTriedFirst has AWS be too busy for some users.
+func TestOneOfTheDeferredIsTriedFirst(t *testing.T) {
+	now := observed
+	busy := map[string]error{"iam:ListAccessKeys": refusal("Throttling")}
+	users := []*trackedUser{
+		{User: knownUser("a")},
+		{User: knownUser("b"), attempted: now, deferred: busy},
+		{User: knownUser("c"), attempted: now.Add(-time.Minute), deferred: busy},
+		{User: knownUser("d"), attempted: now, deferred: busy},
+	}
+	p := plan{now: now, until: now.Add(refreshInterval), keysInterval: keysInterval, source: awsapi.SourceLive, asksLive: true}
+	var got []string
+	for _, user := range p.order(users) {
+		got = append(got, user.Name)
+	}
+	if diff := cmp.Diff([]string{"c", "a", "b", "d"}, got); diff != "" {
+		t.Errorf("order (-want +got):\n%s", diff)
+	}
+}
+
 func TestOneOfTheDeniedIsProbed(t *testing.T) {
 	now := observed
 	forbidden := map[string]error{"iam:GetLoginProfile": awsapi.Wrap("iam:GetLoginProfile", "user", refusal("AccessDenied"))}

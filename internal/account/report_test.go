@@ -199,6 +199,32 @@ func TestOddRowIsAskedLive(t *testing.T) {
 	})
 }
 
+// TestWhatARowHasToldStays has a user be renamed, so that the report is about
+// nobody of that name, while AWS denies what would be asked instead.
+func TestWhatARowHasToldStays(t *testing.T) {
+	inBubble(t, awsapi.SourceAuto, awssim.Options{}, func(h *harness) {
+		h.user("alice")
+		h.password("alice")
+		_, err := h.world.AddMFA("alice", time.Now())
+		h.ok(err)
+		h.ok(h.world.UseKey(h.key("alice"), awssim.Use{At: time.Now().Add(-day), Service: "s3", Region: "eu-west-1"}))
+		before := h.find(h.refresh(), "alice")
+		h.world.SetFault(func(operation string, _ int) http.HandlerFunc {
+			if operation == "GetLoginProfile" || operation == "ListMFADevices" || operation == "GetAccessKeyLastUsed" {
+				return denied()
+			}
+			return nil
+		})
+		h.ok(h.world.RenameUser("alice", "alicia"))
+		after := h.find(h.refreshFor(2*keysInterval), "alicia")
+		inventorytest.Equal(h.T, before.Console, after.Console)
+		inventorytest.Equal(h.T, before.MFA, after.MFA)
+		was, _ := before.Keys.Get()
+		is, _ := after.Keys.Get()
+		inventorytest.Equal(h.T, was, is)
+	})
+}
+
 // TestRowOfTheFuture has a report tell that bob's key was used in 2999.
 func TestRowOfTheFuture(t *testing.T) {
 	for source, state := range map[awsapi.Source]inventory.State{awsapi.SourceReport: inventory.StateDown, awsapi.SourceAuto: inventory.StateUp} {

@@ -218,7 +218,7 @@ func (r *userRead) needsMFA() bool {
 	if !console {
 		return false
 	}
-	if r.asksLive || r.row == nil || r.verify.Has(inventory.GroupMFA) {
+	if r.asksLive || r.row == nil {
 		return true
 	}
 	reported, told := r.row.MFA.Get()
