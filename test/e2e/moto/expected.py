@@ -181,8 +181,12 @@ def name_keys(keys):
 
 def merge(live, report):
     """Live users and keys; root from the report. A live password's creation is
-    known only for users who are asked live: the flagged ones."""
-    users = [u if active_keys(u) else {**u, "password_created": None} for u in live[0]]
+    known only for users who are asked live: those whom a rule about passwords
+    accuses."""
+    users = [
+        u if active_keys(u) or not u["mfa"] else {**u, "password_created": None}
+        for u in live[0]
+    ]
     return users, report[1]
 
 
