@@ -139,6 +139,7 @@ func (c *Client) SetTags(tags TagSource) {
 func (c *Client) middleware(service string) []func(*middleware.Stack) error {
 	return []func(*middleware.Stack) error{
 		c.guard(service),
+		BoundAnswers,
 		func(stack *middleware.Stack) error {
 			a := &attempt{service: service, operation: stack.ID(), shared: c.shared, pace: c.pace, timeout: c.timeout}
 			return stack.Finalize.Insert(a, "Retry", middleware.After)

@@ -19,8 +19,8 @@ import (
 
 // Error is a call to AWS that failed, in words that are safe to log: AWS's
 // messages are left out, because the one about a wrong signature repeats the
-// request's headers, the session token among them. Only the message of a
-// denied call is kept, since it names the missing permission.
+// request's headers, the session token among them. Of the message of a denied
+// call, what a Denial holds is kept, since it names the missing permission.
 type Error struct {
 	Action string // the operation as IAM policies spell it, iam:ListUsers
 	Target string // the user or account the call was about
@@ -37,9 +37,21 @@ func Wrap(action, target string, err error) error {
 		return nil
 	}
 	return &Error{
-		Action: action, Target: target, Reason: classify(err), Code: Code(err),
-		detail: detail(err), err: err,
+		Action: action, Target: inventory.Shorten(target, longestTarget), Reason: classify(err), Code: Code(err),
+		detail: scrub(detail(err)), err: err,
 	}
+}
+
+const longestTarget = 100
+
+// WrapAboutKey is Wrap for a call about an access key, whose id the words leave
+// out, whatever it looks like.
+func WrapAboutKey(action, target, id string, err error) error {
+	wrapped := Wrap(action, target, err)
+	if failed := new(Error); errors.As(wrapped, &failed) {
+		failed.detail = scrub(strings.ReplaceAll(detail(err), id, "(the key's id)"))
+	}
+	return wrapped
 }
 
 // Error says what failed, about whom, why, and what to do.
@@ -59,14 +71,22 @@ func ReasonOf(err error) inventory.Reason {
 	return classify(err)
 }
 
-// Code returns AWS's code for the error, or "".
+// Code returns AWS's code for the error, or "". What is no word is no code of AWS's.
 func Code(err error) string {
 	var api smithy.APIError
 	if !errors.As(err, &api) || api.ErrorCode() == "UnknownError" { // the SDK's word for none
 		return ""
 	}
-	return api.ErrorCode()
+	if code := api.ErrorCode(); len(code) <= longestCode && errorCodes.MatchString(code) {
+		return code
+	}
+	return ""
 }
+
+const longestCode = 80
+
+// errorCodes are words that begin with capitals, which ids and secrets are not.
+var errorCodes = regexp.MustCompile(`^(?:[A-Z]{1,5}[a-z]+\.?)+$`)
 
 // IsNoSuchEntity tells whether AWS answered that the thing asked for does not
 // exist. For GetLoginProfile that means no password, or no user.
@@ -184,9 +204,11 @@ func (m *Malformed) Unwrap() error { return m.Err }
 // detail describes the failure without quoting what AWS sent.
 func detail(err error) string {
 	var api smithy.APIError
-	if code := Code(err); code != "" && errors.As(err, &api) {
-		if reason, _ := classifyCode(code); reason == inventory.ReasonDenied {
-			return code + ": " + scrub(api.ErrorMessage())
+	isAPI := errors.As(err, &api)
+	if code := Code(err); code != "" {
+		reason, _ := classifyCode(code)
+		if denial, told := ParseDenial(api.ErrorMessage()); told && reason == inventory.ReasonDenied {
+			return code + ": " + denial.String()
 		}
 		return "AWS answered " + code + status(err)
 	}
@@ -206,7 +228,10 @@ func detail(err error) string {
 	case inventory.ReasonServer:
 		return "AWS answered with an error" + status(err)
 	}
-	text := scrub(innermost(err).Error())
+	if isAPI { // without a code, and its message is not to be shown
+		return "AWS answered with an error" + status(err)
+	}
+	text := innermost(err).Error()
 	var creds *credentialsError
 	if errors.As(err, &creds) {
 		return "no usable credentials were found: " + text
@@ -214,13 +239,16 @@ func detail(err error) string {
 	return text
 }
 
+// requestIDs are what AWS's requests are called by, and nothing else.
+var requestIDs = regexp.MustCompile(`^[0-9a-f-]{1,64}$`)
+
 func status(err error) string {
 	var response *awshttp.ResponseError
 	if !errors.As(err, &response) || response.HTTPStatusCode() == 0 {
 		return ""
 	}
 	s := fmt.Sprintf(" (HTTP %d", response.HTTPStatusCode())
-	if response.RequestID != "" {
+	if requestIDs.MatchString(response.RequestID) {
 		s += ", request " + response.RequestID
 	}
 	return s + ")"
@@ -244,19 +272,21 @@ func innermost(err error) error {
 	}
 }
 
-// keyID matches access key ids of users and of sessions.
-var keyID = regexp.MustCompile(`(A[KS]IA)[A-Z0-9]{8,}([A-Z0-9]{4})`)
+// keyIDs match access key ids of users and of sessions, and what looks like one.
+var (
+	keyIDs   = regexp.MustCompile(`(A[KS]IA)[A-Z0-9]{8,}([A-Z0-9]{4})`)
+	likeKeys = regexp.MustCompile(`[A-Z0-9]{12,}([A-Z0-9]{4})`)
+)
 
-const longestDetail = 400
+const longestDetail = 600
 
 // scrub makes a message fit for logs: one line, not too long, no whole key id.
 func scrub(message string) string {
-	message = strings.Join(strings.Fields(message), " ")
-	message = keyID.ReplaceAllString(message, "$1…$2")
-	if len(message) > longestDetail {
-		message = strings.ToValidUTF8(message[:longestDetail], "") + "…"
-	}
-	return message
+	// Ids are hidden before the text is cut, which could leave part of one.
+	message = inventory.Shorten(message, 10*longestDetail)
+	message = keyIDs.ReplaceAllString(message, "$1…$2")
+	message = likeKeys.ReplaceAllString(message, "…$1")
+	return inventory.Shorten(message, longestDetail)
 }
 
 // hint says what a person can do about a failure of the class.

@@ -95,17 +95,32 @@ func TestFailures(t *testing.T) {
 		"too many requests":      {answered(429, "TooManyRequestsException", ""), inventory.ReasonThrottled, "TooManyRequestsException", 3, "AWS answered TooManyRequestsException (HTTP 429, request ID)" + slower},
 		"request limit exceeded": {answered(503, "RequestLimitExceeded", ""), inventory.ReasonThrottled, "RequestLimitExceeded", 3, "AWS answered RequestLimitExceeded (HTTP 503, request ID)" + slower},
 
-		"denied":        {answered(403, "AccessDenied", "User: arn:aws:iam::123456789012:user/exporter is not authorized to perform: iam:GetLoginProfile on resource: user alice"), inventory.ReasonDenied, "AccessDenied", 1, "AccessDenied: User: arn:aws:iam::123456789012:user/exporter is not authorized to perform: iam:GetLoginProfile on resource: user alice" + allow},
-		"denied, JSON":  {answered(400, "AccessDeniedException", "no"), inventory.ReasonDenied, "AccessDeniedException", 1, "AccessDeniedException: no" + allow},
-		"denied, lines": {answered(403, "AccessDenied", " two\n\tlines "), inventory.ReasonDenied, "AccessDenied", 1, "AccessDenied: two lines" + allow},
-		"denied, key id": {
-			answered(403, "AccessDenied", "not on AKIAIOSFODNN7EXAMPLE nor ASIAIOSFODNN7EXAMPLF, but AKIA and AKIASHORT stay"),
-			inventory.ReasonDenied, "AccessDenied", 1, "AccessDenied: not on AKIA…MPLE nor ASIA…MPLF, but AKIA and AKIASHORT stay" + allow,
+		"denied": {answered(403, "AccessDenied", "User: arn:aws:iam::123456789012:user/exporter is not authorized to perform: iam:GetLoginProfile on resource: user alice"), inventory.ReasonDenied, "AccessDenied", 1, "AccessDenied: User: arn:aws:iam::123456789012:user/exporter is not authorized to perform: iam:GetLoginProfile on resource: user alice" + allow},
+		"denied, lines": {
+			answered(403, "AccessDenied", " User: arn:aws:iam::123456789012:user/exporter is not\n\tauthorized to perform: iam:GetLoginProfile "), inventory.ReasonDenied, "AccessDenied", 1,
+			"AccessDenied: User: arn:aws:iam::123456789012:user/exporter is not authorized to perform: iam:GetLoginProfile" + allow,
 		},
-		"denied, at length": {
-			answered(403, "AccessDenied", strings.Repeat("no ", 1000)),
-			inventory.ReasonDenied, "AccessDenied", 1, "AccessDenied: " + strings.Repeat("no ", 133) + "n…" + allow,
+		"denied, JSON":      {answered(400, "AccessDeniedException", "no"), inventory.ReasonDenied, "AccessDeniedException", 1, "AWS answered AccessDeniedException (HTTP 400, request ID)" + allow},
+		"denied, at length": {answered(403, "AccessDenied", strings.Repeat("no ", 1000)), inventory.ReasonDenied, "AccessDenied", 1, "AWS answered AccessDenied (HTTP 403, request ID)" + allow},
+		"denied, key id":    {answered(403, "AccessDenied", "not on AKIAIOSFODNN7EXAMPLE nor 0ZZ9X9XXXXXXXXXX0000"), inventory.ReasonDenied, "AccessDenied", 1, "AWS answered AccessDenied (HTTP 403, request ID)" + allow},
+		"denied, in a name": {
+			answered(403, "AccessDenied", "User: arn:aws:sts::123456789012:assumed-role/ASIAIOSFODNN7EXAMPLF/0ZZ9X9XXXXXXXXXX0000 is not authorized to perform: iam:GetLoginProfile on resource: user AKIAIOSFODNN7EXAMPLE but AKIASHORT stays"),
+			inventory.ReasonDenied, "AccessDenied", 1,
+			"AccessDenied: User: arn:aws:sts::123456789012:assumed-role/ASIA…MPLF/…0000 is not authorized to perform: iam:GetLoginProfile on resource: user AKIA…MPLE" + allow,
 		},
+		"denied, quoting the request": {
+			answered(403, "AccessDenied", "User: arn:aws:iam::123456789012:user/exporter is not authorized to perform: iam:GetLoginProfile on resource: user alice because no identity-based policy allows the iam:GetLoginProfile action. "+signature),
+			inventory.ReasonDenied, "AccessDenied", 1,
+			"AccessDenied: User: arn:aws:iam::123456789012:user/exporter is not authorized to perform: iam:GetLoginProfile on resource: user alice because no identity-based policy allows it" + allow,
+		},
+		"denied, nothing but the request": {answered(403, "AccessDenied", signature), inventory.ReasonDenied, "AccessDenied", 1, "AWS answered AccessDenied (HTTP 403, request ID)" + allow},
+
+		"code of a megabyte":       {answered(403, "AccessDenied"+strings.Repeat("d", 1<<20), ""), inventory.ReasonMalformed, "", 1, "the answer has more than 262144 bytes: expected fewer" + tampered},
+		"code of 100 kB":           {answered(403, "AccessDenied"+strings.Repeat("d", 1e5), ""), inventory.ReasonMalformed, "", 1, "the answer is not what IAM sends (HTTP 403, request ID)" + tampered},
+		"code that is an id":       {answered(403, "0ZZ9X9XXXXXXXXXX0000", ""), inventory.ReasonMalformed, "", 1, "the answer is not what IAM sends (HTTP 403, request ID)" + tampered},
+		"code that is a token":     {answered(403, secretToken, ""), inventory.ReasonMalformed, "", 1, "the answer is not what IAM sends (HTTP 403, request ID)" + tampered},
+		"request id of 100 kB":     {failure{fault: oddRequestID(strings.Repeat("f", 1e5))}, inventory.ReasonThrottled, "Throttling", 3, "AWS answered Throttling (HTTP 400)" + slower},
+		"request id that is an id": {failure{fault: oddRequestID("0ZZ9X9XXXXXXXXXX0000")}, inventory.ReasonThrottled, "Throttling", 3, "AWS answered Throttling (HTTP 400)" + slower},
 
 		"unknown key":       {answered(403, "InvalidClientTokenId", "The security token included in the request is invalid."), inventory.ReasonCredentials, "InvalidClientTokenId", 1, "AWS answered InvalidClientTokenId (HTTP 403, request ID)" + credentials},
 		"expired":           {answered(403, "ExpiredToken", "expired"), inventory.ReasonCredentials, "ExpiredToken", 1, "AWS answered ExpiredToken (HTTP 403, request ID)" + credentials},
@@ -114,7 +129,8 @@ func TestFailures(t *testing.T) {
 		"unsigned":          {answered(403, "MissingAuthenticationToken", ""), inventory.ReasonCredentials, "MissingAuthenticationToken", 1, "AWS answered MissingAuthenticationToken (HTTP 403, request ID)" + credentials},
 		"unrecognized":      {answered(400, "UnrecognizedClientException", ""), inventory.ReasonCredentials, "UnrecognizedClientException", 1, "AWS answered UnrecognizedClientException (HTTP 400, request ID)" + credentials},
 		"no credentials":    {failure{provider: failing(errors.New("no EC2 IMDS role found"))}, inventory.ReasonCredentials, "", 0, "no usable credentials were found: no EC2 IMDS role found" + credentials},
-		"role not assumed":  {failure{provider: failing(assuming("AccessDenied", "not authorized to perform: sts:AssumeRole"))}, inventory.ReasonCredentials, "AccessDenied", 0, "AccessDenied: not authorized to perform: sts:AssumeRole" + credentials},
+		"role not assumed":  {failure{provider: failing(assuming("AccessDenied", "User: arn:aws:iam::123456789012:user/exporter is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::123456789012:role/reader"))}, inventory.ReasonCredentials, "AccessDenied", 0, "AccessDenied: User: arn:aws:iam::123456789012:user/exporter is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::123456789012:role/reader" + credentials},
+		"role, no code":     {failure{provider: failing(assuming(secretToken, signature))}, inventory.ReasonCredentials, "", 0, "AWS answered with an error" + credentials},
 		"role, signature":   {failure{provider: failing(assuming("SignatureDoesNotMatch", signature))}, inventory.ReasonCredentials, "SignatureDoesNotMatch", 0, "AWS answered SignatureDoesNotMatch" + credentials},
 		"provider, timeout": {failure{provider: failing(dial(syscall.ETIMEDOUT))}, inventory.ReasonCredentials, "", 0, "no usable credentials were found: dial tcp: connection timed out" + credentials},
 
@@ -185,6 +201,14 @@ func assuming(code, message string) error {
 	return fmt.Errorf("failed to refresh cached credentials, %w", &smithy.OperationError{
 		ServiceID: "STS", OperationName: "AssumeRole", Err: &smithy.GenericAPIError{Code: code, Message: message},
 	})
+}
+
+// oddRequestID answers that the caller is throttled, under that request id.
+func oddRequestID(id string) http.HandlerFunc {
+	return func(rw http.ResponseWriter, r *http.Request) {
+		rw.Header().Set("x-amzn-RequestId", id)
+		awssim.Error(400, "Throttling", "")(rw, r)
+	}
 }
 
 // breaking answers with a body that breaks off.

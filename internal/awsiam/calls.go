@@ -280,11 +280,11 @@ func orderKeys(keys []inventory.AccessKey) ([]inventory.AccessKey, error) {
 func (r Reader) KeyUse(ctx context.Context, user, id string) (inventory.Fact[inventory.Use], error) {
 	out, err := r.client.IAM.GetAccessKeyLastUsed(ctx, &iam.GetAccessKeyLastUsedInput{AccessKeyId: &id})
 	if err != nil {
-		return inventory.Fact[inventory.Use]{}, awsapi.Wrap(GetKeyUse, "a key of user "+user, err)
+		return inventory.Fact[inventory.Use]{}, awsapi.WrapAboutKey(GetKeyUse, "a key of user "+user, id, err)
 	}
 	last := out.AccessKeyLastUsed
 	if last == nil {
-		return inventory.Fact[inventory.Use]{}, awsapi.Wrap(GetKeyUse, "a key of user "+user, missingElement("AccessKeyLastUsed"))
+		return inventory.Fact[inventory.Use]{}, awsapi.WrapAboutKey(GetKeyUse, "a key of user "+user, id, missingElement("AccessKeyLastUsed"))
 	}
 	use := inventory.Use{}
 	if last.LastUsedDate != nil {
@@ -292,7 +292,7 @@ func (r Reader) KeyUse(ctx context.Context, user, id string) (inventory.Fact[inv
 	}
 	observed := r.observedAt(out.ResultMetadata)
 	if err := r.happened("last used", use.At); !use.Never() && err != nil {
-		return inventory.Fact[inventory.Use]{}, awsapi.Wrap(GetKeyUse, "a key of user "+user, err)
+		return inventory.Fact[inventory.Use]{}, awsapi.WrapAboutKey(GetKeyUse, "a key of user "+user, id, err)
 	}
 	return inventory.Observe(use, observed), nil
 }

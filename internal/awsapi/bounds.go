@@ -1,0 +1,119 @@
+package awsapi
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// The most bytes that an answer may have once it is decompressed. What AWS sends
+// stays far below.
+const (
+	longestAboutUser = 1 << 20   // 50 tags of the longest kind are 80 kB
+	longestAnswer    = 8 << 20   // a page of 1,000 users is 0.4 MB, with the longest paths 2 MB
+	longestBulk      = 64 << 20  // a report on 100,000 users is 40 MB
+	longestRefusal   = 256 << 10 // an error is 1 kB
+)
+
+// longest returns the most bytes that an answer to the operation may have.
+func (o Operation) longest() int64 {
+	switch {
+	case o.OnUsers:
+		return longestAboutUser
+	case o.Name == string(TagsFromAuthorizationDetails), o.Name == "GetCredentialReport":
+		return longestBulk
+	}
+	return longestAnswer
+}
+
+// longestAnswerTo returns the same for an operation by name. Those that are not
+// in the table fetch credentials.
+func longestAnswerTo(operation string) int64 {
+	for _, o := range Operations() {
+		if o.Name == operation {
+			return o.longest()
+		}
+	}
+	return longestAboutUser
+}
+
+type allowanceKey struct{}
+
+// WithAllowance returns a context under which all answers together may have so
+// many bytes.
+func WithAllowance(ctx context.Context, bytes int64) context.Context {
+	left := new(atomic.Int64)
+	left.Store(bytes)
+	return context.WithValue(ctx, allowanceKey{}, left)
+}
+
+// BoundAnswers has the SDK refuse answers of more bytes than any answer has. What
+// is counted is what is read from them, so that compression hides nothing.
+func BoundAnswers(stack *middleware.Stack) error {
+	return stack.Deserialize.Add(&bounded{longestAnswerTo(stack.ID())}, middleware.After)
+}
+
+// bounded is the middleware next to the transport.
+type bounded struct{ longest int64 }
+
+// ID names the middleware for the SDK.
+func (b *bounded) ID() string { return "BoundAnswers" }
+
+// HandleDeserialize puts a bound on the answer's body.
+func (b *bounded) HandleDeserialize(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
+	middleware.DeserializeOutput, middleware.Metadata, error,
+) {
+	out, metadata, err := next.HandleDeserialize(ctx, in)
+	if response, ok := out.RawResponse.(*smithyhttp.Response); ok && response.Response != nil && response.Body != nil {
+		limit := b.longest
+		if response.StatusCode < 200 || response.StatusCode > 299 {
+			limit = min(limit, longestRefusal)
+		}
+		allowance, _ := ctx.Value(allowanceKey{}).(*atomic.Int64)
+		response.Body = &boundedBody{ReadCloser: response.Body, limit: limit, left: limit, allowance: allowance}
+	}
+	return out, metadata, err
+}
+
+// boundedBody fails once more was read than is allowed.
+type boundedBody struct {
+	io.ReadCloser
+	limit, left int64
+	allowance   *atomic.Int64 // for several answers together; nil for none
+}
+
+// Read reads no further than one byte beyond the bound.
+func (b *boundedBody) Read(p []byte) (int, error) {
+	if b.left < 0 {
+		return 0, tooLong(b.limit)
+	}
+	if int64(len(p)) > b.left+1 {
+		p = p[:b.left+1]
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.left -= int64(n)
+	switch {
+	case b.left < 0:
+		return 0, tooLong(b.limit)
+	case b.allowance != nil && b.allowance.Add(-int64(n)) < 0:
+		b.left = -1
+		return 0, &Malformed{What: "the pages of this listing have more bytes together than any account's have: expected an end"}
+	}
+	return n, err
+}
+
+func tooLong(limit int64) error {
+	return &Malformed{What: fmt.Sprintf("the answer has more than %d bytes: expected fewer", limit)}
+}
+
+// Pause returns how long a client waits at present between two requests, if it
+// sends many.
+func (c *Client) Pause() time.Duration {
+	slowest := min(c.pace.limiter.Limit(), c.shared.limiter.Limit())
+	return time.Duration(float64(time.Second) / float64(slowest))
+}

@@ -1,0 +1,24 @@
+package inventory
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// Shorten returns the text on one line, without its end if it has more than so
+// many characters: nothing that others wrote is shown at any length. What it
+// returns keeps no longer text in memory.
+func Shorten(text string, most int) string {
+	cut := false
+	if longest := most * utf8.UTFMax; len(text) > longest {
+		text, cut = text[:longest], true // so that a long text costs no more than a short one
+	}
+	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "")), " ")
+	if runes := []rune(text); len(runes) > most {
+		text, cut = string(runes[:most]), true
+	}
+	if cut {
+		return text + "…"
+	}
+	return strings.Clone(text)
+}
