@@ -54,7 +54,7 @@ func (r *refresh) tagAll(ctx context.Context) {
 		return
 	}
 	r.tags.asked = r.began
-	users, err := r.reads.AllTags(ctx)
+	users, odd, err := r.reads.AllTags(ctx)
 	if err == nil {
 		err = checkUsers(awsiam.GetDetails, r.known.account.ID, users)
 	}
@@ -64,6 +64,7 @@ func (r *refresh) tagAll(ctx context.Context) {
 	if r.trouble.note(ctx, "tags", err); err != nil {
 		return
 	}
+	r.trouble.note(ctx, "odd tags", firstOf(odd))
 	r.tags.read = r.began
 	r.known.joinTags(users, r.needs().Source)
 }

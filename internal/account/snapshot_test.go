@@ -198,7 +198,7 @@ func TestProblems(t *testing.T) {
 	inventorytest.Equal(t, []inventory.Problem{
 		{Reason: inventory.ReasonReport, Text: "AWS is still making the credential report"},
 		{Reason: inventory.ReasonOther, Text: "users"},
-		{Reason: inventory.ReasonDenied, Text: "call iam:GetLoginProfile for user alice: AccessDenied: not allowed; allow iam:GetLoginProfile (`aws_iam_exporter iam-policy` with the same flags prints the policy) (and the same for 1 more user)"},
+		{Reason: inventory.ReasonDenied, Text: "call iam:GetLoginProfile for user alice: AccessDenied; allow iam:GetLoginProfile (`aws_iam_exporter iam-policy` with the same flags prints the policy) (and the same for 1 more user)"},
 		{Reason: inventory.ReasonOther, Text: "reset"},
 		{Reason: inventory.ReasonOther, Text: "reset"},
 	}, r.Snapshot().Health.Problems)

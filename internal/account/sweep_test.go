@@ -217,7 +217,7 @@ func TestWhatFailsForAllIsGivenUp(t *testing.T) {
 		if n := s.Health.Errors[inventory.ReasonDenied]; n < giveUpAfter || n >= giveUpAfter+readers {
 			h.Errorf("errors: got %d, want one for each call", n)
 		}
-		want := "call iam:GetLoginProfile for user aa: AccessDenied: not allowed; allow iam:GetLoginProfile (`aws_iam_exporter iam-policy` with the same flags prints the policy) (and the same for 59 more users)"
+		want := "call iam:GetLoginProfile for user aa: AccessDenied; allow iam:GetLoginProfile (`aws_iam_exporter iam-policy` with the same flags prints the policy) (and the same for 59 more users)"
 		inventorytest.Equal(h.T, []inventory.Problem{{Reason: inventory.ReasonDenied, Text: want, User: "aa", Action: "iam:GetLoginProfile"}}, s.Health.Problems)
 		if _, known := h.find(s, "ba").Keys.Get(); !known {
 			h.Error("keys of a user: unknown, want them listed all the same")

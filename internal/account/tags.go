@@ -31,6 +31,7 @@ func (m *memory) setTagSource(source awsapi.TagSource) {
 	}
 	m.tags = tagState{source: source}
 	m.trouble.end("tags")
+	m.trouble.end("odd tags")
 	for _, user := range m.known.users {
 		delete(user.failed, awsiam.ListTags)
 		delete(user.deferred, awsiam.ListTags)

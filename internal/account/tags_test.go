@@ -252,7 +252,7 @@ func TestTagsAreGivenUp(t *testing.T) {
 				if got := h.calls("ListUserTags"); got < giveUpAfter || got >= giveUpAfter+readers {
 					h.Errorf("calls in the first sweep: got %d, want %d, and those under way", got, giveUpAfter)
 				}
-				want := "call iam:ListUserTags for user user00: AccessDenied: not allowed; allow iam:ListUserTags (`aws_iam_exporter iam-policy` with the same flags prints the policy) (and the same for 59 more users)"
+				want := "call iam:ListUserTags for user user00: AccessDenied; allow iam:ListUserTags (`aws_iam_exporter iam-policy` with the same flags prints the policy) (and the same for 59 more users)"
 				inventorytest.Equal(h.T, []inventory.Problem{{Reason: inventory.ReasonDenied, Text: want, User: "user00", Action: "iam:ListUserTags"}}, s.Health.Problems)
 				h.world.SetFault(nil)
 				h.refresh() // the probe works

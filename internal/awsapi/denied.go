@@ -64,7 +64,7 @@ func (d Denial) String() string {
 	case d.Explicit:
 		text += " with an explicit deny"
 	case d.Policy != "":
-		text += " because no " + d.Policy + " allows it"
+		text += " because no " + d.Policy + " allows the " + d.Action + " action"
 	}
 	return text
 }

@@ -206,9 +206,8 @@ func detail(err error) string {
 	var api smithy.APIError
 	isAPI := errors.As(err, &api)
 	if code := Code(err); code != "" {
-		reason, _ := classifyCode(code)
-		if denial, told := ParseDenial(api.ErrorMessage()); told && reason == inventory.ReasonDenied {
-			return code + ": " + denial.String()
+		if reason, _ := classifyCode(code); reason == inventory.ReasonDenied {
+			return code + denial(api.ErrorMessage())
 		}
 		return "AWS answered " + code + status(err)
 	}
@@ -237,6 +236,14 @@ func detail(err error) string {
 		return "no usable credentials were found: " + text
 	}
 	return text
+}
+
+// denial returns what may be shown of the message of a denied call.
+func denial(message string) string {
+	if d, told := ParseDenial(message); told {
+		return ": " + d.String()
+	}
+	return ""
 }
 
 // requestIDs are what AWS's requests are called by, and nothing else.

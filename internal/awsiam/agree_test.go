@@ -135,7 +135,7 @@ func TestDetailsTold(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			told(t, xmlAnswer("GetAccountAuthorizationDetails", "<UserDetailList>"+strings.Join(test.members, "")+"</UserDetailList>"), func(t *testing.T, _, r Reader) {
-				users, err := r.AllTags(t.Context())
+				users, _, err := r.AllTags(t.Context())
 				if test.err != "" {
 					mustFail(t, "call iam:GetAccountAuthorizationDetails for the account: "+test.err+unsound, err)
 					return
@@ -210,7 +210,7 @@ func TestTooManyToBeTrue(t *testing.T) {
 		many[i].Key = fmt.Sprint(i)
 	}
 	told(t, xmlAnswer("GetAccountAuthorizationDetails", "<UserDetailList>"+fmt.Sprintf(detailXML, tagsElement(many...))+"</UserDetailList>"), func(t *testing.T, _, r Reader) {
-		_, err := r.AllTags(t.Context())
+		_, _, err := r.AllTags(t.Context())
 		mustFail(t, "call iam:GetAccountAuthorizationDetails for the account: a user has 1001 tags or more: expected no more than 1000"+unsound, err)
 	})
 }

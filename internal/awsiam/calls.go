@@ -101,33 +101,6 @@ func (r Reader) Account(ctx context.Context) (inventory.Account, error) {
 	return account, nil
 }
 
-// pages calls next, and take with what it returns, until the listing is complete. A page may be empty; only
-// IsTruncated tells the end. A marker that is missing or comes again would
-// make half a listing look complete, or never end.
-func pages[O any](next func(marker *string) (*O, error), take func(*O) (truncated bool, marker *string, err error)) error {
-	var marker *string
-	seen := map[string]bool{}
-	for {
-		out, err := next(marker)
-		if err != nil {
-			return err
-		}
-		truncated, following, err := take(out)
-		if err != nil {
-			return err
-		}
-		if !truncated {
-			return nil
-		}
-		m := aws.ToString(following)
-		if m == "" || seen[m] {
-			return &awsapi.Malformed{What: fmt.Sprintf("page %d is truncated, but its marker is missing or came before: expected a new one", len(seen)+1)}
-		}
-		seen[m] = true
-		marker = following
-	}
-}
-
 // missingElement tells of an answer without what was asked for. The SDK passes on an
 // empty body as an answer; taken at its word, it would empty an account.
 func missingElement(element string) error {
@@ -139,32 +112,36 @@ func missingElement(element string) error {
 // MFA are unknown in it. Users about whom something is said that cannot be are
 // not among them, but in odd.
 func (r Reader) Users(ctx context.Context) (users []inventory.User, odd []*UserError, observed time.Time, err error) {
-	err = pages(func(marker *string) (*iam.ListUsersOutput, error) {
+	all := roster{action: ListUsers, ids: map[string]bool{}}
+	err = pages(ctx, r.ofAccount(), func(ctx context.Context, marker *string) (*iam.ListUsersOutput, error) {
 		return r.client.IAM.ListUsers(ctx, &iam.ListUsersInput{Marker: marker, MaxItems: aws.Int32(pageSize)})
-	}, func(out *iam.ListUsersOutput) (bool, *string, error) {
+	}, func(out *iam.ListUsersOutput) (page, error) {
 		if out.Users == nil {
-			return false, nil, missingElement("Users")
+			return page{}, missingElement("Users")
 		}
-		page := r.observedAt(out.ResultMetadata)
+		told := r.observedAt(out.ResultMetadata)
 		if observed.IsZero() {
-			observed = page
+			observed = told
 		}
 		for i := range out.Users {
-			users = append(users, fromListing(&out.Users[i], page))
+			user := fromListing(&out.Users[i], told)
+			if err := all.add(user, checkUserLengths(&user)); err != nil {
+				return page{}, err
+			}
 		}
-		return out.IsTruncated, out.Marker, nil
+		return page{out.IsTruncated, out.Marker, all.elements()}, nil
 	})
 	if err == nil {
-		err = checkUsers(users)
+		err = checkUsers(all.users)
 	}
 	if err == nil {
-		users, err = distinctUsers(users)
+		users, err = distinctUsers(all.users)
 	}
 	if err != nil {
 		return nil, nil, time.Time{}, awsapi.Wrap(ListUsers, "the account", err)
 	}
 	users, odd = r.apart(users)
-	return users, odd, observed, nil
+	return users, append(all.odd, odd...), observed, nil
 }
 
 // apart tells the users of whom something cannot be from all others.
@@ -213,27 +190,24 @@ func (r Reader) Keys(ctx context.Context, user string) (inventory.Fact[[]invento
 		keys  []inventory.AccessKey
 		first time.Time
 	)
-	err := pages(func(marker *string) (*iam.ListAccessKeysOutput, error) {
+	err := pages(ctx, r.ofUser(), func(ctx context.Context, marker *string) (*iam.ListAccessKeysOutput, error) {
 		return r.client.IAM.ListAccessKeys(ctx, &iam.ListAccessKeysInput{UserName: &user, Marker: marker, MaxItems: aws.Int32(pageSize)})
-	}, func(out *iam.ListAccessKeysOutput) (bool, *string, error) {
+	}, func(out *iam.ListAccessKeysOutput) (page, error) {
 		if out.AccessKeyMetadata == nil {
-			return false, nil, missingElement("AccessKeyMetadata")
+			return page{}, missingElement("AccessKeyMetadata")
 		}
 		if first.IsZero() {
 			first = r.observedAt(out.ResultMetadata)
 		}
 		for _, k := range out.AccessKeyMetadata {
 			if err := checkAbout(user, k.UserName); err != nil {
-				return false, nil, err
+				return page{}, err
 			}
 			keys = append(keys, inventory.AccessKey{
 				ID: aws.ToString(k.AccessKeyId), Status: statusOf(k.Status), Created: inventory.Truncate(aws.ToTime(k.CreateDate)),
 			})
 		}
-		if err := checkNumber("keys", len(keys)); err != nil {
-			return false, nil, err
-		}
-		return out.IsTruncated, out.Marker, nil
+		return page{out.IsTruncated, out.Marker, len(keys)}, checkNumber("keys", len(keys))
 	})
 	if err == nil {
 		keys, err = orderKeys(keys)
@@ -268,6 +242,11 @@ func orderKeys(keys []inventory.AccessKey) ([]inventory.AccessKey, error) {
 			return nil, &awsapi.Malformed{What: fmt.Sprintf("a key with status %q, created %s: expected id, creation date, and status Active, Inactive or Expired", k.Status, k.Created.Format(time.RFC3339))}
 		}
 	}
+	for i := range keys {
+		if err := checkLengths(longText{"the id of a key", keys[i].ID, inventory.LongestID}); err != nil {
+			return nil, err
+		}
+	}
 	keys, err := distinctKeys(keys)
 	if err != nil {
 		return nil, err
@@ -291,7 +270,11 @@ func (r Reader) KeyUse(ctx context.Context, user, id string) (inventory.Fact[inv
 		use = inventory.Use{At: inventory.Truncate(*last.LastUsedDate), Region: orEmpty(last.Region), Service: orEmpty(last.ServiceName)}
 	}
 	observed := r.observedAt(out.ResultMetadata)
-	if err := r.happened("last used", use.At); !use.Never() && err != nil {
+	err = checkLengths(longText{"the region", use.Region, inventory.LongestWord}, longText{"the service", use.Service, inventory.LongestWord})
+	if err == nil && !use.Never() {
+		err = r.happened("last used", use.At)
+	}
+	if err != nil {
 		return inventory.Fact[inventory.Use]{}, awsapi.WrapAboutKey(GetKeyUse, "a key of user "+user, id, err)
 	}
 	return inventory.Observe(use, observed), nil
@@ -345,22 +328,22 @@ func (r Reader) MFA(ctx context.Context, user string) (inventory.Fact[bool], err
 		devices int
 		first   time.Time
 	)
-	err := pages(func(marker *string) (*iam.ListMFADevicesOutput, error) {
+	err := pages(ctx, r.ofUser(), func(ctx context.Context, marker *string) (*iam.ListMFADevicesOutput, error) {
 		return r.client.IAM.ListMFADevices(ctx, &iam.ListMFADevicesInput{UserName: &user, Marker: marker, MaxItems: aws.Int32(pageSize)})
-	}, func(out *iam.ListMFADevicesOutput) (bool, *string, error) {
+	}, func(out *iam.ListMFADevicesOutput) (page, error) {
 		if out.MFADevices == nil {
-			return false, nil, missingElement("MFADevices")
+			return page{}, missingElement("MFADevices")
 		}
 		if first.IsZero() {
 			first = r.observedAt(out.ResultMetadata)
 		}
 		for _, device := range out.MFADevices {
 			if err := checkAbout(user, device.UserName); err != nil {
-				return false, nil, err
+				return page{}, err
 			}
 		}
 		devices += len(out.MFADevices)
-		return out.IsTruncated, out.Marker, nil
+		return page{out.IsTruncated, out.Marker, devices}, checkNumber("MFA devices", devices)
 	})
 	if err != nil {
 		return inventory.Fact[bool]{}, awsapi.Wrap(ListMFA, "user "+user, err)

@@ -1,6 +1,7 @@
 package awsiam
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -18,38 +19,38 @@ import (
 )
 
 func TestPages(t *testing.T) {
-	type page struct {
+	type answer struct {
 		truncated bool
 		marker    *string
 		err       error // of taking it
 	}
 	failure := errors.New("no")
 	for name, test := range map[string]struct {
-		pages []page
+		pages []answer
 		fails int // the page, from 1, that cannot be had; 0 for none
 		asked []string
 		want  string // the error
 	}{
-		"one page":            {pages: []page{{}}, asked: []string{""}},
-		"marker at the end":   {pages: []page{{marker: aws.String("m")}}, asked: []string{""}},
-		"three pages":         {pages: []page{{truncated: true, marker: aws.String("1")}, {truncated: true, marker: aws.String("2")}, {}}, asked: []string{"", "1", "2"}},
-		"first page fails":    {pages: []page{{}}, fails: 1, asked: []string{""}, want: "no"},
-		"second page fails":   {pages: []page{{truncated: true, marker: aws.String("1")}, {}}, fails: 2, asked: []string{"", "1"}, want: "no"},
-		"page is not taken":   {pages: []page{{err: failure}}, asked: []string{""}, want: "no"},
-		"marker is missing":   {pages: []page{{truncated: true}}, asked: []string{""}, want: "page 1 is truncated, but its marker is missing or came before: expected a new one"},
-		"marker is empty":     {pages: []page{{truncated: true, marker: aws.String("")}}, asked: []string{""}, want: "page 1 is truncated, but its marker is missing or came before: expected a new one"},
-		"marker comes again":  {pages: []page{{truncated: true, marker: aws.String("1")}, {truncated: true, marker: aws.String("1")}}, asked: []string{"", "1"}, want: "page 2 is truncated, but its marker is missing or came before: expected a new one"},
-		"markers in a circle": {pages: []page{{truncated: true, marker: aws.String("1")}, {truncated: true, marker: aws.String("2")}, {truncated: true, marker: aws.String("1")}}, asked: []string{"", "1", "2"}, want: "page 3 is truncated, but its marker is missing or came before: expected a new one"},
+		"one page":            {pages: []answer{{}}, asked: []string{""}},
+		"marker at the end":   {pages: []answer{{marker: aws.String("m")}}, asked: []string{""}},
+		"three pages":         {pages: []answer{{truncated: true, marker: aws.String("1")}, {truncated: true, marker: aws.String("2")}, {}}, asked: []string{"", "1", "2"}},
+		"first page fails":    {pages: []answer{{}}, fails: 1, asked: []string{""}, want: "no"},
+		"second page fails":   {pages: []answer{{truncated: true, marker: aws.String("1")}, {}}, fails: 2, asked: []string{"", "1"}, want: "no"},
+		"page is not taken":   {pages: []answer{{err: failure}}, asked: []string{""}, want: "no"},
+		"marker is missing":   {pages: []answer{{truncated: true}}, asked: []string{""}, want: "page 1 is truncated, but its marker is missing or came before: expected a new one"},
+		"marker is empty":     {pages: []answer{{truncated: true, marker: aws.String("")}}, asked: []string{""}, want: "page 1 is truncated, but its marker is missing or came before: expected a new one"},
+		"marker comes again":  {pages: []answer{{truncated: true, marker: aws.String("1")}, {truncated: true, marker: aws.String("1")}}, asked: []string{"", "1"}, want: "page 2 is truncated, but its marker is missing or came before: expected a new one"},
+		"markers in a circle": {pages: []answer{{truncated: true, marker: aws.String("1")}, {truncated: true, marker: aws.String("2")}, {truncated: true, marker: aws.String("1")}}, asked: []string{"", "1", "2"}, want: "page 3 is truncated, but its marker is missing or came before: expected a new one"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var asked []string
-			err := pages(func(marker *string) (*page, error) {
+			err := pages(t.Context(), bounds{pages: 5, bytes: 1, pause: noPause}, func(_ context.Context, marker *string) (*answer, error) {
 				asked = append(asked, aws.ToString(marker))
 				if len(asked) == test.fails {
 					return nil, failure
 				}
 				return &test.pages[len(asked)-1], nil
-			}, func(p *page) (bool, *string, error) { return p.truncated, p.marker, p.err })
+			}, func(a *answer) (page, error) { return page{truncated: a.truncated, marker: a.marker}, a.err })
 			text := ""
 			if err != nil {
 				text = err.Error()
@@ -183,7 +184,7 @@ func TestEmptyAnswersTellNothing(t *testing.T) {
 			"MFADevices":        func() (any, error) { f, err := c.MFA(ctx, "alice"); return f.Known(), err },
 			"SummaryMap":        func() (any, error) { r, err := c.Root(ctx); return r.KeyPresent.Known(), err },
 			"Tags":              func() (any, error) { f, err := one.Tags(ctx, "alice"); return f.Known(), err },
-			"UserDetailList":    func() (any, error) { users, err := all.AllTags(ctx); return len(users) > 0, err },
+			"UserDetailList":    func() (any, error) { users, _, err := all.AllTags(ctx); return len(users) > 0, err },
 			"account":           func() (any, error) { a, err := c.Account(ctx); return a.ID != "", err },
 			"report":            func() (any, error) { r, err := c.Report(ctx); return r != nil, err },
 		} {

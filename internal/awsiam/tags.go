@@ -15,41 +15,42 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
 
-// AllTags returns every user with identity and tags, as of the first page. The
-// answers hold the users' inline policies too, which go no further.
+// AllTags returns every user with identity and tags, as of the first page, but for
+// those of whom something is too long, who are in odd. The answers hold the users' inline policies too, which go no further.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountAuthorizationDetails.html
-func (r Reader) AllTags(ctx context.Context) ([]inventory.User, error) {
-	var (
-		users []inventory.User
-		first time.Time
-	)
-	err := pages(func(marker *string) (*iam.GetAccountAuthorizationDetailsOutput, error) {
+func (r Reader) AllTags(ctx context.Context) (users []inventory.User, odd []*UserError, err error) {
+	var first time.Time
+	all := roster{action: GetDetails, ids: map[string]bool{}}
+	err = pages(ctx, r.ofAccount(), func(ctx context.Context, marker *string) (*iam.GetAccountAuthorizationDetailsOutput, error) {
 		return r.client.IAM.GetAccountAuthorizationDetails(ctx, &iam.GetAccountAuthorizationDetailsInput{
 			Filter: []types.EntityType{types.EntityTypeUser}, Marker: marker, MaxItems: aws.Int32(pageSize),
 		})
-	}, func(out *iam.GetAccountAuthorizationDetailsOutput) (bool, *string, error) {
+	}, func(out *iam.GetAccountAuthorizationDetailsOutput) (page, error) {
 		if out.UserDetailList == nil {
-			return false, nil, missingElement("UserDetailList")
+			return page{}, missingElement("UserDetailList")
 		}
 		if first.IsZero() {
 			first = r.observedAt(out.ResultMetadata)
 		}
 		for i := range out.UserDetailList {
-			user, err := fromDetail(&out.UserDetailList[i], first)
+			u := &out.UserDetailList[i]
+			user, err := fromDetail(u, first)
 			if err != nil {
-				return false, nil, err
+				return page{}, err
 			}
-			users = append(users, user)
+			if err := all.add(user, cmp.Or(checkUserLengths(&user), checkTagLengths(u.Tags))); err != nil {
+				return page{}, err
+			}
 		}
-		return out.IsTruncated, out.Marker, nil
+		return page{out.IsTruncated, out.Marker, all.elements()}, nil
 	})
 	if err == nil {
-		err = checkUsers(users)
+		err = checkUsers(all.users)
 	}
 	if err == nil {
-		users, err = distinctUsers(users)
+		users, err = distinctUsers(all.users)
 	}
-	return users, awsapi.Wrap(GetDetails, "the account", err)
+	return users, all.odd, awsapi.Wrap(GetDetails, "the account", err)
 }
 
 // fromDetail takes a user without a list of tags for one without tags: AWS does
@@ -64,28 +65,42 @@ func fromDetail(u *types.UserDetail, observed time.Time) (inventory.User, error)
 	return user, err
 }
 
+// checkTagLengths refuses tags that are longer than any of AWS's.
+func checkTagLengths(list []types.Tag) error {
+	for _, t := range list {
+		err := checkLengths(
+			longText{"the key of a tag", aws.ToString(t.Key), inventory.LongestTagKey},
+			longText{"the value of a tag", aws.ToString(t.Value), inventory.LongestTagValue},
+		)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Tags returns the user's tags.
 func (r Reader) Tags(ctx context.Context, user string) (inventory.Fact[inventory.Tags], error) {
 	var (
 		listed []types.Tag
 		first  time.Time
 	)
-	err := pages(func(marker *string) (*iam.ListUserTagsOutput, error) {
+	err := pages(ctx, r.ofUser(), func(ctx context.Context, marker *string) (*iam.ListUserTagsOutput, error) {
 		return r.client.IAM.ListUserTags(ctx, &iam.ListUserTagsInput{UserName: &user, Marker: marker, MaxItems: aws.Int32(pageSize)})
-	}, func(out *iam.ListUserTagsOutput) (bool, *string, error) {
+	}, func(out *iam.ListUserTagsOutput) (page, error) {
 		if out.Tags == nil {
-			return false, nil, missingElement("Tags")
+			return page{}, missingElement("Tags")
 		}
 		if first.IsZero() {
 			first = r.observedAt(out.ResultMetadata)
 		}
 		listed = append(listed, out.Tags...)
-		if err := checkNumber("tags", len(listed)); err != nil {
-			return false, nil, err
-		}
-		return out.IsTruncated, out.Marker, nil
+		return page{out.IsTruncated, out.Marker, len(listed)}, checkNumber("tags", len(listed))
 	})
 	var tags inventory.Tags
+	if err == nil {
+		err = checkTagLengths(listed)
+	}
 	if err == nil {
 		tags, err = orderTags(listed)
 	}

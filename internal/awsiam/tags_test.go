@@ -54,7 +54,7 @@ func TestTagsOfAnAnswer(t *testing.T) {
 					return xmlAnswer(operation, "<IsTruncated>false</IsTruncated><UserDetailList>"+fmt.Sprintf(detailXML, tagsElement(test.tags...))+"</UserDetailList>")
 				})
 				one, errOne := taggedReaderOf(world, awsapi.TagsFromListUserTags).Tags(t.Context(), "alice")
-				all, errAll := taggedReaderOf(world, awsapi.TagsFromAuthorizationDetails).AllTags(t.Context())
+				all, _, errAll := taggedReaderOf(world, awsapi.TagsFromAuthorizationDetails).AllTags(t.Context())
 				if test.err != "" {
 					mustFail(t, "call iam:ListUserTags for user alice: "+test.err, errOne)
 					mustFail(t, "call iam:GetAccountAuthorizationDetails for the account: "+test.err, errAll)
@@ -85,7 +85,7 @@ func TestTagsOfAnAnswer(t *testing.T) {
 				world.SetFault(func(operation string, _ int) http.HandlerFunc {
 					return xmlAnswer(operation, strings.Replace(test.answer, "%s", "", 1))
 				})
-				users, err := taggedReaderOf(world, awsapi.TagsFromAuthorizationDetails).AllTags(t.Context())
+				users, _, err := taggedReaderOf(world, awsapi.TagsFromAuthorizationDetails).AllTags(t.Context())
 				if test.err != "" {
 					mustFail(t, "call iam:GetAccountAuthorizationDetails for the account: "+test.err, err)
 					return
@@ -113,7 +113,7 @@ func TestTagsAreAsOldAsTheFirstPage(t *testing.T) {
 			return nil
 		})
 		began := inventory.Truncate(time.Now())
-		users, err := taggedReaderOf(h.world, awsapi.TagsFromAuthorizationDetails).AllTags(h.Context())
+		users, _, err := taggedReaderOf(h.world, awsapi.TagsFromAuthorizationDetails).AllTags(h.Context())
 		h.ok(err)
 		for _, u := range users {
 			inventorytest.Equal(t, began, u.Tags.Observed())

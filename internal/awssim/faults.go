@@ -3,6 +3,8 @@ package awssim
 import (
 	"encoding/xml"
 	"net/http"
+	"strconv"
+	"sync/atomic"
 )
 
 // EditReports has the content of credential reports changed on its way out, for
@@ -57,6 +59,16 @@ func EmptyPage() http.HandlerFunc {
 func RepeatMarker() http.HandlerFunc {
 	return func(rw http.ResponseWriter, r *http.Request) {
 		writeEmptyPage(rw, r, truncatedAt("again").Marker)
+	}
+}
+
+// FreshMarkers returns a fault that answers list operations with empty, truncated
+// pages, each with a marker of its own: a list without end that never looks like
+// a circle.
+func FreshMarkers() http.HandlerFunc {
+	var pages atomic.Int64
+	return func(rw http.ResponseWriter, r *http.Request) {
+		writeEmptyPage(rw, r, truncatedAt(strconv.FormatInt(pages.Add(1), 10)).Marker)
 	}
 }
 
