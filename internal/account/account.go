@@ -131,7 +131,7 @@ func (a *Account) step(ctx context.Context, accused map[string]inventory.GroupSe
 
 func (a *Account) refresh() *refresh { return &refresh{a.memory, a.began} }
 
-// begin learns once which account the credentials belong to.
+// begin learns which account the credentials belong to, unless that is known.
 func (a *Account) begin(ctx context.Context) Progress {
 	a.began = time.Now()
 	a.next, a.phase = a.began.Add(a.o.RefreshInterval), listing

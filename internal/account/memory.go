@@ -17,6 +17,7 @@ type memory struct {
 	o     Options
 
 	identified bool // AWS has told that the account is this one
+	verified   bool // AWS has told that the credentials at hand are this account's
 	known      facts
 	report     reportState
 	tags       tagState
@@ -52,15 +53,19 @@ func (m *memory) Restore(kept *inventory.Snapshot) {
 // Identified reports whether AWS has told which account this is.
 func (m *memory) Identified() bool { return m.identified }
 
-// identify learns once which account this is. It returns whether what is kept
-// of the account is still to be restored.
+// identify learns which account this is, and again whether it is that one once
+// there are other credentials. It returns whether what is kept of the account is
+// still to be restored.
 func (m *memory) identify(ctx context.Context) (restore bool, err error) {
-	if m.identified {
+	renewed, err := m.reads.RenewCredentials(ctx)
+	m.trouble.note(ctx, "credentials", err) // those at hand stay, and may do
+	if m.verified = m.verified && !renewed; m.verified {
 		return false, nil
 	}
 	account, err := m.reads.Account(ctx)
-	if err == nil && m.o.ID != "" && account.ID != m.o.ID {
-		err = refuseAccount(awsiam.GetCallerIdentity, m.o.ID, account.ID)
+	if expected := m.expected(); err == nil && expected != "" && account.ID != expected {
+		err = refuseAccount(awsiam.GetCallerIdentity, expected, account.ID)
+		m.reads.WantCredentials()
 	}
 	if m.trouble.note(ctx, "account", err); err != nil {
 		return false, err
@@ -68,8 +73,17 @@ func (m *memory) identify(ctx context.Context) (restore bool, err error) {
 	if account.ID != m.known.account.ID {
 		m.known, restore = factsOf(nil, "", time.Time{}), true
 	}
-	m.known.account, m.identified = account, true
+	m.known.account, m.identified, m.verified = account, true, true
 	return restore, nil
+}
+
+// expected is the id of the only account whose answers count; empty before it is
+// known.
+func (m *memory) expected() string {
+	if m.identified {
+		return m.known.account.ID
+	}
+	return m.o.ID
 }
 
 // settle forgets what cannot be, once AWS's time is certain: the first trusted

@@ -36,7 +36,7 @@ type sweep struct {
 
 // mayRead reports whether it is certain enough whose users would be asked about.
 func (s *sweep) mayRead() bool {
-	return s.sweeps() && s.identified && !s.known.none() && !s.trouble.wrongAccount("users", "report", "tags")
+	return s.sweeps() && s.verified && !s.known.none() && !s.trouble.wrongAccount("users", "report", "tags")
 }
 
 // begin decides whom to read until the next refresh, and reports whether anybody

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"sync"
 	"time"
 
@@ -84,6 +85,9 @@ type Options struct {
 	Needs   Needs         // which operations the guard lets through
 	Rate    rate.Limit    // requests a second to this account, retries included
 	Timeout time.Duration // for one attempt
+	// LoadCredentials finds other credentials when AWS refuses those at hand;
+	// nil if there can be no others.
+	LoadCredentials LoadCredentials
 }
 
 // Client reads one account.
@@ -91,9 +95,10 @@ type Client struct {
 	IAM *iam.Client
 	STS *sts.Client
 
-	shared  *Shared
-	pace    *pacer
-	timeout time.Duration
+	shared      *Shared
+	pace        *pacer
+	timeout     time.Duration
+	credentials *credentials
 
 	mu    sync.Mutex
 	needs Needs
@@ -104,10 +109,11 @@ type Client struct {
 // account's token bucket and the shared one allow.
 func New(cfg aws.Config, shared *Shared, o Options) *Client {
 	cfg = cfg.Copy()
+	own := &credentials{load: o.LoadCredentials, current: cfg.Credentials}
 	if cfg.Credentials != nil {
-		cfg.Credentials = markedCredentials{cfg.Credentials}
+		cfg.Credentials = own
 	}
-	c := &Client{shared: shared, pace: newPacer(o.Rate), timeout: o.Timeout, needs: o.Needs}
+	c := &Client{shared: shared, pace: newPacer(o.Rate), timeout: o.Timeout, credentials: own, needs: o.Needs}
 	shared.need(o.Needs)
 	c.IAM = iam.NewFromConfig(cfg, func(io *iam.Options) {
 		io.Retryer = newRetryer()
@@ -141,10 +147,33 @@ func (c *Client) middleware(service string) []func(*middleware.Stack) error {
 		c.guard(service),
 		BoundAnswers,
 		func(stack *middleware.Stack) error {
-			a := &attempt{service: service, operation: stack.ID(), shared: c.shared, pace: c.pace, timeout: c.timeout}
+			a := &attempt{
+				service: service, operation: stack.ID(), shared: c.shared, pace: c.pace, timeout: c.timeout,
+				credentials: c.credentials, endpoint: c.endpointOf(service),
+			}
 			return stack.Finalize.Insert(a, "Retry", middleware.After)
 		},
 	}
+}
+
+// endpointOf says what to check about the service's endpoint if it comes from a
+// setting; otherwise nothing.
+func (c *Client) endpointOf(service string) string {
+	base, fips := c.IAM.Options().BaseEndpoint, c.IAM.Options().EndpointOptions.UseFIPSEndpoint
+	if service == ServiceSTS {
+		base, fips = c.STS.Options().BaseEndpoint, c.STS.Options().EndpointOptions.UseFIPSEndpoint
+	}
+	switch {
+	case base != nil:
+		address := "which is no URL"
+		if u, err := url.Parse(*base); err == nil {
+			address = scrub(u.Redacted())
+		}
+		return fmt.Sprintf("check the endpoint %s: AWS_ENDPOINT_URL_%s, AWS_ENDPOINT_URL or endpoint_url of the profile sets it", address, service)
+	case fips == aws.FIPSEndpointStateEnabled:
+		return fmt.Sprintf("check that %s has a FIPS endpoint in the region: AWS_USE_FIPS_ENDPOINT or use_fips_endpoint of the profile asks for it, and most regions have none", service)
+	}
+	return ""
 }
 
 // newRetryer is the SDK's standard retryer without its quota: the token
@@ -175,6 +204,8 @@ type attempt struct {
 	shared             *Shared
 	pace               *pacer
 	timeout            time.Duration
+	credentials        *credentials
+	endpoint           string // what to check about a configured one; empty if it is AWS's own
 }
 
 // ID names the middleware for the SDK.
@@ -207,10 +238,26 @@ func (a *attempt) HandleFinalize(ctx context.Context, in middleware.FinalizeInpu
 	default:
 		a.shared.count(a.service, a.operation, err)
 	}
-	if err != nil && classify(err) == inventory.ReasonThrottled {
-		a.pace.slowDown(time.Now())
+	return out, metadata, a.noteFailure(err)
+}
+
+// noteFailure does what follows from the class of a failure, and adds what is
+// known about its cause.
+func (a *attempt) noteFailure(err error) error {
+	if err == nil {
+		return nil
 	}
-	return out, metadata, err
+	switch classify(err) {
+	case inventory.ReasonThrottled:
+		a.pace.slowDown(time.Now())
+	case inventory.ReasonCredentials:
+		a.credentials.noteRefusal()
+	case inventory.ReasonNetwork, inventory.ReasonTimeout:
+		if a.endpoint != "" {
+			return &Advised{Err: err, Do: a.endpoint}
+		}
+	}
+	return err
 }
 
 type timeoutError struct{ after time.Duration }
@@ -219,20 +266,3 @@ func (e *timeoutError) Error() string { return fmt.Sprintf("no answer within %s"
 
 // Timeout makes the SDK retry.
 func (e *timeoutError) Timeout() bool { return true }
-
-// markedCredentials marks failures to obtain credentials, which would otherwise
-// look like any other error.
-type markedCredentials struct{ aws.CredentialsProvider }
-
-func (p markedCredentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
-	c, err := p.CredentialsProvider.Retrieve(ctx)
-	if err != nil {
-		return c, &credentialsError{err}
-	}
-	return c, nil
-}
-
-type credentialsError struct{ err error }
-
-func (e *credentialsError) Error() string { return e.err.Error() }
-func (e *credentialsError) Unwrap() error { return e.err }

@@ -56,7 +56,7 @@ func WrapAboutKey(action, target, id string, err error) error {
 
 // Error says what failed, about whom, why, and what to do.
 func (e *Error) Error() string {
-	return fmt.Sprintf("call %s for %s: %s; %s", e.Action, e.Target, e.detail, hint(e.Reason, e.Action))
+	return fmt.Sprintf("call %s for %s: %s; %s", e.Action, e.Target, e.detail, e.hint())
 }
 
 // Unwrap returns the SDK's error. Its text is not fit for logs.
@@ -296,26 +296,3 @@ func scrub(message string) string {
 	return inventory.Shorten(message, longestDetail)
 }
 
-// hint says what a person can do about a failure of the class.
-func hint(reason inventory.Reason, action string) string {
-	switch reason {
-	case inventory.ReasonThrottled:
-		return "the call is repeated more slowly; lower --iam.account-rate if this persists"
-	case inventory.ReasonDenied:
-		return "allow " + action + " (`aws_iam_exporter iam-policy` with the same flags prints the policy)"
-	case inventory.ReasonCredentials:
-		return "give the exporter valid credentials of this account, and check the machine's clock"
-	case inventory.ReasonTimeout:
-		return "check the network to AWS, or raise --iam.timeout"
-	case inventory.ReasonNetwork:
-		return "check DNS, proxy and network to AWS"
-	case inventory.ReasonMalformed:
-		return "check that nothing between here and AWS changes answers"
-	case inventory.ReasonReport:
-		return "AWS makes a report at most every four hours; the exporter asks again"
-	case inventory.ReasonServer:
-		return "the exporter asks again; see AWS's health dashboard if this persists"
-	default:
-		return "the exporter asks again"
-	}
-}

@@ -71,6 +71,8 @@ const (
 	again       = "; the exporter asks again"
 	health      = "; the exporter asks again; see AWS's health dashboard if this persists"
 	credentials = "; give the exporter valid credentials of this account, and check the machine's clock"
+	noKeys      = "; give the exporter credentials: by AWS_ environment variables, a profile in ~/.aws, or a role of its machine or pod"
+	assume      = "; let these credentials assume the role: by a policy of theirs and by the role's trust policy"
 	allow       = "; allow iam:GetLoginProfile (`aws_iam_exporter iam-policy` with the same flags prints the policy)"
 	slower      = "; the call is repeated more slowly; lower --iam.account-rate if this persists"
 	network     = "; check DNS, proxy and network to AWS"
@@ -128,11 +130,11 @@ func TestFailures(t *testing.T) {
 		"wrong signature":   {answered(403, "SignatureDoesNotMatch", signature), inventory.ReasonCredentials, "SignatureDoesNotMatch", 1, "AWS answered SignatureDoesNotMatch (HTTP 403, request ID)" + credentials},
 		"unsigned":          {answered(403, "MissingAuthenticationToken", ""), inventory.ReasonCredentials, "MissingAuthenticationToken", 1, "AWS answered MissingAuthenticationToken (HTTP 403, request ID)" + credentials},
 		"unrecognized":      {answered(400, "UnrecognizedClientException", ""), inventory.ReasonCredentials, "UnrecognizedClientException", 1, "AWS answered UnrecognizedClientException (HTTP 400, request ID)" + credentials},
-		"no credentials":    {failure{provider: failing(errors.New("no EC2 IMDS role found"))}, inventory.ReasonCredentials, "", 0, "no usable credentials were found: no EC2 IMDS role found" + credentials},
-		"role not assumed":  {failure{provider: failing(assuming("AccessDenied", "User: arn:aws:iam::123456789012:user/exporter is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::123456789012:role/reader"))}, inventory.ReasonCredentials, "AccessDenied", 0, "AccessDenied: User: arn:aws:iam::123456789012:user/exporter is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::123456789012:role/reader" + credentials},
+		"no credentials":    {failure{provider: failing(errors.New("no EC2 IMDS role found"))}, inventory.ReasonCredentials, "", 0, "no usable credentials were found: no EC2 IMDS role found" + noKeys},
+		"role not assumed":  {failure{provider: failing(assuming("AccessDenied", "User: arn:aws:iam::123456789012:user/exporter is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::123456789012:role/reader"))}, inventory.ReasonCredentials, "AccessDenied", 0, "AccessDenied: User: arn:aws:iam::123456789012:user/exporter is not authorized to perform: sts:AssumeRole on resource: arn:aws:iam::123456789012:role/reader" + assume},
 		"role, no code":     {failure{provider: failing(assuming(secretToken, signature))}, inventory.ReasonCredentials, "", 0, "AWS answered with an error" + credentials},
 		"role, signature":   {failure{provider: failing(assuming("SignatureDoesNotMatch", signature))}, inventory.ReasonCredentials, "SignatureDoesNotMatch", 0, "AWS answered SignatureDoesNotMatch" + credentials},
-		"provider, timeout": {failure{provider: failing(dial(syscall.ETIMEDOUT))}, inventory.ReasonCredentials, "", 0, "no usable credentials were found: dial tcp: connection timed out" + credentials},
+		"provider, timeout": {failure{provider: failing(dial(syscall.ETIMEDOUT))}, inventory.ReasonCredentials, "", 0, "no usable credentials were found: dial tcp: connection timed out" + noKeys},
 
 		"service failure": {answered(500, "ServiceFailure", "oops"), inventory.ReasonServer, "ServiceFailure", 3, "AWS answered ServiceFailure (HTTP 500, request ID)" + health},
 		"unavailable":     {answered(503, "ServiceUnavailable", ""), inventory.ReasonServer, "ServiceUnavailable", 3, "AWS answered ServiceUnavailable (HTTP 503, request ID)" + health},

@@ -57,6 +57,16 @@ func New(client *awsapi.Client, clock *Clock) Reader { return Reader{client, clo
 // Needs returns what the reader may ask for at the moment.
 func (r Reader) Needs() awsapi.Needs { return r.client.Needs() }
 
+// RenewCredentials loads the credentials anew if there is reason to, and reports
+// whether it did: then Account has to tell whose they are.
+func (r Reader) RenewCredentials(ctx context.Context) (renewed bool, err error) {
+	renewed, err = r.client.RenewCredentials(ctx)
+	return renewed, awsapi.Wrap(GetCallerIdentity, "credentials read again", err)
+}
+
+// WantCredentials has RenewCredentials load them anew.
+func (r Reader) WantCredentials() { r.client.WantCredentials() }
+
 // observedAt returns when AWS gave an answer, so that a wrong clock here judges
 // no key.
 func (r Reader) observedAt(m middleware.Metadata) time.Time {

@@ -266,7 +266,7 @@ func TestLog(t *testing.T) {
 		complete = `level=INFO msg="Refresh complete" account_id=123456789012 users=2 unread=0 findings=2 took=T` + "\n"
 		again    = `level=DEBUG msg=Refreshed account_id=123456789012 users=2 unread=0 findings=2 took=T` + "\n"
 		problem  = `level=WARN msg="Refresh incomplete, keeping the last facts" account_id=123456789012 reason=denied problem="call iam:ListUsers for the account: AccessDenied; allow iam:ListUsers (` + "`aws_iam_exporter iam-policy`" + ` with the same flags prints the policy)"` + "\n"
-		unknown  = `level=WARN msg="Refresh incomplete, keeping the last facts" account_id="" reason=credentials problem="call sts:GetCallerIdentity for these credentials: AWS answered ExpiredToken (HTTP 403, request ID); give the exporter valid credentials of this account, and check the machine's clock"` + "\n"
+		unknown  = `level=WARN msg="Refresh incomplete, no facts yet" account_id="" reason=credentials problem="call sts:GetCallerIdentity for these credentials: AWS answered ExpiredToken (HTTP 403, request ID); give the exporter valid credentials, and check the machine's clock"` + "\n"
 		begins   = `level=DEBUG msg=Refreshed account_id="" users=0 unread=0 findings=0 took=T` + "\n"
 	)
 	deny := func(w *awssim.World) {

@@ -172,6 +172,16 @@ func (f *Fleet) Apply(p *policy.Policy, tags awsapi.TagSource) {
 	}
 }
 
+// RenewCredentials has every account's credentials loaded anew: at once where AWS
+// has refused those at hand, else at the next refresh.
+func (f *Fleet) RenewCredentials() {
+	for _, m := range f.all() {
+		if refused := m.wanted.Client.WantCredentials(); refused {
+			m.tell(message{refresh: true})
+		}
+	}
+}
+
 // ReadSoon has users of an account read without waiting for their turn, because
 // something is known to have happened to them. It does nothing for an account
 // that is not watched.

@@ -1,0 +1,100 @@
+package awsapi
+
+import (
+	"context"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+)
+
+// LoadCredentials finds out anew where credentials come from, reading the SDK's
+// environment and files again.
+type LoadCredentials func(context.Context) (aws.CredentialsProvider, error)
+
+// credentials sign a client's requests. The SDK reads some of its files only
+// once, so whoever was refused has to load them anew.
+type credentials struct {
+	load LoadCredentials // nil if there is nothing to load anew
+
+	mu      sync.Mutex
+	current aws.CredentialsProvider
+	refused bool // AWS did not take them, or there were none
+	wanted  bool // to be loaded anew
+}
+
+// Retrieve implements aws.CredentialsProvider. It marks failures, which would
+// otherwise look like any other error.
+func (c *credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	c.mu.Lock()
+	current := c.current
+	c.mu.Unlock()
+	found, err := current.Retrieve(ctx)
+	if err != nil {
+		return found, &credentialsError{err}
+	}
+	return found, nil
+}
+
+func (c *credentials) noteRefusal() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.refused = true
+}
+
+// want has them loaded anew when they are next renewed. It reports whether
+// those at hand were refused.
+func (c *credentials) want() (refused bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wanted = true
+	return c.refused
+}
+
+// renew loads them anew if they were refused, or if that is wanted. Those at
+// hand stay if that fails, and the next call tries again.
+func (c *credentials) renew(ctx context.Context) (renewed bool, err error) {
+	c.mu.Lock()
+	due := c.load != nil && (c.refused || c.wanted)
+	c.mu.Unlock()
+	if !due {
+		return false, nil
+	}
+	provider, err := c.load(ctx)
+	if err != nil {
+		return false, &credentialsError{err}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.current, c.refused, c.wanted = provider, false, false
+	return true, nil
+}
+
+// RenewCredentials loads the credentials anew if AWS has refused them, or if
+// WantCredentials was called. It reports whether it did, so that they may belong
+// to another account now.
+func (c *Client) RenewCredentials(ctx context.Context) (renewed bool, err error) {
+	return c.credentials.renew(ctx)
+}
+
+// WantCredentials has RenewCredentials load them anew. It reports whether AWS
+// has refused those at hand, so that there is no sense in waiting for that.
+func (c *Client) WantCredentials() (refused bool) { return c.credentials.want() }
+
+// credentialsError is a failure to obtain credentials.
+type credentialsError struct{ err error }
+
+func (e *credentialsError) Error() string { return e.err.Error() }
+func (e *credentialsError) Unwrap() error { return e.err }
+
+// Advised is an error about which something better can be said than its class
+// tells.
+type Advised struct {
+	Err error
+	Do  string // what a person can do about it
+}
+
+// Error says what went wrong, without the advice.
+func (a *Advised) Error() string { return a.Err.Error() }
+
+// Unwrap returns the error itself.
+func (a *Advised) Unwrap() error { return a.Err }

@@ -1,0 +1,84 @@
+package awsapi
+
+import (
+	"errors"
+	"regexp"
+	"strings"
+
+	"github.com/aws/smithy-go"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+)
+
+// hint says what a person can do about the failure.
+func (e *Error) hint() string {
+	var advised *Advised
+	if errors.As(e.err, &advised) {
+		return advised.Do
+	}
+	switch e.Reason {
+	case inventory.ReasonThrottled:
+		return "the call is repeated more slowly; lower --iam.account-rate if this persists"
+	case inventory.ReasonDenied:
+		return deniedHint(e.Action, e.err)
+	case inventory.ReasonCredentials:
+		return credentialsHint(e.Action, e.err)
+	case inventory.ReasonTimeout:
+		return "check the network to AWS, or raise --iam.timeout"
+	case inventory.ReasonNetwork:
+		return "check DNS, proxy and network to AWS"
+	case inventory.ReasonMalformed:
+		return "check that nothing between here and AWS changes answers"
+	case inventory.ReasonReport:
+		return "AWS makes a report at most every four hours; the exporter asks again"
+	case inventory.ReasonServer:
+		return "the exporter asks again; see AWS's health dashboard if this persists"
+	default:
+		return "the exporter asks again"
+	}
+}
+
+// kindOfDeny finds in AWS's words about a denied call the kind of policy that
+// denies it: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+var kindOfDeny = regexp.MustCompile(`(?:(explicit deny) in|because no) (?:an? |the )?` +
+	`(identity-based policy|resource-based policy|service control policy|resource control policy|permissions boundary|session policy|VPC endpoint policy)`)
+
+// deniedHint tells a permission that is missing from one that is taken away:
+// nothing that allows the action helps against that.
+func deniedHint(action string, err error) string {
+	var api smithy.APIError
+	var found []string
+	if errors.As(err, &api) {
+		found = kindOfDeny.FindStringSubmatch(strings.Join(strings.Fields(api.ErrorMessage()), " "))
+	}
+	switch {
+	case found == nil || found[1] == "" && found[2] == "identity-based policy":
+		return "allow " + action + " (`aws_iam_exporter iam-policy` with the same flags prints the policy)"
+	case found[1] != "":
+		return "a statement in a " + inWords(found[2]) + " denies " + action + ", and no policy that allows it can help: have that statement changed"
+	}
+	return "a " + inWords(found[2]) + " that applies here has to allow " + action + " too: have it changed"
+}
+
+func inWords(kind string) string {
+	if kind == "identity-based policy" {
+		return "policy of the exporter's own user or role"
+	}
+	return kind
+}
+
+// credentialsHint says what to do about credentials that AWS did not take, or that
+// were not found.
+func credentialsHint(action string, err error) string {
+	var missing *credentialsError
+	var answer smithy.APIError
+	switch isMissing := errors.As(err, &missing); {
+	case isMissing && !errors.As(err, &answer): // nobody was asked, or nobody has answered
+		return "give the exporter credentials: by AWS_ environment variables, a profile in ~/.aws, or a role of its machine or pod"
+	case isMissing && Code(err) == "AccessDenied":
+		return "let these credentials assume the role: by a policy of theirs and by the role's trust policy"
+	case action == "sts:GetCallerIdentity": // no account is known
+		return "give the exporter valid credentials, and check the machine's clock"
+	}
+	return "give the exporter valid credentials of this account, and check the machine's clock"
+}
