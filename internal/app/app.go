@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/alecthomas/kingpin/v2"
 )
@@ -40,6 +41,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil || done {
 		return err
 	}
+	warnOfVariables(os.Environ(), s.logger(stderr))
 	for _, c := range commands() {
 		if c.name == s.command {
 			return c.run(ctx, s, stdout, stderr)

@@ -2,7 +2,9 @@ package app
 
 import (
 	"context"
+	"errors"
 	"io"
+	"os"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -14,14 +16,25 @@ const commandCheck = "check-config"
 
 func declareCheck(app *kingpin.Application, s *settings) {
 	check := app.Command(commandCheck, "Check a configuration file, and show what it means with the flags given.")
-	check.Arg("FILE", "The configuration file.").Required().StringVar(&s.checkFile)
+	check.Arg("FILE", "The configuration file; - for standard input.").Required().StringVar(&s.checkFile)
 }
 
 func checkConfig(_ context.Context, s *settings, stdout, _ io.Writer) error {
-	c, err := config.Load(s.checkFile, s.limits())
+	c, err := checked(s)
 	if err != nil {
 		return err
 	}
 	_, err = io.WriteString(stdout, c.Summary(time.Now()))
 	return err
+}
+
+// checked reads what is to be checked.
+func checked(s *settings) (*config.Config, error) {
+	switch {
+	case s.checkInput:
+		return config.LoadFrom("standard input", os.Stdin, s.limits())
+	case s.checkFile == "":
+		return nil, errors.New("argument FILE: got no name, want a file, or - for standard input")
+	}
+	return config.Load(s.checkFile, s.limits())
 }

@@ -2,8 +2,10 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -12,6 +14,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/demo"
 )
 
@@ -26,9 +29,10 @@ const (
 // awsSource is where facts come from: AWS or the demo.
 type awsSource struct {
 	config        aws.Config
-	reportLife    time.Duration // 0 for AWS's own
-	note          string        // for the landing page; empty for AWS
-	configuration []byte        // in place of a file; nil for AWS
+	credentials   awsapi.LoadCredentials // finds them anew; nil if they never change
+	reportLife    time.Duration          // 0 for AWS's own
+	note          string                 // for the landing page; empty for AWS
+	configuration []byte                 // in place of a file; nil for AWS
 }
 
 func connect(ctx context.Context, group *errgroup.Group, s *settings, logger *slog.Logger) (awsSource, error) {
@@ -40,16 +44,45 @@ func connect(ctx context.Context, group *errgroup.Group, s *settings, logger *sl
 
 // connectAWS finds credentials and region in the SDK's usual way. It sends nothing
 // yet: missing credentials show in metrics, not here. The calls that fetch
-// credentials use the region, too. More options come last.
+// credentials use the region, too. More options come last. Credentials can be found
+// anew later; region and endpoints stay as they are now.
 func connectAWS(ctx context.Context, logger *slog.Logger, more ...func(*config.LoadOptions) error) (awsSource, error) {
 	options := append([]func(*config.LoadOptions) error{
 		config.WithAppID(appID), config.WithLogger(sdkLogger(logger)), config.WithDefaultRegion(commercialRegion),
 	}, more...)
-	cfg, err := config.LoadDefaultConfig(ctx, options...)
+	cfg, err := loadAWS(ctx, options)
 	if err != nil {
-		return awsSource{}, fmt.Errorf("load AWS configuration: %w; check the AWS_ environment variables and ~/.aws", err)
+		return awsSource{}, fmt.Errorf("%w; %s", err, whatToDo(err))
 	}
-	return awsSource{config: cfg}, nil
+	if !regionName.MatchString(cfg.Region) {
+		return awsSource{}, fmt.Errorf("load AWS configuration: got region %q, want one such as %s; correct AWS_REGION, or region in the profile", cfg.Region, commercialRegion)
+	}
+	return awsSource{config: cfg, credentials: func(ctx context.Context) (aws.CredentialsProvider, error) {
+		again, err := loadAWS(ctx, options)
+		return again.Credentials, err
+	}}, nil
+}
+
+// regionName matches what can be part of a host's name.
+var regionName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$`)
+
+func loadAWS(ctx context.Context, options []func(*config.LoadOptions) error) (aws.Config, error) {
+	cfg, err := config.LoadDefaultConfig(ctx, options...)
+	places := placesOf(cfg)
+	if err != nil {
+		return aws.Config{}, fmt.Errorf("load AWS configuration: %w", places.explain(err))
+	}
+	if cfg.Credentials != nil {
+		cfg.Credentials = explained{cfg.Credentials, places}
+	}
+	return cfg, nil
+}
+
+func whatToDo(err error) string {
+	if advised := new(awsapi.Advised); errors.As(err, &advised) {
+		return advised.Do
+	}
+	return "check the AWS_ environment variables and ~/.aws"
 }
 
 // sdkLogger passes on what the SDK logs, which is little: requests and answers are

@@ -20,11 +20,7 @@ func (d doer) Do(r *http.Request) (*http.Response, error) { return d(r) }
 // TestConnectNeedsNoRegion fetches credentials as IRSA does, where no region is
 // configured: the call that fetches them must find its way as well.
 func TestConnectNeedsNoRegion(t *testing.T) {
-	for _, variable := range os.Environ() {
-		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "AWS_") {
-			t.Setenv(name, "")
-		}
-	}
+	forgetAWS(t)
 	token := filepath.Join(t.TempDir(), "token")
 	check(t, os.WriteFile(token, []byte("token"), 0o600))
 	for name, value := range map[string]string{
@@ -46,4 +42,20 @@ func TestConnectNeedsNoRegion(t *testing.T) {
 	if asked != "AssumeRoleWithWebIdentity" || host != "sts.us-east-1.amazonaws.com" {
 		t.Errorf("asked %q for %q, want sts.us-east-1.amazonaws.com for AssumeRoleWithWebIdentity", host, asked)
 	}
+}
+
+// forgetAWS has the SDK find nothing: no settings, and no files at home yet.
+func forgetAWS(t *testing.T) (home string) {
+	t.Helper()
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "AWS_") {
+			t.Setenv(name, "")
+		}
+	}
+	home = t.TempDir()
+	t.Setenv("HOME", home)
+	t.Setenv("AWS_CONFIG_FILE", filepath.Join(home, ".aws", "config")) // the SDK has looked for its home before
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(home, ".aws", "credentials"))
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	return home
 }

@@ -64,6 +64,7 @@ type settings struct {
 
 	partition, accountID string // of the policy to print
 	checkFile            string // to check
+	checkInput           bool   // the file to check is standard input
 }
 
 // newApplication declares every flag. Each can also come from the environment.
@@ -143,6 +144,7 @@ func parse(args []string, stdout, stderr io.Writer) (s *settings, done bool, err
 	if err != nil {
 		return nil, false, fmt.Errorf("%w; try --help", err)
 	}
+	s.checkInput = s.checkFile == "" && slices.Contains(args, "-") // kingpin makes "" of it
 	if s.demo {
 		s.applyDemoDefaults(app)
 	}

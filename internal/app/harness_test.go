@@ -89,15 +89,23 @@ func start(t *testing.T, world *awssim.World, args ...string) *exporter {
 // startThrough is start with a transport of its own between exporter and world.
 func startThrough(t *testing.T, world *awssim.World, transport http.RoundTripper, args ...string) *exporter {
 	t.Helper()
+	caller, config := &caller{}, world.Config()
+	config.Credentials, config.HTTPClient = caller, &http.Client{Transport: transport}
+	e := startFrom(t, world, awsSource{config: config}, args...)
+	e.caller = caller
+	return e
+}
+
+// startFrom is start with another way to the world.
+func startFrom(t *testing.T, world *awssim.World, from awsSource, args ...string) *exporter {
+	t.Helper()
 	var output bytes.Buffer
 	s, _, err := parse(append([]string{"--log.level=debug"}, args...), &output, &output)
 	if err != nil {
 		t.Fatalf("parse %q: %v", args, err)
 	}
-	e := &exporter{t: t, world: world, caller: &caller{}}
-	config := world.Config()
-	config.Credentials, config.HTTPClient = e.caller, &http.Client{Transport: transport}
-	p := must[*program](t)(wire(awsSource{config: config}, s, s.logger(&e.log)))
+	e := &exporter{t: t, world: world}
+	p := must[*program](t)(wire(from, s, s.logger(&e.log)))
 	e.program, e.web = p, p.web
 	e.handler = web.Handler(e.web)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -11,7 +11,8 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
 
-// reloader reads the configuration file again and applies it.
+// reloader reads the configuration file again, if there is one, and applies it. It
+// also has the credentials found anew.
 type reloader struct {
 	settings *settings
 	accounts *fleet.Fleet
@@ -21,10 +22,16 @@ type reloader struct {
 	mu sync.Mutex // so that the last read wins
 }
 
-// reload reads the file. A bad file changes nothing but the metric that says so.
+// reload reads the files. A bad configuration file changes nothing but the metric
+// that says so; credentials are another matter.
 func (r *reloader) reload() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.accounts.RenewCredentials()
+	if r.settings.configFile == "" {
+		r.logger.Info("Credentials are read again with the next refresh")
+		return nil
+	}
 	c, err := config.Load(r.settings.configFile, r.settings.limits())
 	if err != nil {
 		r.board.NoteFailedReload()
@@ -40,7 +47,7 @@ func configurationDetails(s *settings, c *config.Config) []any {
 	return []any{"file", s.configFile, "classes", len(c.Policy.Classes), "exemptions", len(c.Policy.Exemptions)}
 }
 
-// reloadOnHangup reloads at each SIGHUP. Without a configuration file the signal
+// reloadOnHangup reloads at each SIGHUP. Where there is nothing to reload the signal
 // does nothing, rather than end the process.
 func reloadOnHangup(ctx context.Context, hangup <-chan os.Signal, reload func() error, logger *slog.Logger) {
 	for {

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -45,9 +47,19 @@ func serve(ctx context.Context, s *settings, _, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	group.Go(func() error { p.accounts.Run(ctx); return nil })
 	group.Go(func() error { reloadOnHangup(ctx, hangup, p.reload, logger); return nil })
-	listen(ctx, group, s, logger, p.web)
+	listening := listen(ctx, group, s, logger, p.web)
+	group.Go(func() error {
+		for _, listens := range listening {
+			select {
+			case <-listens:
+			case <-ctx.Done(): // nobody would see what AWS answers
+				return nil
+			}
+		}
+		p.accounts.Run(ctx)
+		return nil
+	})
 	if err := group.Wait(); err != nil {
 		return err
 	}
@@ -55,16 +67,32 @@ func serve(ctx context.Context, s *settings, _, stderr io.Writer) error {
 	return nil
 }
 
-// listen serves the main listener and, if there is one, the probes' own.
-func listen(ctx context.Context, group *errgroup.Group, s *settings, logger *slog.Logger, o web.Options) {
+// listen serves the main listener and, if there is one, the probes' own. It returns
+// a channel for each of them, which is closed once it listens.
+func listen(ctx context.Context, group *errgroup.Group, s *settings, logger *slog.Logger, o web.Options) (listening []<-chan struct{}) {
 	main := newServer(web.Handler(o), logger)
+	listening = append(listening, noteListening(main))
 	serveUntil(ctx, group, main, logger, drainTime, func() error { return toolkit.ListenAndServe(main, s.web, logger) })
 	if s.probeAddress != "" {
 		probes := newServer(web.Probes(o.Ready), logger)
 		probes.Addr = s.probeAddress
+		listening = append(listening, noteListening(probes))
 		logger.Info("Serving probes without TLS and authentication", "address", s.probeAddress)
 		serveUntil(ctx, group, probes, logger, drainTime, probes.ListenAndServe)
 	}
+	return listening
+}
+
+// noteListening returns a channel that is closed once the server listens on all of
+// its addresses: it asks for a context only then.
+func noteListening(server *http.Server) <-chan struct{} {
+	listens := make(chan struct{})
+	var once sync.Once
+	server.BaseContext = func(net.Listener) context.Context {
+		once.Do(func() { close(listens) })
+		return context.Background()
+	}
+	return listens
 }
 
 func newServer(handler http.Handler, logger *slog.Logger) *http.Server {

@@ -27,7 +27,7 @@ type program struct {
 	accounts *fleet.Fleet
 	board    *view.Board
 	web      web.Options
-	reload   func() error // nil without a configuration file
+	reload   func() error // nil if there is nothing to reload
 }
 
 // wire puts the parts together in the order in which data flows: from AWS to the
@@ -50,7 +50,7 @@ func wire(from awsSource, s *settings, logger *slog.Logger) (*program, error) {
 	if err := p.accounts.Reconcile([]fleet.Wanted{callersAccount(from, s, shared, c.Tags)}); err != nil {
 		return nil, err
 	}
-	if s.configFile != "" {
+	if s.configFile != "" || from.credentials != nil {
 		p.reload = (&reloader{settings: s, accounts: p.accounts, board: p.board, logger: logger}).reload
 	}
 	metrics := registry(p.board, shared, s)
@@ -66,7 +66,7 @@ func callersAccount(from awsSource, s *settings, shared *awsapi.Shared, tags aws
 	return fleet.Wanted{
 		Client: awsapi.New(from.config, shared, awsapi.Options{
 			Needs: awsapi.Needs{Source: awsapi.Source(s.source), Tags: tags},
-			Rate:  rate.Limit(s.accountRate), Timeout: time.Duration(s.timeout),
+			Rate:  rate.Limit(s.accountRate), Timeout: time.Duration(s.timeout), LoadCredentials: from.credentials,
 		}),
 		Account: account.Options{
 			RefreshInterval: time.Duration(s.refreshInterval), KeysInterval: time.Duration(s.keysInterval), ReportLife: from.reportLife,

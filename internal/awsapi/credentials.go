@@ -90,11 +90,17 @@ func (e *credentialsError) Unwrap() error { return e.err }
 // tells.
 type Advised struct {
 	Err error
+	Say string // what went wrong, if Err does not say it well
 	Do  string // what a person can do about it
 }
 
 // Error says what went wrong, without the advice.
-func (a *Advised) Error() string { return a.Err.Error() }
+func (a *Advised) Error() string {
+	if a.Say != "" {
+		return a.Say
+	}
+	return a.Err.Error()
+}
 
 // Unwrap returns the error itself.
 func (a *Advised) Unwrap() error { return a.Err }

@@ -295,4 +295,3 @@ func scrub(message string) string {
 	message = likeKeys.ReplaceAllString(message, "…$1")
 	return inventory.Shorten(message, longestDetail)
 }
-

@@ -38,10 +38,23 @@ func Load(file string, defaults policy.Limits) (*Config, error) {
 	return Parse(file, content, defaults)
 }
 
+// LoadFrom reads what the reader holds as Parse does. The name stands for it in
+// errors.
+func LoadFrom(name string, r io.Reader, defaults policy.Limits) (*Config, error) {
+	content, err := readBounded(r)
+	if err != nil {
+		return nil, fmt.Errorf("read configuration: %w", err)
+	}
+	if len(content) == 0 {
+		return nil, fmt.Errorf("read configuration: %w", noBytes(name))
+	}
+	return Parse(name, content, defaults)
+}
+
 // readFile returns the content of the file. A pipe will do, but must not block:
 // waiting for a writer would keep the exporter from starting, reloading and
 // stopping. Nor does a pipe without a writer count as an empty file: that would
-// drop the policy.
+// drop the policy. Nothing else can be a configuration, be it as empty as /dev/null.
 func readFile(file string) ([]byte, error) {
 	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -52,16 +65,25 @@ func readFile(file string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	content, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	isPipe := info.Mode()&fs.ModeNamedPipe != 0
+	if info.Mode()&(fs.ModeDevice|fs.ModeSocket|fs.ModeIrregular) != 0 {
+		return nil, fmt.Errorf("%s is a device or the like: name a file", file)
+	}
+	content, err := readBounded(f)
 	switch {
 	case err != nil || len(content) > 0:
 		return content, err
-	case info.Mode()&fs.ModeNamedPipe != 0:
+	case isPipe:
 		return nil, fmt.Errorf("%s is a pipe that nobody writes to: name a file", file)
-	case info.Mode().IsRegular(): // perhaps it is being rewritten
-		return nil, fmt.Errorf("%s has no bytes, want a configuration: one that sets nothing needs a comment", file)
 	}
-	return nil, nil
+	return nil, noBytes(file) // perhaps it is being rewritten
+}
+
+// readBounded reads what Parse takes, and a little more of what it does not.
+func readBounded(r io.Reader) ([]byte, error) { return io.ReadAll(io.LimitReader(r, maxSize+1)) }
+
+func noBytes(name string) error {
+	return fmt.Errorf("%s has no bytes, want a configuration: one that sets nothing needs a comment", name)
 }
 
 // Parse reads the content of the file. The defaults are the limits where the

@@ -511,3 +511,45 @@ func TestErrorsAreInOrder(t *testing.T) {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
+
+// TestFilesOfSomethingElse checks that nothing of them is quoted.
+func TestFilesOfSomethingElse(t *testing.T) {
+	const refused = "f:1: this is no configuration of the exporter, want a mapping with any of policy, owner_tags, user_tags, key_descriptions, tags_from, exemptions, exemption_tag, users"
+	for name, content := range map[string]string{
+		"passwords":       "root:$6$s3cr3t:20228:0:99999:7::\ndaemon:*:20228:0:99999:7::\n",
+		"text":            "s3cr3t\n",
+		"lines of text":   "# a comment\ns3cr3t and\nmore s3cr3t\n",
+		"many fields":     "s3cr3t: 1\nb: 2\nc: 3\nd: 4\n",
+		"a quoted secret": `{"s3cr3t of": "s3cr3t"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Parse("f", []byte(content), policy.DefaultLimits())
+			if err == nil || !regexp.MustCompile("^f:[12]"+regexp.QuoteMeta(strings.TrimPrefix(refused, "f:1"))+"$").MatchString(err.Error()) {
+				t.Errorf("got %v, want %s", err, refused)
+			}
+		})
+	}
+	_, err := Parse("f", []byte("owner_tag: [a]\nuser_tag: [b]\n"), policy.DefaultLimits())
+	if err == nil || strings.Count(err.Error(), "unknown field") != 2 {
+		t.Errorf("misspelt fields: got %v, want both told", err)
+	}
+}
+
+func TestLoadFrom(t *testing.T) {
+	for name, test := range map[string]struct{ content, err string }{
+		"good":     {"owner_tags: [team]", ""},
+		"a slip":   {"\nowner_tag: [team]", "standard input:2: owner_tag: unknown field, want one of policy, owner_tags, user_tags, key_descriptions, tags_from, exemptions, exemption_tag, users"},
+		"nothing":  {"", "read configuration: standard input has no bytes, want a configuration: one that sets nothing needs a comment"},
+		"too much": {strings.Repeat("#", 1<<20+5), "standard input: got more than 1048576 bytes, want no more"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := LoadFrom("standard input", strings.NewReader(test.content), policy.DefaultLimits())
+			switch {
+			case test.err == "" && (err != nil || len(c.Policy.OwnerTags) != 1):
+				t.Errorf("got %+v, %v, want one tag", c, err)
+			case test.err != "" && (err == nil || err.Error() != test.err):
+				t.Errorf("got %v, want %s", err, test.err)
+			}
+		})
+	}
+}

@@ -105,6 +105,10 @@ func (d *document) read(content []byte, into *format) {
 	if errors.Is(err, io.EOF) {
 		return // nothing but comments
 	}
+	if err == nil && isForeign(root.Content[0]) {
+		d.fail("", "this is no configuration of the exporter, want %s", wanted(reflect.TypeFor[format]()))
+		return // the rest would be problems too, and quote what nobody should see
+	}
 	if err == nil && !isNull(root.Content[0]) {
 		d.decode("", root.Content[0], reflect.ValueOf(into).Elem())
 	}
@@ -159,6 +163,28 @@ func lineOfUnreadable(content []byte) int {
 		return r == utf8.RuneError || unicode.IsControl(r) && !strings.ContainsRune("\t\n\r", r)
 	})
 	return 1 + bytes.Count(content[:max(at, 0)], []byte("\n"))
+}
+
+// isForeign reports whether the content is that of a file of another kind, such as
+// text, or lines of which some happen to look like fields: /etc/shadow is YAML. A
+// few names that could be misspelt fields are no sign of that.
+func isForeign(top *yaml.Node) bool {
+	if top.Kind == yaml.ScalarNode {
+		return !isNull(top)
+	}
+	const few = 3
+	if top.Kind != yaml.MappingNode || len(top.Content) == 0 {
+		return false
+	}
+	known, plain := fieldsOf(reflect.TypeFor[format]()), true
+	for i := 0; i < len(top.Content); i += 2 { // keys and values by turns
+		key := top.Content[i].Value
+		if slices.ContainsFunc(known, func(f field) bool { return f.name == key }) {
+			return false
+		}
+		plain = plain && plainKeys.MatchString(key)
+	}
+	return !plain || len(top.Content) > 2*few
 }
 
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }

@@ -29,12 +29,12 @@ func TestLoadOddFiles(t *testing.T) {
 		"a pipe that nobody writes to": {pipe, "read configuration: " + pipe + " is a pipe that nobody writes to: name a file"},
 		"a directory":                  {dir, "is a directory"},
 		"a file of no bytes":           {empty, "read configuration: " + empty + " has no bytes, want a configuration: one that sets nothing needs a comment"},
-		"a device without end":         {"/dev/zero", "/dev/zero: got more than 1048576 bytes, want no more"},
-		"nothing":                      {os.DevNull, ""},
+		"a device without end":         {"/dev/zero", "read configuration: /dev/zero is a device or the like: name a file"},
+		"nothing":                      {os.DevNull, "read configuration: /dev/null is a device or the like: name a file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Load(test.file, policy.DefaultLimits())
-			if test.err == "" && err != nil || test.err != "" && (err == nil || !strings.Contains(err.Error(), test.err)) {
+			if err == nil || !strings.Contains(err.Error(), test.err) {
 				t.Errorf("got %v, want %q", err, test.err)
 			}
 		})
