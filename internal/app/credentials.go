@@ -70,8 +70,11 @@ func (p places) explain(err error) error {
 	if missing, has := p.halfPair(); missing != "" {
 		return &awsapi.Advised{Err: err, Say: has + ", " + missing + " is not", Do: "give both halves of the key pair, or neither"}
 	}
-	if file, problem := p.unreadable(); problem != nil {
-		return &awsapi.Advised{Err: fmt.Errorf("%w: %w", problem, err), Do: "let the exporter's user read " + file + ", if it is meant to be used"}
+	if files, problems := p.unreadable(); len(files) > 0 {
+		return &awsapi.Advised{
+			Err: fmt.Errorf("%s: %w", strings.Join(problems, ", "), err),
+			Do:  "let the exporter's user read " + strings.Join(files, " and ") + ", if that is where credentials are",
+		}
 	}
 	return err
 }
@@ -90,20 +93,20 @@ func (p places) files() []string {
 	}
 }
 
-// unreadable returns the first file that cannot be read. One that is not there is
-// a mistake only if somebody has named it.
-func (p places) unreadable() (file string, problem error) {
+// unreadable returns the files that cannot be read, and why. One that is not there
+// is a mistake only if somebody has named it.
+func (p places) unreadable() (files, problems []string) {
 	named := []string{p.env.SharedCredentialsFile, p.env.SharedConfigFile, p.env.WebIdentityTokenFilePath}
-	for _, file := range append(p.files(), named...) {
+	for _, file := range append(p.files(), p.env.WebIdentityTokenFilePath) {
 		if file == "" {
 			continue
 		}
 		_, err := os.ReadFile(file)
 		if err != nil && (!errors.Is(err, fs.ErrNotExist) || slices.Contains(named, file)) {
-			return file, err
+			files, problems = append(files, file), append(problems, err.Error())
 		}
 	}
-	return "", nil
+	return files, problems
 }
 
 // halfPair returns which half of a key pair is missing and where the other is;

@@ -194,6 +194,123 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// TestDenials tells permissions that are missing from those that are taken away,
+// which no policy that allows the call gives back.
+func TestDenials(t *testing.T) {
+	const who = "User: arn:aws:sts::123456789012:assumed-role/exporter/x is not authorized to perform: iam:GetLoginProfile on resource: user alice "
+	denies := func(policy string) string {
+		return "; a statement in a " + policy + " denies iam:GetLoginProfile, and no policy that allows it can help: have that statement changed"
+	}
+	lacks := func(policy string) string {
+		return "; a " + policy + " that applies here has to allow iam:GetLoginProfile too: have it changed"
+	}
+	for message, hint := range map[string]string{
+		"because no identity-based policy allows the iam:GetLoginProfile action":  allow,
+		"with an explicit deny in an identity-based policy":                       denies("policy of the exporter's own user or role"),
+		"with an explicit deny in a service control policy":                       denies("service control policy"),
+		"with an explicit deny in a resource control policy":                      denies("resource control policy"),
+		"with an explicit deny in a permissions boundary":                         denies("permissions boundary"),
+		"with an explicit deny in a session policy":                               denies("session policy"),
+		"with an explicit deny in a VPC endpoint policy":                          denies("VPC endpoint policy"),
+		"because no service control policy allows the iam:GetLoginProfile action": lacks("service control policy"),
+		"because no permissions boundary allows the iam:GetLoginProfile action":   lacks("permissions boundary"),
+		"because no session policy allows the iam:GetLoginProfile action":         lacks("session policy"),
+		"with an explicit deny in something new":                                  allow,
+	} {
+		t.Run(message, func(t *testing.T) {
+			_, err := answered(403, "AccessDenied", who+message).askAbout(t)
+			if err == nil || !strings.HasSuffix(err.Error(), hint) {
+				t.Errorf("got %v, want it to end in %q", err, hint)
+			}
+		})
+	}
+}
+
+// TestConfiguredEndpoints names the setting behind an endpoint that cannot be
+// reached.
+func TestConfiguredEndpoints(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*aws.Config)
+		hint   string
+	}{
+		"AWS's own": {func(*aws.Config) {}, network},
+		"of a setting": {
+			func(c *aws.Config) { c.BaseEndpoint = aws.String("http://me:s3cr3t@127.0.0.1:9") },
+			"; check the endpoint http://me:xxxxx@127.0.0.1:9: AWS_ENDPOINT_URL_IAM, AWS_ENDPOINT_URL or endpoint_url of the profile sets it",
+		},
+		"FIPS": {
+			func(c *aws.Config) { c.ConfigSources = []any{fips{}} },
+			"; check that IAM has a FIPS endpoint in the region: AWS_USE_FIPS_ENDPOINT or use_fips_endpoint of the profile asks for it, and most regions have none",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cfg := awssim.New(awssim.Options{}).Config()
+				cfg.HTTPClient = &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) { return nil, dial(syscall.ECONNREFUSED) })}
+				test.change(&cfg)
+				_, err := newClient(cfg, awsapi.SourceLive).IAM.ListUsers(t.Context(), &iam.ListUsersInput{})
+				if err = awsapi.Wrap("iam:ListUsers", "the account", err); !strings.HasSuffix(err.Error(), "connection refused"+test.hint) {
+					t.Errorf("got %v, want it to end in %q", err, test.hint)
+				}
+				if awsapi.ReasonOf(err) != inventory.ReasonNetwork {
+					t.Errorf("reason: got %q, want %q", awsapi.ReasonOf(err), inventory.ReasonNetwork)
+				}
+			})
+		})
+	}
+}
+
+// fips is a setting of the SDK that asks for FIPS endpoints.
+type fips struct{}
+
+func (fips) GetUseFIPSEndpoint(context.Context) (aws.FIPSEndpointState, bool, error) {
+	return aws.FIPSEndpointStateEnabled, true, nil
+}
+
+// TestRefusedCredentialsAreRenewed renews them after AWS has refused them or
+// somebody wants that, and at no other time.
+func TestRefusedCredentialsAreRenewed(t *testing.T) {
+	world := awssim.New(awssim.Options{})
+	loads := 0
+	var failure error
+	client := awsapi.New(world.Config(), awsapi.NewShared(1e6), awsapi.Options{
+		Needs: awsapi.Needs{Source: awsapi.SourceLive}, Rate: 1e6, Timeout: timeout,
+		LoadCredentials: func(context.Context) (aws.CredentialsProvider, error) {
+			loads++
+			return world.Config().Credentials, failure
+		},
+	})
+	renew := func(when string, want bool, wantLoads int) {
+		t.Helper()
+		if renewed, err := client.RenewCredentials(t.Context()); renewed != want || loads != wantLoads || !errors.Is(err, failure) {
+			t.Errorf("%s: got %t, %v after %d loads, want %t after %d", when, renewed, err, loads, want, wantLoads)
+		}
+	}
+	ask := func(answer http.HandlerFunc) {
+		world.SetFault(func(string, int) http.HandlerFunc { return answer })
+		_, _ = client.IAM.ListUsers(t.Context(), &iam.ListUsersInput{})
+	}
+	renew("at first", false, 0)
+	ask(nil)
+	ask(awssim.Error(403, "AccessDenied", ""))
+	renew("after other answers", false, 0)
+	ask(awssim.Error(403, "ExpiredToken", ""))
+	failure = errors.New("the file is being written")
+	renew("after a refusal, in vain", false, 1)
+	failure = nil
+	renew("again", true, 2)
+	renew("once they are new", false, 2)
+	if client.WantCredentials() {
+		t.Error("wanted: got them refused, want not")
+	}
+	renew("when wanted", true, 3)
+	ask(awssim.Error(403, "ExpiredToken", ""))
+	if !client.WantCredentials() {
+		t.Error("wanted after a refusal: got them not refused")
+	}
+	renew("when wanted and refused", true, 4)
+}
+
 func failing(err error) func(context.Context) (aws.Credentials, error) {
 	return func(context.Context) (aws.Credentials, error) { return aws.Credentials{}, err }
 }
