@@ -28,22 +28,24 @@ type exemption struct {
 func newExemptions(v *view.View, users bool, now time.Time) []exemption {
 	var list []exemption
 	accounts := v.Accounts()
+	anywhere := hiddenIn(accounts, users)
 	for i := range v.Policy.Exemptions {
 		e := &v.Policy.Exemptions[i]
 		row := newExemption(e, "configuration file")
-		row.User = userOf(e, accounts, users)
+		row.User = anywhere.userOf(e)
 		row.Account = cmp.Or(e.Account, "every account")
 		row.State, row.Bad = exemptionState(v, i, now)
 		list = append(list, row)
 	}
 	for i, ev := range accounts {
+		here := hiddenIn(accounts[i:i+1], users)
 		for k := range ev.Exemptions {
 			e := &ev.Exemptions[k]
 			if !e.FromTag {
 				continue
 			}
 			row := newExemption(e, "user tag")
-			row.User = userOf(e, accounts[i:i+1], users)
+			row.User = here.userOf(e)
 			row.Account = cmp.Or(ev.Snapshot.Account.ID, "not known yet")
 			row.State, row.Bad = lapseState(e, now)
 			list = append(list, row)
@@ -78,27 +80,47 @@ func lapseState(e *policy.Exemption, now time.Time) (state string, bad bool) {
 	return "lapsed", true
 }
 
-// userOf names the exempted user, unless one of the accounts hides that user or
-// no account is known yet. If users have no series, it names nobody but root.
-func userOf(e *policy.Exemption, accounts []*policy.Evaluation, users bool) string {
-	hidden := !users || len(accounts) == 0 || slices.ContainsFunc(accounts, func(ev *policy.Evaluation) bool { return hides(ev, e) })
-	if hidden && e.UserName != policy.RootUserName {
-		return hiddenUser
-	}
-	return e.UserName
+// hidden says whom accounts hide. It is made once for all exemptions, because there
+// can be many of them, and many accounts.
+type hidden struct {
+	everybody bool                 // but root
+	users     map[string]bool      // by name
+	perhaps   []*policy.Evaluation // of accounts that have not listed their users yet, and may hide some
 }
 
-// hides reports whether the account hides the user of that name, even if the
-// exemption is for another account. Until the users are listed, an account that
-// the exemption concerns hides everybody that the policy might hide: privacy wins.
-func hides(ev *policy.Evaluation, e *policy.Exemption) bool {
-	if classification := ev.Classification(e.UserName); classification != nil {
-		return classification.Hidden
+// hiddenIn says whom the accounts hide. If users have no series or no account is
+// known yet, that is everybody.
+func hiddenIn(accounts []*policy.Evaluation, users bool) *hidden {
+	h := &hidden{everybody: !users || len(accounts) == 0, users: map[string]bool{}}
+	for _, ev := range accounts {
+		for i := range ev.Users {
+			if name := ev.Snapshot.Users[i].Name; ev.Users[i].Hidden && ev.Classification(name).Hidden {
+				h.users[name] = true
+			}
+		}
+		if _, listed := ev.Snapshot.Freshness[inventory.GroupUsers]; !listed && hidesSome(ev.Policy) {
+			h.perhaps = append(h.perhaps, ev)
+		}
 	}
-	id := ev.Snapshot.Account.ID
-	concerned := id == "" || e.Concerns(id)
-	_, listed := ev.Snapshot.Freshness[inventory.GroupUsers]
-	return concerned && !listed && hidesSome(ev.Policy)
+	return h
+}
+
+// userOf names the exempted user, unless one of the accounts hides that user, even
+// if the exemption is for another account.
+func (h *hidden) userOf(e *policy.Exemption) string {
+	if e.UserName == policy.RootUserName || !h.everybody && !h.users[e.UserName] && !slices.ContainsFunc(h.perhaps, mayHide(e)) {
+		return e.UserName
+	}
+	return hiddenUser
+}
+
+// mayHide reports whether an account that has not listed its users yet may hide the
+// exempted one: privacy wins.
+func mayHide(e *policy.Exemption) func(*policy.Evaluation) bool {
+	return func(ev *policy.Evaluation) bool {
+		id := ev.Snapshot.Account.ID
+		return (id == "" || e.Concerns(id)) && ev.Classification(e.UserName) == nil
+	}
 }
 
 // hidesSome reports whether the policy may hide anybody.

@@ -2,14 +2,11 @@ package web
 
 import (
 	"bytes"
-	_ "embed"
+	"embed"
 	"fmt"
 	"html/template"
 	"net/http"
-	"strconv"
 	"time"
-
-	toolkit "github.com/prometheus/exporter-toolkit/web"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
@@ -20,43 +17,36 @@ import (
 var landingHTML string
 
 //go:embed landing.css
-var landingCSS string
+var files embed.FS
 
-// landingPage renders exporter-toolkit's landing page for each request, because it
-// shows the present state.
+const styleSheet = "landing.css"
+
+// landingPage shows the present state.
 func landingPage(o Options) http.Handler {
 	body := template.Must(template.New("landing").Parse(landingHTML))
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var extra bytes.Buffer
-		if err := body.Execute(&extra, newPage(o)); err != nil {
-			o.Logger.Error("Render landing page", "err", err)
-			http.Error(w, "rendering the landing page failed; see the log", http.StatusInternalServerError)
-			return
-		}
-		page, err := toolkit.NewLandingPage(toolkit.LandingConfig{
-			Name:        "aws_iam_exporter",
-			Description: "Watches the access keys of AWS IAM users",
-			Version:     o.Version,
-			Profiling:   strconv.FormatBool(o.Pprof),
-			Links: []toolkit.LandingLinks{
-				{Address: "/metrics", Text: "Metrics"},
-				{Address: "/-/ready", Text: "Readiness"},
-				{Address: "/-/healthy", Text: "Health"},
-			},
-			ExtraHTML: extra.String(),
-			ExtraCSS:  landingCSS,
+	negotiate := negotiator(nil)
+	pageWish := func(r *http.Request) wish {
+		return wish{key: "page", compressed: negotiate(r).Get("Content-Encoding") == "gzip"}
+	}
+	return newShared(o, pageWish, func() http.Handler {
+		p := newPage(o)
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			var text bytes.Buffer
+			if err := body.Execute(&text, p); err != nil {
+				o.Logger.Error("Render landing page", "err", err)
+				http.Error(w, "rendering the landing page failed; see the log", http.StatusInternalServerError)
+				return
+			}
+			w.Header().Set("Content-Type", "text/html; charset=utf-8")
+			_, _ = text.WriteTo(w)
 		})
-		if err != nil {
-			o.Logger.Error("Render landing page", "err", err)
-			http.Error(w, "rendering the landing page failed; see the log", http.StatusInternalServerError)
-			return
-		}
-		page.ServeHTTP(w, r)
 	})
 }
 
 // page is what the landing page shows.
 type page struct {
+	Version      string
+	Pprof        bool
 	Demo         string
 	Source       string
 	Reload       string // a sentence
@@ -98,7 +88,7 @@ type verdicts struct {
 func newPage(o Options) page {
 	v, now := o.View(), o.Now()
 	p := page{
-		Demo: o.Demo, Source: o.Source,
+		Version: o.Version, Pprof: o.Pprof, Demo: o.Demo, Source: o.Source,
 		Reload: reloadSentence(v.Reload, o.Demo != ""), ReloadFailed: v.Reload.Wanted && !v.Reload.Successful,
 		Exemptions: newExemptions(v, o.Users, now),
 	}

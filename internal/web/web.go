@@ -6,12 +6,9 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/pprof"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
@@ -46,45 +43,26 @@ func Handler(o Options) http.Handler {
 		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	}
 	mux.Handle("GET /{$}", landingPage(o))
-	return mux
+	mux.Handle("GET /"+styleSheet, http.FileServerFS(files))
+	return guarded(mux)
 }
 
-// metrics serves what can be gathered. A series that cannot be served, such as a
-// second one with the same labels, does not cost the others.
-func metrics(o Options) http.Handler {
-	return promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{
-		EnableOpenMetrics: true,
-		ErrorHandling:     promhttp.ContinueOnError,
-		ErrorLog:          &scrapeLog{logger: o.Logger},
-		Registry:          o.Register,
+// guarded has browsers load nothing but what is served here, run no scripts, and
+// show no page within another site's.
+func guarded(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Security-Policy",
+			"default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("X-Frame-Options", "DENY")
+		w.Header().Set("Referrer-Policy", "no-referrer")
+		h.ServeHTTP(w, r)
 	})
 }
 
-// scrapeLog logs each kind of failed scrape once, because scrapes come all the
-// time; promhttp_metric_handler_errors_total counts the failures.
-type scrapeLog struct {
-	logger *slog.Logger
-	said   sync.Map // by kind
-}
-
-// longestProblem limits what is logged of a failure, which can be about any number
-// of series.
-const longestProblem = 1000
-
-// Println logs a failure; its kind comes first.
-func (l *scrapeLog) Println(v ...any) {
-	if _, again := l.said.LoadOrStore(fmt.Sprint(v[:1]...), true); again {
-		return
-	}
-	problem := strings.TrimSpace(fmt.Sprintln(v...))
-	if len(problem) > longestProblem {
-		problem = strings.ToValidUTF8(problem[:longestProblem], "") + "…"
-	}
-	l.logger.Error("A scrape failed in part; this is said once, and counted in promhttp_metric_handler_errors_total", "problem", problem)
-}
-
 // reload reloads the configuration file. That changes the verdicts, so no other
-// site may make a browser ask for it.
+// site may make a browser ask for it. A site that has its own name lead here (DNS
+// rebinding) is no other site to a browser; passwords or certificates keep it out.
 func reload(read func() error) http.Handler {
 	return http.NewCrossOriginProtection().Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if read == nil {
@@ -104,7 +82,7 @@ func reload(read func() error) http.Handler {
 func Probes(ready func() bool) http.Handler {
 	mux := http.NewServeMux()
 	addProbes(mux, ready)
-	return mux
+	return guarded(mux)
 }
 
 // addProbes serves /-/healthy, which says that the process lives, and /-/ready.
