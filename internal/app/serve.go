@@ -95,9 +95,12 @@ func noteListening(server *http.Server) <-chan struct{} {
 	return listens
 }
 
+// newServer returns a server on which no client can take forever. No request needs
+// a body: of one that comes nonetheless, net/http reads 256 kB at most.
 func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 3 * time.Minute,
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 20 * time.Second,
+		WriteTimeout: time.Minute, IdleTimeout: 3 * time.Minute,
 		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
 }

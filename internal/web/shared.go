@@ -228,6 +228,7 @@ func (p *prepared) send(w http.ResponseWriter, compressed bool) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(w, plain)
+	// With a buffer of io.Copy's size, many readers who stall would take twice as much.
+	_, err = io.CopyBuffer(struct{ io.Writer }{w}, plain, make([]byte, 4<<10))
 	return err
 }

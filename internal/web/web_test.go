@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
@@ -112,7 +113,8 @@ func TestRoutes(t *testing.T) {
 func TestReload(t *testing.T) {
 	bad := errors.New(`policy.yml:3: classes[0].max_key_age: got "90", want a duration`)
 	for name, test := range map[string]struct {
-		header map[string]string // of the request, to the host example.com
+		header map[string]string // of the request
+		host   string            // that the request is for; example.com if empty
 		err    error             // of reading the file
 		status int
 		body   string
@@ -127,12 +129,17 @@ func TestReload(t *testing.T) {
 		"neighbouring site":        {header: map[string]string{"Sec-Fetch-Site": "same-site"}, status: 403},
 		"other site, old browser":  {header: map[string]string{"Origin": "https://elsewhere.example"}, status: 403},
 		"unnamed site, no details": {header: map[string]string{"Origin": "null"}, status: 403},
+		"other host and site":      {host: "127.0.0.1:10190", header: map[string]string{"Origin": "http://evil.example:10190"}, status: 403},
+		"other port of this host":  {host: "localhost:10190", header: map[string]string{"Origin": "http://localhost:3000", "Sec-Fetch-Site": "same-site"}, status: 403},
+		// To a browser, a site whose name has come to lead here is this one.
+		"name that leads here": {host: "evil.example:10190", header: map[string]string{"Origin": "http://evil.example:10190", "Sec-Fetch-Site": "same-origin"}, status: 200, calls: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			calls := 0
 			o := options()
 			o.Reload = func() error { calls++; return test.err }
 			r := httptest.NewRequestWithContext(t.Context(), "POST", "/-/reload", nil)
+			r.Host = cmp.Or(test.host, r.Host)
 			for key, value := range test.header {
 				r.Header.Set(key, value)
 			}
@@ -311,8 +318,64 @@ func TestLandingPageNamesEveryRuleAndGroup(t *testing.T) {
 	for _, match := range regexp.MustCompile(`<tr><td><code>([a-z_]+)</code>`).FindAllStringSubmatch(body, -1) {
 		got = append(got, match[1])
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := gocmp.Diff(want, got); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
+	}
+}
+
+// TestPagesAreGuarded checks every kind of answer.
+func TestPagesAreGuarded(t *testing.T) {
+	o := options()
+	o.Pprof = true
+	for _, path := range []string{"/", "/metrics", "/landing.css", "/-/ready", "/-/healthy", "/-/reload", "/nothing", "/debug/pprof/"} {
+		for name, handler := range map[string]http.Handler{"main": web.Handler(o), "probes": web.Probes(o.Ready)} {
+			_, header, _ := ask(t, handler, "GET", path)
+			for key, want := range map[string]string{
+				"Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+				"X-Content-Type-Options":  "nosniff",
+				"X-Frame-Options":         "DENY",
+				"Referrer-Policy":         "no-referrer",
+			} {
+				if got := header[key]; len(got) != 1 || got[0] != want {
+					t.Errorf("%s, %s: %s: got %q, want %q", name, path, key, got, want)
+				}
+			}
+		}
+	}
+}
+
+// TestLandingPageNeedsNothingInline checks that the page is whole under its own
+// content security policy, and that its own links lead somewhere.
+func TestLandingPageNeedsNothingInline(t *testing.T) {
+	o := options()
+	o.View, o.Demo, o.Pprof = judged(func(*inventory.Snapshot) {}), "A demo.", true
+	handler := web.Handler(o)
+	_, _, body := ask(t, handler, "GET", "/")
+	if inline := regexp.MustCompile(`(?i)<style|<script|\s(style|on[a-z]+)\s*=|javascript:|data:`).FindString(body); inline != "" {
+		t.Errorf("page: has %q", inline)
+	}
+	if !strings.HasPrefix(body, "<!DOCTYPE html>\n") || !strings.HasSuffix(body, "</html>\n") {
+		t.Error("page: is not a whole document")
+	}
+	var links []string
+	for _, match := range regexp.MustCompile(`href="(/[^"?]*)`).FindAllStringSubmatch(body, -1) {
+		links = append(links, match[1])
+	}
+	want := []string{"/landing.css", "/metrics", "/-/ready", "/-/healthy", "/debug/pprof/heap", "/debug/pprof/profile"}
+	if diff := gocmp.Diff(want, links); diff != "" {
+		t.Errorf("links (-want +got):\n%s", diff)
+	}
+	for _, link := range links[:len(links)-1] { // the last takes its time
+		if status, _, _ := ask(t, handler, "GET", link); status != http.StatusOK {
+			t.Errorf("%s: got status %d, want 200", link, status)
+		}
+	}
+	if _, header, _ := ask(t, handler, "GET", "/landing.css"); header.Get("Content-Type") != "text/css; charset=utf-8" {
+		t.Errorf("style sheet: got %q", header)
+	}
+	o.Pprof = false
+	if _, _, body := ask(t, web.Handler(o), "GET", "/"); strings.Contains(body, "pprof") {
+		t.Error("page: offers profiles that are off")
 	}
 }
 
