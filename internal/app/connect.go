@@ -12,10 +12,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/smithy-go/logging"
+	"github.com/aws/smithy-go/middleware"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/demo"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
 
 const (
@@ -49,6 +51,7 @@ func connect(ctx context.Context, group *errgroup.Group, s *settings, logger *sl
 func connectAWS(ctx context.Context, logger *slog.Logger, more ...func(*config.LoadOptions) error) (awsSource, error) {
 	options := append([]func(*config.LoadOptions) error{
 		config.WithAppID(appID), config.WithLogger(sdkLogger(logger)), config.WithDefaultRegion(commercialRegion),
+		config.WithAPIOptions([]func(*middleware.Stack) error{awsapi.BoundAnswers}), // of whoever gives credentials, too
 	}, more...)
 	cfg, err := loadAWS(ctx, options)
 	if err != nil {
@@ -89,7 +92,8 @@ func whatToDo(err error) string {
 // not logged by default.
 func sdkLogger(logger *slog.Logger) logging.Logger {
 	return logging.LoggerFunc(func(_ logging.Classification, format string, v ...any) {
-		logger.Debug("AWS SDK", "message", fmt.Sprintf(format, v...))
+		const longest = 1000
+		logger.Debug("AWS SDK", "message", inventory.Shorten(fmt.Sprintf(format, v...), longest))
 	})
 }
 

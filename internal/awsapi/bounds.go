@@ -1,6 +1,7 @@
 package awsapi
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -16,7 +17,8 @@ import (
 const (
 	longestAboutUser = 1 << 20   // 50 tags of the longest kind are 80 kB
 	longestAnswer    = 8 << 20   // a page of 1,000 users is 0.4 MB, with the longest paths 2 MB
-	longestBulk      = 64 << 20  // a report on 100,000 users is 40 MB
+	longestDetails   = 32 << 20  // 1,000 users with tags, groups and policies are 5 MB
+	longestReport    = 64 << 20  // a report on 100,000 users is 45 MB
 	longestRefusal   = 256 << 10 // an error is 1 kB
 )
 
@@ -25,8 +27,10 @@ func (o Operation) longest() int64 {
 	switch {
 	case o.OnUsers:
 		return longestAboutUser
-	case o.Name == string(TagsFromAuthorizationDetails), o.Name == "GetCredentialReport":
-		return longestBulk
+	case o.Name == string(TagsFromAuthorizationDetails):
+		return longestDetails
+	case o.Name == "GetCredentialReport":
+		return longestReport
 	}
 	return longestAnswer
 }
@@ -42,6 +46,10 @@ func longestAnswerTo(operation string) int64 {
 	return longestAboutUser
 }
 
+// bytesPerTag is how many bytes an answer of the longest kind has for each of its
+// XML tags, at least: an empty element takes far more memory than bytes.
+const bytesPerTag = 32
+
 type allowanceKey struct{}
 
 // WithAllowance returns a context under which all answers together may have so
@@ -55,7 +63,11 @@ func WithAllowance(ctx context.Context, bytes int64) context.Context {
 // BoundAnswers has the SDK refuse answers of more bytes than any answer has. What
 // is counted is what is read from them, so that compression hides nothing.
 func BoundAnswers(stack *middleware.Stack) error {
-	return stack.Deserialize.Add(&bounded{longestAnswerTo(stack.ID())}, middleware.After)
+	b := &bounded{longestAnswerTo(stack.ID())}
+	if _, found := stack.Deserialize.Get(b.ID()); found {
+		return nil // the client has it from its configuration
+	}
+	return stack.Deserialize.Add(b, middleware.After)
 }
 
 // bounded is the middleware next to the transport.
@@ -75,7 +87,9 @@ func (b *bounded) HandleDeserialize(ctx context.Context, in middleware.Deseriali
 			limit = min(limit, longestRefusal)
 		}
 		allowance, _ := ctx.Value(allowanceKey{}).(*atomic.Int64)
-		response.Body = &boundedBody{ReadCloser: response.Body, limit: limit, left: limit, allowance: allowance}
+		response.Body = &boundedBody{
+			ReadCloser: response.Body, limit: limit, left: limit, tags: int(limit / bytesPerTag), allowance: allowance,
+		}
 	}
 	return out, metadata, err
 }
@@ -84,31 +98,33 @@ func (b *bounded) HandleDeserialize(ctx context.Context, in middleware.Deseriali
 type boundedBody struct {
 	io.ReadCloser
 	limit, left int64
+	tags        int           // how many more there may be
 	allowance   *atomic.Int64 // for several answers together; nil for none
+	failed      error
 }
 
 // Read reads no further than one byte beyond the bound.
 func (b *boundedBody) Read(p []byte) (int, error) {
-	if b.left < 0 {
-		return 0, tooLong(b.limit)
+	if b.failed != nil {
+		return 0, b.failed
 	}
 	if int64(len(p)) > b.left+1 {
 		p = p[:b.left+1]
 	}
 	n, err := b.ReadCloser.Read(p)
 	b.left -= int64(n)
+	b.tags -= bytes.Count(p[:n], []byte("<"))
 	switch {
 	case b.left < 0:
-		return 0, tooLong(b.limit)
+		b.failed = &Malformed{What: fmt.Sprintf("the answer has more than %d bytes: expected fewer", b.limit)}
+	case b.tags < 0:
+		b.failed = &Malformed{What: fmt.Sprintf("the answer has more than %d XML tags: expected fewer", b.limit/bytesPerTag)}
 	case b.allowance != nil && b.allowance.Add(-int64(n)) < 0:
-		b.left = -1
-		return 0, &Malformed{What: "the pages of this listing have more bytes together than any account's have: expected an end"}
+		b.failed = &Malformed{What: "the pages of this listing have more bytes together than any account's have: expected fewer"}
+	default:
+		return n, err
 	}
-	return n, err
-}
-
-func tooLong(limit int64) error {
-	return &Malformed{What: fmt.Sprintf("the answer has more than %d bytes: expected fewer", limit)}
+	return 0, b.failed
 }
 
 // Pause returns how long a client waits at present between two requests, if it

@@ -47,8 +47,9 @@ func (d *document) fail(path, format string, args ...any) {
 	d.failAt(d.lines[at], path, format, args...)
 }
 
+// failAt notes a problem on the line. It shortens what the file says.
 func (d *document) failAt(line int, path, format string, args ...any) {
-	d.problems = append(d.problems, problem{line, path, fmt.Sprintf(format, args...)})
+	d.problems = append(d.problems, problem{line, shortened(path), fmt.Sprintf(format, allShortened(args)...)})
 	for ; path != ""; path = above(path) {
 		d.broken[path] = true
 	}
@@ -374,8 +375,35 @@ func shown(n *yaml.Node) string {
 // quoted returns the text in quotes, without its end if it is long.
 func quoted(text string) string {
 	const most = 100
-	if runes := []rune(text); len(runes) > most {
-		text = string(runes[:most]) + "…"
+	return strconv.Quote(cut(text, most))
+}
+
+// longestText is how many characters of a text stand in a problem: more than any
+// list of what is expected has.
+const longestText = 400
+
+func shortened(text string) string { return cut(text, longestText) }
+
+// allShortened shortens the texts among the values.
+func allShortened(values []any) []any {
+	short := slices.Clone(values)
+	for i, value := range values {
+		if err, failed := value.(error); failed {
+			short[i] = shortened(err.Error())
+		} else if v := reflect.ValueOf(value); v.Kind() == reflect.String {
+			short[i] = shortened(v.String())
+		}
 	}
-	return strconv.Quote(text)
+	return short
+}
+
+// cut returns the text without its end if it has more than so many characters.
+func cut(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return text
 }

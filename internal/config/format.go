@@ -107,7 +107,7 @@ const (
 // The patterns of scalars, which the JSON schema shows too. What user names and
 // paths can hold: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 var (
-	classNames = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
+	classNames = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,128}$`)
 	userNames  = regexp.MustCompile(`^([A-Za-z0-9_+=,.@-]{1,64}|<root_account>)$`)
 	userGlobs  = regexp.MustCompile(`^[A-Za-z0-9_+=,.@*?-]{1,128}$`)
 	pathGlobs  = regexp.MustCompile(`^[/*]([!-~]{0,510}[/*?])?$`)
@@ -175,7 +175,7 @@ func (a *account) set(text string) bool { return take(a, text, accounts) }
 type className string
 
 func (*className) want() string {
-	return "a name of letters, digits, _, . and -, other than " + policy.DefaultClass + " and " + policy.UnknownClass
+	return "a name of at most 128 letters, digits, _, . and -, other than " + policy.DefaultClass + " and " + policy.UnknownClass
 }
 
 func (n *className) set(text string) bool {

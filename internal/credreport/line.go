@@ -30,6 +30,9 @@ type line struct {
 	err    error
 }
 
+// mostCells is how many cells a line can have; AWS's have about twenty.
+const mostCells = 1000
+
 // newLine splits a line into cells, for which it uses the given memory. Cells of
 // AWS's hold no line breaks, so a stray quote costs its own line and no other. If
 // the line cannot be split as it should, its cells are what stands between commas.
@@ -38,6 +41,10 @@ func newLine(number int, text string, h *header, cells []string) line {
 	switch {
 	case !utf8.ValidString(text):
 		l.torn, l.err = true, l.invalidText()
+	case strings.Count(text, ",") >= mostCells: // whose cells would take more memory than the report
+		l.cells = append(cells, strings.SplitN(text, ",", mostCells)...)
+		l.err = fmt.Errorf("line %d: got %d fields or more, want fewer", number, mostCells)
+		return l
 	case strings.Contains(text, `"`):
 		r := csv.NewReader(strings.NewReader(text))
 		quoted, err := r.Read()
@@ -75,7 +82,7 @@ func (l *line) syntaxError(err error, field int) error {
 		err = syntax.Err
 	}
 	if field < len(l.header.names) {
-		return fmt.Errorf("line %d, column %s: %w", l.number, l.header.names[field], err)
+		return fmt.Errorf("line %d, column %s: %w", l.number, inventory.Shorten(l.header.names[field], longestQuoted), err)
 	}
 	return fmt.Errorf("line %d, field %d: %w", l.number, field+1, err)
 }
@@ -88,7 +95,7 @@ func (l *line) fail(column int, want string) {
 }
 
 func (l *line) wrong(column int, got, want string) error {
-	return fmt.Errorf("line %d, column %s: got %s, want %s", l.number, l.header.names[column], quote(got), want)
+	return fmt.Errorf("line %d, column %s: got %s, want %s", l.number, inventory.Shorten(l.header.names[column], longestQuoted), quote(got), want)
 }
 
 // checkLength compares the number of cells with the header's.
@@ -156,6 +163,12 @@ func (l *line) identity(userColumn, arnColumn int) (user, arn string) {
 	switch {
 	case user == "":
 		l.fail(userColumn, "the name of a user")
+		return "", ""
+	case len(user) > inventory.LongestName:
+		l.fail(userColumn, "a name of at most 64 characters")
+		return "", ""
+	case len(arn) > inventory.LongestARN:
+		l.fail(arnColumn, "an ARN of at most 2048 characters")
 		return "", ""
 	case user == RootUser && belongs(arn, user):
 		return RootUser, strings.Clone(arn)
@@ -287,11 +300,13 @@ func isPlaceholder(s string) bool {
 	return false
 }
 
+// longestQuoted is how many characters of a value stand in an error.
+const longestQuoted = 40
+
 // quote quotes a value for an error, shortened.
 func quote(s string) string {
-	const limit = 40
-	if utf8.RuneCountInString(s) <= limit {
+	if utf8.RuneCountInString(s) <= longestQuoted {
 		return fmt.Sprintf("%q", s)
 	}
-	return fmt.Sprintf("%.*q…", limit, s)
+	return fmt.Sprintf("%.*q…", longestQuoted, s)
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
 
 // Rows that cannot be read, and whose they are.
@@ -19,7 +21,7 @@ func (l *line) whose() Unreadable {
 	if user = strings.Clone(user); isName(user) {
 		u.User = user
 	}
-	if u.User == "" || !belongs(arn, user) {
+	if u.User == "" || !belongs(arn, user) || len(arn) > inventory.LongestARN {
 		return u
 	}
 	u.ARN = strings.Clone(arn)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
 
 // Parse reads a credential report. Columns are found by name, in any order;
@@ -30,6 +32,9 @@ func parse(content []byte) (*Report, error) {
 		return nil, err
 	}
 	for p.lines.next() {
+		if p.rows > inventory.MostUsers {
+			return nil, fmt.Errorf("line %d: got more than %d rows, want no more", p.lines.number, inventory.MostUsers)
+		}
 		p.add()
 	}
 	return p.finish()
@@ -184,7 +189,7 @@ func (p *parser) slot(l *line, c slotColumns) (Slot, bool) {
 	use, known := slot.LastUse.Get()
 	if known && !use.Never() {
 		// Non-regional services have no region, so only the date tells of a use.
-		use.Region, use.Service = p.word(l.cell(c.region)), p.word(l.cell(c.service))
+		use.Region, use.Service = p.word(l, c.region), p.word(l, c.service)
 		slot.LastUse = Known(use)
 	}
 	return slot, slot.Active || !slot.Created.IsZero() || !use.Never()
@@ -192,8 +197,13 @@ func (p *parser) slot(l *line, c slotColumns) (Slot, bool) {
 
 // word returns a region or service that does not keep its whole row in memory;
 // empty if the report gives none.
-func (p *parser) word(s string) string {
+func (p *parser) word(l *line, column int) string {
+	s := l.cell(column)
 	if isPlaceholder(s) {
+		return ""
+	}
+	if len(s) > inventory.LongestWord {
+		l.fail(column, "a word")
 		return ""
 	}
 	held, ok := p.words[s]

@@ -54,8 +54,11 @@ func newExemptions(v *view.View, users bool, now time.Time) []exemption {
 	return list
 }
 
+// longestReason is how many characters of a reason the page shows.
+const longestReason = 300
+
 func newExemption(e *policy.Exemption, origin string) exemption {
-	return exemption{Rules: e.Rules, Reason: e.Reason, LastDay: policy.LastDay(e.Until), Origin: origin}
+	return exemption{Rules: e.Rules, Reason: inventory.Shorten(e.Reason, longestReason), LastDay: policy.LastDay(e.Until), Origin: origin}
 }
 
 // exemptionState returns the state of the exemption with that index in the

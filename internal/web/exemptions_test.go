@@ -124,6 +124,11 @@ func TestExemptions(t *testing.T) {
 				row("break-glass", "222222222222", "key_rotation", "no such account", "2026-12-31", "names nobody", "configuration file"),
 			},
 		},
+		"at length": {
+			policy:   policy.Policy{Exemptions: []policy.Exemption{{UserName: policy.RootUserName, Rules: []policy.Rule{policy.RootAccessKey}, Reason: strings.Repeat("why ", 1e5), Until: end}}},
+			accounts: []*inventory.Snapshot{listed(one)},
+			rows:     []string{row(root, "every account", "root_access_key", strings.Repeat("why ", 75)+"…", "2026-12-31", "in force", "configuration file")},
+		},
 		"of tags": {
 			policy: policy.Policy{ExemptionTag: exemptionTag, Exemptions: []policy.Exemption{of("carol", "")}},
 			accounts: []*inventory.Snapshot{
