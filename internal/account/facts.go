@@ -96,7 +96,7 @@ func askedAbout(user *inventory.User, source awsapi.Source, now time.Time) time.
 // keep everything.
 func (f *facts) relist(listed []inventory.User, odd []*awsiam.UserError, observed time.Time) {
 	f.dropOtherSource(true)
-	listed = slices.Concat(listed, f.liveOf(odd))
+	listed = slices.Concat(listed, f.liveOf(odd, listed))
 	known := make(map[string]*trackedUser, len(f.users))
 	for _, user := range f.users {
 		known[user.ID] = user
@@ -113,11 +113,19 @@ func (f *facts) relist(listed []inventory.User, odd []*awsiam.UserError, observe
 	f.setUsers(slices.Collect(maps.Values(users)), observed)
 }
 
-// liveOf returns the users of those names as they are known.
-func (f *facts) liveOf(odd []*awsiam.UserError) []inventory.User {
-	var users []inventory.User
+// liveOf returns those users as they are known. Who was told of under an impossible
+// name is known by id, unless the listing tells of that id as well.
+func (f *facts) liveOf(odd []*awsiam.UserError, listed []inventory.User) []inventory.User {
+	names, ids := map[string]bool{}, map[string]bool{}
 	for _, err := range odd {
-		if user := f.find(err.Name); user != nil {
+		names[err.Name], ids[err.ID] = true, err.ID != ""
+	}
+	for i := range listed {
+		delete(ids, listed[i].ID)
+	}
+	var users []inventory.User
+	for _, user := range f.users {
+		if names[user.Name] || ids[user.ID] {
 			users = append(users, user.live)
 		}
 	}

@@ -214,7 +214,7 @@ func reported() []inventory.Group {
 func TestFaults(t *testing.T) {
 	for _, f := range faults() {
 		for _, source := range awsapi.Sources() {
-			if len(f.sources) > 0 && !slices.Contains(f.sources, source) {
+			if !f.isFor(source) {
 				continue
 			}
 			t.Run(f.name+"/"+string(source), func(t *testing.T) {
@@ -223,6 +223,10 @@ func TestFaults(t *testing.T) {
 			})
 		}
 	}
+}
+
+func (f *fault) isFor(source awsapi.Source) bool {
+	return len(f.sources) == 0 || slices.Contains(f.sources, source)
 }
 
 // faultArgs hide key ids, so that none may show anywhere, and slow the
@@ -235,7 +239,8 @@ func faultArgs(source awsapi.Source, more ...string) []string {
 	return append(args, more...)
 }
 
-func (f *fault) test(t *testing.T, source awsapi.Source) {
+// test has the fault last for its time, and returns the exporter that has met it.
+func (f *fault) test(t *testing.T, source awsapi.Source) *exporter {
 	now := time.Now()
 	world, twin := town(t, now, awssim.Options{}), town(t, now, awssim.Options{}) // nothing befalls the twin
 	e := start(t, world, faultArgs(source, f.args...)...)
@@ -269,6 +274,7 @@ func (f *fault) test(t *testing.T, source awsapi.Source) {
 	checkReady(e)
 	e.lint()
 	e.recover(twin, source)
+	return e
 }
 
 // recover ends the fault, and checks that the exporter finds the truth, and has

@@ -104,7 +104,7 @@ func checkNames(users []inventory.User) error {
 // contradicts tells of a user who is told in two ways, and names nobody else.
 func contradicts(user *inventory.User, how string, args ...any) error {
 	what := fmt.Sprintf("user %q, created %s, ", user.Name, user.Created.Format(time.RFC3339)) + fmt.Sprintf(how, args...)
-	return &UserError{user.Name, "", &awsapi.Malformed{What: what}}
+	return &UserError{Name: user.Name, Err: &awsapi.Malformed{What: what}}
 }
 
 // distinctKeys drops repetitions of a user's keys, and refuses keys that are

@@ -124,7 +124,11 @@ type roster struct {
 func (r *roster) add(user inventory.User, tooLong error) error {
 	if tooLong != nil {
 		name := inventory.Shorten(user.Name, inventory.LongestName)
-		r.odd = append(r.odd, &UserError{name, r.action, awsapi.Wrap(r.action, "user "+name, tooLong)})
+		odd := &UserError{Name: name, Action: r.action, Err: awsapi.Wrap(r.action, "user "+name, tooLong)}
+		if name != user.Name && len(user.ID) <= inventory.LongestID {
+			odd.ID = user.ID
+		}
+		r.odd = append(r.odd, odd)
 		return r.checkNumber()
 	}
 	r.users = append(r.users, user)

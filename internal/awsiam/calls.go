@@ -166,7 +166,7 @@ func (r Reader) apart(all []inventory.User) (users []inventory.User, odd []*User
 			users = append(users, *u)
 			continue
 		}
-		odd = append(odd, &UserError{u.Name, ListUsers, awsapi.Wrap(ListUsers, "user "+u.Name, err)})
+		odd = append(odd, &UserError{Name: u.Name, Action: ListUsers, Err: awsapi.Wrap(ListUsers, "user "+u.Name, err)})
 	}
 	return users, odd
 }
@@ -187,7 +187,7 @@ func fromListing(u *types.User, observed time.Time) inventory.User {
 func checkUsers(users []inventory.User) error {
 	for _, u := range users {
 		if u.ID == "" || u.Name == "" || u.Created.IsZero() {
-			return &UserError{u.Name, "", &awsapi.Malformed{What: fmt.Sprintf("user %q with id %q, created %s: expected name, id and creation date", u.Name, u.ID, u.Created.Format(time.RFC3339))}}
+			return &UserError{Name: u.Name, Err: &awsapi.Malformed{What: fmt.Sprintf("user %q with id %q, created %s: expected name, id and creation date", u.Name, u.ID, u.Created.Format(time.RFC3339))}}
 		}
 	}
 	return nil
@@ -425,7 +425,7 @@ func (r Reader) getReport(ctx context.Context) (*Report, error) {
 	parsed, err := credreport.Parse(out.Content)
 	if err != nil {
 		// It quotes what it cannot read, which may be anybody's name.
-		return nil, &UserError{Somebody, "", &awsapi.Malformed{What: "the credential report cannot be used", Err: err}}
+		return nil, &UserError{Name: Somebody, Err: &awsapi.Malformed{What: "the credential report cannot be used", Err: err}}
 	}
 	date, _ := awsmiddleware.GetServerTime(out.ResultMetadata)
 	made, age := generated(inventory.Truncate(*out.GeneratedTime), r.observedAt(out.ResultMetadata), inventory.Truncate(date))
@@ -454,6 +454,7 @@ const Somebody = "<somebody>"
 // UserError is a failure whose words name a user.
 type UserError struct {
 	Name   string
+	ID     string // AWS's, where the name cannot be; else empty
 	Action string // the call about the user; empty if the words are about more than one
 	Err    error
 }
