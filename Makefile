@@ -23,7 +23,7 @@ check_go  := have=$$(cd / && go version 2>/dev/null | awk '{ print substr($$3, 3
 	test -n "$$have" || { echo 'Go is needed, version $(GO_WANTED) or newer: install it and put it into PATH.'; exit 1; }; \
 	printf '%s\n' $(GO_WANTED) "$$have" | sort -V -C || { echo "Go $(GO_WANTED) or newer is needed; this is Go $$have."; exit 1; }
 
-.PHONY: help build test test-long test-dashboards fuzz bench bench-calls lint check-alerts fmt e2e demo demo-stack preview check-preview docs clean
+.PHONY: help build test test-long test-dashboards fuzz vulncheck bench bench-calls lint check-alerts fmt e2e demo demo-stack preview check-preview docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,15 @@ fuzz: ## Run each fuzz target for FUZZTIME (10s)
 		echo "# $$name in $$(dirname $$file)"; \
 		go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x "$$(dirname $$file)" || exit 1; \
 	done
+
+# Without the database nothing can be said, which is no fault of the code.
+vulncheck: $(BIN)/govulncheck ## Look for known vulnerabilities (needs vuln.go.dev)
+	@out=$$($(BIN)/govulncheck ./... 2>&1); code=$$?; echo "$$out"; \
+	case "$$code $$out" in \
+	0\ *) ;; \
+	1\ *'fetching vulnerabilities'*) echo 'NOT CHECKED for known vulnerabilities: their database cannot be reached from here' ;; \
+	*) exit $$code ;; \
+	esac
 
 bench: ## Run the benchmarks
 	go test -run '^$$' -bench . -benchmem -p 1 ./...
@@ -136,6 +145,9 @@ clean: ## Remove what was built
 # Tools are built from modules of their own, and built again when their version changes.
 $(BIN)/golangci-lint: tools/lint/go.mod
 	go -C tools/lint build -o ../../$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+$(BIN)/govulncheck: tools/govulncheck/go.mod
+	go -C tools/govulncheck build -o ../../$@ golang.org/x/vuln/cmd/govulncheck
 
 # Without service discovery Prometheus builds in two minutes instead of nine.
 $(BIN)/prometheus $(BIN)/promtool &: tools/prometheus/go.mod

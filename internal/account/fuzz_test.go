@@ -25,6 +25,7 @@ func FuzzAnswers(f *testing.F) {
 			f.Add(i, http.StatusOK, body)
 		}
 		f.Add(i, http.StatusBadRequest, "<ErrorResponse><Error><Code>Odd</Code></Error></ErrorResponse>")
+		f.Add(i, http.StatusForbidden, "<ErrorResponse><Error><Code>AccessDenied</Code><Message>"+strings.Repeat("no ", 5000)+"</Message></Error></ErrorResponse>")
 	}
 	f.Fuzz(func(t *testing.T, operation, status int, body string) {
 		if status < 200 || status > 599 || operation < 0 {
@@ -79,12 +80,20 @@ func realAnswer(f *testing.F, operation string) string {
 
 func checkSound(t *testing.T, s *inventory.Snapshot) {
 	t.Helper()
+	for _, problem := range s.Health.Problems {
+		if len(problem.Text) > 2000 || !utf8.ValidString(problem.Text) {
+			t.Errorf("a problem of %d bytes: %q", len(problem.Text), problem.Text)
+		}
+	}
 	names := map[string]bool{}
 	for _, user := range s.Users {
 		if user.Name == "" || user.Created.IsZero() || names[user.Name] || !utf8.ValidString(user.Name) {
 			t.Errorf("user %+v: expected a name of its own and a creation date", user)
 		}
 		names[user.Name] = true
+		if len([]rune(user.Name)) > inventory.LongestName || len(user.ARN) > 4*inventory.LongestARN || len(user.ID) > 4*inventory.LongestID {
+			t.Errorf("user %.100s: kept %d, %d and %d bytes of name, ARN and id", user.Name, len(user.Name), len(user.ARN), len(user.ID))
+		}
 		keys, _ := user.Keys.Get()
 		ids := map[string]bool{}
 		for _, key := range keys {

@@ -271,6 +271,7 @@ func knownLies(operation string) []string {
 		row    = "%s,arn:aws:iam::123456789012:user/%[1]s,2026-01-02T03:04:05Z,%s,N/A,N/A,N/A,%s,%s,%s,%s,N/A,N/A,false,N/A,N/A,N/A,N/A,false,N/A,false,N/A"
 		latest = "2999-01-01T00:00:00Z"
 	)
+	long := strings.Repeat("x", 5000)
 	answer := func(inner ...string) string {
 		return fmt.Sprintf("<%[1]sResponse><%[1]sResult>%[2]s</%[1]sResult></%[1]sResponse>", operation, strings.Join(inner, ""))
 	}
@@ -283,6 +284,7 @@ func knownLies(operation string) []string {
 	case "ListAccessKeys":
 		return []string{
 			keys(a, b, fmt.Sprintf(key, "AKIAA", "Active", "2024-03-01T00:00:00Z")),
+			keys(fmt.Sprintf(key, long, "Active", "2024-03-01T00:00:00Z")),
 			keys(a, fmt.Sprintf(key, "AKIAA", "Inactive", "2024-01-01T00:00:00Z")),
 			keys(fmt.Sprintf(key, "AKIAA", "Active", latest), fmt.Sprintf(key, "AKIAB", "Active", "0001-01-01T00:00:00Z")),
 			keys(a, b, fmt.Sprintf(key, "A", "Expired", "1971-01-01T00:00:00Z"), fmt.Sprintf(key, "\\xff", "Active", "9999-12-31T23:59:59Z")),
@@ -300,6 +302,8 @@ func knownLies(operation string) []string {
 			fmt.Sprintf(user, "alice", "AIDAX", latest),
 			fmt.Sprintf(user, "alice", "AIDAX", "2026-01-02T03:04:05Z") + fmt.Sprintf(user, "mallory", "AIDAX", "2026-01-02T03:04:05Z"),
 			fmt.Sprintf(user, "mallory", idOfBob, "2026-01-02T03:04:05Z"),
+			fmt.Sprintf(user, long, "AIDAX", "2026-01-02T03:04:05Z"), fmt.Sprintf(user, "alice", long, "2026-01-02T03:04:05Z"),
+			strings.Repeat(fmt.Sprintf(user, "alice", "", "2026-01-02T03:04:05Z"), 1000),
 			"</Users><Users>", "",
 		}
 	case "GetCallerIdentity":
@@ -313,6 +317,7 @@ func knownLies(operation string) []string {
 			fmt.Sprintf(row, "alice", "true", "false", "not_supported", "no_information", "N/A"),
 			fmt.Sprintf(row, "alice", "true", "false", "true", latest, latest),
 			fmt.Sprintf(row, "alice", "true", "false", "true", "1960-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
+			fmt.Sprintf(row, long, "true", "false", "true", "2026-01-02T03:04:05Z", "N/A"), long, strings.Repeat(",", len(long)),
 			fmt.Sprintf(row, "ali,ce", "true", "false", "true", "2026-01-02T03:04:05Z", "N/A"),
 			fmt.Sprintf(row, `ali"ce`, "true", "false", "true", "2026-01-02T03:04:05Z", "N/A"),
 			strings.Repeat(fmt.Sprintf(row, "alice", "true", "false", "true", "2026-01-02T03:04:05Z", "N/A")+"\n", 2), "alice,", `"`, "",

@@ -49,7 +49,7 @@ func deniedMessages() map[string]awsapi.Denial {
 	}
 }
 
-func TestDenials(t *testing.T) {
+func TestParseDenial(t *testing.T) {
 	for message, want := range deniedMessages() {
 		got, told := awsapi.ParseDenial(message)
 		if diff := cmp.Diff(want, got); diff != "" || !told {

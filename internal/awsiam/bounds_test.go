@@ -192,3 +192,31 @@ func TestUsersTooLong(t *testing.T) {
 		check(t, got, odd, err, shortened, "id", "arn", "tag")
 	})
 }
+
+// TestKeyIDsStayHidden has AWS name the key that was asked about, whatever its id
+// looks like, wherever a denial can name something.
+func TestKeyIDsStayHidden(t *testing.T) {
+	for _, id := range []string{"0ZZ9X9XXXXXXXXXX0000", "AKIAIOSFODNN7EXAMPLE", "lower_case_id_12345", "short", "0123456789abcdef"} {
+		for _, message := range []string{
+			"%s",
+			"User: arn:aws:iam::123456789012:user/%s is not authorized to perform: iam:GetAccessKeyLastUsed",
+			"User: arn:aws:iam::123456789012:user/exporter is not authorized to perform: iam:%s",
+			"User: arn:aws:iam::123456789012:user/exporter is not authorized to perform: iam:GetAccessKeyLastUsed on resource: access key %s",
+			"User: arn:aws:iam::123456789012:user/exporter is not authorized to perform: iam:GetAccessKeyLastUsed on resource: user %s",
+			"User: arn:aws:iam::123456789012:user/exporter is not authorized to perform: iam:GetAccessKeyLastUsed on resource: arn:aws:iam::123456789012:user/%s",
+			"User: arn:aws:iam::123456789012:user/exporter is not authorized to perform: iam:GetAccessKeyLastUsed because no %s policy allows the",
+		} {
+			for _, answer := range []http.HandlerFunc{
+				awssim.Error(http.StatusForbidden, "AccessDenied", fmt.Sprintf(message, id)),
+				awssim.Error(http.StatusForbidden, id, fmt.Sprintf(message, id)),
+			} {
+				told(t, answer, func(t *testing.T, r, _ Reader) {
+					_, err := r.KeyUse(t.Context(), "alice", id)
+					if err == nil || strings.Contains(err.Error(), id) {
+						t.Errorf("got %v, want an error without the key's id", err)
+					}
+				})
+			}
+		}
+	}
+}
