@@ -2,8 +2,6 @@ package awsapi
 
 import (
 	"errors"
-	"regexp"
-	"strings"
 
 	"github.com/aws/smithy-go"
 
@@ -38,26 +36,21 @@ func (e *Error) hint() string {
 	}
 }
 
-// kindOfDeny finds in AWS's words about a denied call the kind of policy that
-// denies it: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
-var kindOfDeny = regexp.MustCompile(`(?:(explicit deny) in|because no) (?:an? |the )?` +
-	`(identity-based policy|resource-based policy|service control policy|resource control policy|permissions boundary|session policy|VPC endpoint policy)`)
-
 // deniedHint tells a permission that is missing from one that is taken away:
 // nothing that allows the action helps against that.
 func deniedHint(action string, err error) string {
+	var d Denial
 	var api smithy.APIError
-	var found []string
 	if errors.As(err, &api) {
-		found = kindOfDeny.FindStringSubmatch(strings.Join(strings.Fields(api.ErrorMessage()), " "))
+		d, _ = ParseDenial(api.ErrorMessage())
 	}
 	switch {
-	case found == nil || found[1] == "" && found[2] == "identity-based policy":
+	case d.Policy == "" || !d.Explicit && d.Policy == "identity-based policy":
 		return "allow " + action + " (`aws_iam_exporter iam-policy` with the same flags prints the policy)"
-	case found[1] != "":
-		return "a statement in a " + inWords(found[2]) + " denies " + action + ", and no policy that allows it can help: have that statement changed"
+	case d.Explicit:
+		return "a statement in a " + inWords(d.Policy) + " denies " + action + ", and no policy that allows it can help: have that statement changed"
 	}
-	return "a " + inWords(found[2]) + " that applies here has to allow " + action + " too: have it changed"
+	return "a " + inWords(d.Policy) + " that applies here has to allow " + action + " too: have it changed"
 }
 
 func inWords(kind string) string {
