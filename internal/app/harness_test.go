@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,7 +19,12 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam/types"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
@@ -75,6 +81,7 @@ type exporter struct {
 	web     web.Options
 	handler http.Handler
 	log     logText
+	scraped string // what the last scrape was served
 	peeked  int    // reports that the test itself asked the world for
 	stop    func() // ends the refreshes and waits for that
 }
@@ -107,6 +114,7 @@ func startFrom(t *testing.T, world *awssim.World, from awsSource, args ...string
 	e := &exporter{t: t, world: world}
 	p := must[*program](t)(wire(from, s, s.logger(&e.log)))
 	e.program, e.web = p, p.web
+	withoutProcess(t, e.web.Gatherer)
 	e.handler = web.Handler(e.web)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -116,10 +124,21 @@ func startFrom(t *testing.T, world *awssim.World, from awsSource, args ...string
 	return e
 }
 
+// withoutProcess leaves out what the process and Go tell of themselves. It is
+// nothing that we say, and asking for it at each scrape takes long.
+func withoutProcess(t *testing.T, gatherer prometheus.Gatherer) {
+	t.Helper()
+	registry := gatherer.(*prometheus.Registry)
+	if !registry.Unregister(collectors.NewGoCollector()) || !registry.Unregister(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})) {
+		t.Fatal("the process and Go tell nothing of themselves")
+	}
+}
+
 // get returns the status and body that the exporter answers with.
 func (e *exporter) get(path string) (int, string) {
 	synctest.Wait()
 	answer := httptest.NewRecorder()
+	answer.Body.Grow(2 * len(e.scraped)) // to grow little by little copies a lot
 	e.handler.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, path, nil))
 	return answer.Code, answer.Body.String()
 }
@@ -135,6 +154,7 @@ func (e *exporter) scrape() exposition {
 	if status != http.StatusOK {
 		e.t.Fatalf("/metrics answers %d: %s", status, body)
 	}
+	e.scraped = body
 	x := exposition{}
 	for line := range strings.Lines(body) {
 		if strings.HasPrefix(line, "#") {
@@ -145,20 +165,46 @@ func (e *exporter) scrape() exposition {
 		if err != nil {
 			e.t.Fatalf("parse sample %q: %v", line, err)
 		}
+		if _, twice := x[line[:space]]; twice {
+			e.t.Fatalf("/metrics has %s twice", line[:space])
+		}
 		x[line[:space]] = value
 	}
 	return x
 }
 
-// lint checks that Prometheus's own parser takes what is served, and that
-// promlint finds nothing wrong with it.
+// lint checks that Prometheus's own parser takes what the last scrape was
+// served, and that promlint finds nothing wrong with it.
 func (e *exporter) lint() {
 	e.t.Helper()
-	_, body := e.get("/metrics")
-	problems, err := promlint.New(strings.NewReader(body)).Lint()
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(strings.NewReader(e.scraped))
+	if err != nil || len(families) == 0 {
+		e.t.Fatalf("parse %d families of /metrics: %v", len(families), err)
+	}
+	for _, family := range families {
+		family.Metric = onePerKind(family.Metric)
+	}
+	problems, err := promlint.NewWithMetricFamilies(slices.Collect(maps.Values(families))).Lint()
 	if err != nil || len(problems) > 0 {
 		e.t.Errorf("lint /metrics: %v, %v", problems, err)
 	}
+}
+
+// onePerKind returns one metric of each set of label names. Promlint judges
+// names, and compares each two metrics of a family to find those that are there
+// twice, which takes long and which scrape has looked for.
+func onePerKind(metrics []*dto.Metric) []*dto.Metric {
+	kinds := map[string]bool{}
+	return slices.DeleteFunc(metrics, func(m *dto.Metric) bool {
+		var names strings.Builder
+		for _, label := range m.Label {
+			names.WriteString(label.GetName() + ",")
+		}
+		kind := names.String()
+		defer func() { kinds[kind] = true }()
+		return kinds[kind]
+	})
 }
 
 // only returns the series whose names begin with one of the prefixes.
