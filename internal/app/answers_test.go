@@ -79,13 +79,14 @@ func withoutMeasure() []fault {
 
 // TestAnswersWithoutMeasure has each of them for a day.
 func TestAnswersWithoutMeasure(t *testing.T) {
+	twins := newTwins()
 	for _, f := range withoutMeasure() {
 		for _, source := range awsapi.Sources() {
 			if f.isFor(source) {
 				t.Run(f.name+"/"+string(source), func(t *testing.T) {
 					t.Parallel()
 					synctest.Test(t, func(t *testing.T) {
-						e := f.test(t, source)
+						e := f.test(t, twins[source])
 						wantShort(e)
 					})
 				})

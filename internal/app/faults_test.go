@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -212,6 +213,7 @@ func reported() []inventory.Group {
 // TestFaults has each fault last for a day, in which three users would come to
 // be in violation.
 func TestFaults(t *testing.T) {
+	twins := newTwins()
 	for _, f := range faults() {
 		for _, source := range awsapi.Sources() {
 			if !f.isFor(source) {
@@ -219,7 +221,7 @@ func TestFaults(t *testing.T) {
 			}
 			t.Run(f.name+"/"+string(source), func(t *testing.T) {
 				t.Parallel()
-				synctest.Test(t, func(t *testing.T) { f.test(t, source) })
+				synctest.Test(t, func(t *testing.T) { f.test(t, twins[source]) })
 			})
 		}
 	}
@@ -240,20 +242,19 @@ func faultArgs(source awsapi.Source, more ...string) []string {
 }
 
 // test has the fault last for its time, and returns the exporter that has met it.
-func (f *fault) test(t *testing.T, source awsapi.Source) *exporter {
-	now := time.Now()
-	world, twin := town(t, now, awssim.Options{}), town(t, now, awssim.Options{}) // nothing befalls the twin
-	e := start(t, world, faultArgs(source, f.args...)...)
+func (f *fault) test(t *testing.T, twin *twin) *exporter {
+	source, began := twin.source, time.Now()
+	e := start(t, town(t, began, awssim.Options{}), faultArgs(source, f.args...)...)
 	time.Sleep(10 * time.Minute)
-	before, was := e.scrape(), truth(t, twin, source)
+	before, was := e.scrape(), twin.truth(t, began)
 	between(t, "before", was, before, was)
 
-	world.SetFault(f.hook(e))
+	e.world.SetFault(f.hook(e))
 	lasts := cmp.Or(f.lasts, day)
 	during := e.watch(lasts, lasts/4)
 	is := before
 	if !f.frozen {
-		is = truth(t, twin, source)
+		is = twin.truth(t, began)
 	}
 	for i, x := range during {
 		between(t, fmt.Sprintf("after %s of the fault", time.Duration(i+1)*lasts/4), before, x, is)
@@ -273,35 +274,71 @@ func (f *fault) test(t *testing.T, source awsapi.Source) *exporter {
 	checkStale(t, last, stale)
 	checkReady(e)
 	e.lint()
-	e.recover(twin, source)
+	e.recover(twin, began)
 	return e
 }
 
-// recover ends the fault, and checks that the exporter finds the truth, and has
-// shown no secret on the way.
-func (e *exporter) recover(twin *awssim.World, source awsapi.Source) {
+// recover ends the fault of a town that began at the time, and checks that the
+// exporter finds the truth, and has shown no secret on the way.
+func (e *exporter) recover(twin *twin, began time.Time) {
 	e.t.Helper()
 	e.world.SetFault(nil)
 	e.caller.failing.Store(false)
 	time.Sleep(10 * time.Hour)
-	after, is := e.scrape(), truth(e.t, twin, source)
+	after, is := e.scrape(), twin.truth(e.t, began)
 	between(e.t, "after the fault", is, after, is)
 	checkStale(e.t, after, nil)
 	if up, _ := after.value("aws_iam_account_up"); up != 1 {
 		e.t.Errorf("after the fault: aws_iam_account_up is %v", up)
 	}
-	checkCalls(e.t, e, source)
+	checkCalls(e.t, e, twin.source)
 	checkSecrets(e.t, e)
 }
+
+// findOut is how long a new exporter gets to find out everything.
+const findOut = 2 * time.Minute
 
 // truth is what a new exporter serves in a world without trouble.
 func truth(t *testing.T, world *awssim.World, source awsapi.Source) exposition {
 	t.Helper()
 	e := start(t, world, faultArgs(source)...)
-	time.Sleep(2 * time.Minute)
+	time.Sleep(findOut)
 	x := e.scrape()
 	e.stop()
 	return x
+}
+
+// twin is the town that nothing befalls. All of the towns begin at the same
+// moment of synctest's clock, so what one test has found to be true at a time is
+// so for the others.
+type twin struct {
+	source awsapi.Source
+
+	mu     sync.Mutex // held while the truth is found out
+	truths map[int64]exposition
+}
+
+func newTwins() map[awsapi.Source]*twin {
+	twins := map[awsapi.Source]*twin{}
+	for _, source := range awsapi.Sources() {
+		twins[source] = &twin{source: source, truths: map[int64]exposition{}}
+	}
+	return twins
+}
+
+// truth is what the source finds to be so now in the town that began at the
+// time. It takes as long whether somebody has found it out already or not.
+func (w *twin) truth(t *testing.T, began time.Time) exposition {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := time.Now().Unix()
+	if known, ok := w.truths[now]; ok {
+		time.Sleep(findOut)
+		return known
+	}
+	w.truths[now] = truth(t, town(t, began, awssim.Options{}), w.source)
+	return w.truths[now]
 }
 
 // watch scrapes again and again for the time.
@@ -344,16 +381,14 @@ func between(t *testing.T, when string, before, served, now exposition) {
 // hasButForOwner reports whether a series with the value differs from this one in
 // nothing but what comes from tags.
 func (x exposition) hasButForOwner(series string, value float64) bool {
+	tags := regexp.MustCompile(`(class|tag_\w+|user_owner)="[^"]*"`)
+	want := tags.ReplaceAllString(series, "")
 	for other, v := range x {
-		if v == value && withoutTags(other) == withoutTags(series) {
+		if v == value && tags.ReplaceAllString(other, "") == want {
 			return true
 		}
 	}
 	return false
-}
-
-func withoutTags(series string) string {
-	return regexp.MustCompile(`(class|tag_\w+|user_owner)="[^"]*"`).ReplaceAllString(series, "")
 }
 
 func (f *fault) checkHealth(t *testing.T, before, during exposition) {
@@ -426,14 +461,13 @@ func checkCalls(t *testing.T, e *exporter, source awsapi.Source) {
 func checkSecrets(t *testing.T, e *exporter) {
 	t.Helper()
 	_, landing := e.get("/")
-	_, metrics := e.get("/metrics")
 	secrets := []string{callerKeyID, callerSecret, callerToken, rawContent, "AKIAQWERTYUIOPASDFGH"}
 	for _, user := range e.world.Users() {
 		for _, key := range user.Keys {
 			secrets = append(secrets, key.ID)
 		}
 	}
-	for where, text := range map[string]string{"the log": e.log.String(), "the landing page": landing, "/metrics": metrics} {
+	for where, text := range map[string]string{"the log": e.log.String(), "the landing page": landing, "/metrics": e.scraped} {
 		if text == "" {
 			t.Errorf("%s is empty", where)
 		}
@@ -448,6 +482,7 @@ func checkSecrets(t *testing.T, e *exporter) {
 // TestDenied denies each operation that a source may call: first to an
 // exporter that knows everything, then to one that knows nothing.
 func TestDenied(t *testing.T) {
+	twins := newTwins()
 	for _, source := range awsapi.Sources() {
 		for _, o := range needsOf(source) {
 			denied := on(awssim.Error(403, "AccessDenied", "User: "+callerKeyID+" is not authorized to perform: "+o.Action()), o.Name)
@@ -460,24 +495,24 @@ func TestDenied(t *testing.T) {
 					} else {
 						f.up = true
 					}
-					f.test(t, source)
+					f.test(t, twins[source])
 				})
 			})
 			t.Run(string(source)+"/"+o.Name+"/from the start", func(t *testing.T) {
 				t.Parallel()
-				synctest.Test(t, func(t *testing.T) { testDeniedFromStart(t, source, denied) })
+				synctest.Test(t, func(t *testing.T) { testDeniedFromStart(t, twins[source], denied) })
 			})
 		}
 	}
 }
 
-func testDeniedFromStart(t *testing.T, source awsapi.Source, denied func(*exporter) hook) {
-	now := time.Now()
-	world, twin := town(t, now, awssim.Options{}), town(t, now, awssim.Options{})
+func testDeniedFromStart(t *testing.T, twin *twin, denied func(*exporter) hook) {
+	began := time.Now()
+	world := town(t, began, awssim.Options{})
 	world.SetFault(denied(nil))
-	e := start(t, world, faultArgs(source)...)
+	e := start(t, world, faultArgs(twin.source)...)
 	time.Sleep(day)
-	x, is := e.scrape(), truth(t, twin, source)
+	x, is := e.scrape(), twin.truth(t, began)
 	between(t, "denied", nil, x, is)
 	up, _ := x.value("aws_iam_account_up")
 	if counted := failures(x, inventory.ReasonDenied); (up == 1) != (counted == 0) {
@@ -485,7 +520,7 @@ func testDeniedFromStart(t *testing.T, source awsapi.Source, denied func(*export
 	}
 	checkReady(e)
 	e.lint()
-	e.recover(twin, source)
+	e.recover(twin, began)
 }
 
 // needs reports whether a source still calls the operation once it knows

@@ -94,6 +94,7 @@ func tellings() []fault {
 
 // TestTellings has each of them last for a day.
 func TestTellings(t *testing.T) {
+	twins := newTwins()
 	for _, f := range tellings() {
 		for _, source := range awsapi.Sources() {
 			if len(f.sources) > 0 && !slices.Contains(f.sources, source) {
@@ -101,7 +102,7 @@ func TestTellings(t *testing.T) {
 			}
 			t.Run(f.name+"/"+string(source), func(t *testing.T) {
 				t.Parallel()
-				synctest.Test(t, func(t *testing.T) { f.test(t, source) })
+				synctest.Test(t, func(t *testing.T) { f.test(t, twins[source]) })
 			})
 		}
 	}
@@ -110,12 +111,13 @@ func TestTellings(t *testing.T) {
 // TestLieAboutOneUser tells bob's keys in two ways for a day, in which three
 // others come to be in violation: bob's facts stay, and all else is as ever.
 func TestLieAboutOneUser(t *testing.T) {
+	twins := newTwins()
 	for _, source := range []awsapi.Source{awsapi.SourceAuto, awsapi.SourceLive} {
 		t.Run(string(source), func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				now := time.Now()
-				world, twin := town(t, now, awssim.Options{}), town(t, now, awssim.Options{})
+				began := time.Now()
+				world := town(t, began, awssim.Options{})
 				e := start(t, world, faultArgs(source)...)
 				time.Sleep(10 * time.Minute)
 				before := e.scrape()
@@ -127,7 +129,7 @@ func TestLieAboutOneUser(t *testing.T) {
 					return answer
 				}, "ListAccessKeys")(e))
 				time.Sleep(day)
-				during, is := e.scrape(), truth(t, twin, source)
+				during, is := e.scrape(), twins[source].truth(t, began)
 				for name, want := range map[string]exposition{"bob's": before, "everybody else's": is} {
 					own := name == "bob's"
 					if diff := gocmp.Diff(want.facts().of("bob", own), during.facts().of("bob", own)); diff != "" {
@@ -141,7 +143,7 @@ func TestLieAboutOneUser(t *testing.T) {
 					t.Error("the page does not say whose keys are told in two ways")
 				}
 				e.lint()
-				e.recover(twin, source)
+				e.recover(twins[source], began)
 			})
 		})
 	}
@@ -159,6 +161,7 @@ func (x exposition) of(user string, own bool) exposition {
 // TestAccountThatIsNone has AWS tell, from the start and for a day, that the
 // caller belongs to an account that there cannot be.
 func TestAccountThatIsNone(t *testing.T) {
+	twins := newTwins()
 	account := func(id, arn string) awssim.Change {
 		return func(_ url.Values, answer string) string {
 			return awssim.Element(awssim.Element(answer, "Account", id), "Arn", arn)
@@ -175,8 +178,8 @@ func TestAccountThatIsNone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachSource(t, func(t *testing.T, source awsapi.Source) {
-				now := time.Now()
-				world, twin := town(t, now, awssim.Options{}), town(t, now, awssim.Options{})
+				began := time.Now()
+				world := town(t, began, awssim.Options{})
 				world.SetFault(func(operation string, _ int) http.HandlerFunc {
 					if operation == "GetCallerIdentity" {
 						return world.Lie(change)
@@ -198,7 +201,7 @@ func TestAccountThatIsNone(t *testing.T) {
 				}
 				checkReady(e)
 				e.lint()
-				e.recover(twin, source)
+				e.recover(twins[source], began)
 			})
 		})
 	}

@@ -58,6 +58,7 @@ func timeFaults() []fault {
 
 // TestTimesThatCannotBe has each of them last for a day.
 func TestTimesThatCannotBe(t *testing.T) {
+	twins := newTwins()
 	for _, f := range timeFaults() {
 		for _, source := range awsapi.Sources() {
 			if len(f.sources) > 0 && !slices.Contains(f.sources, source) {
@@ -65,7 +66,7 @@ func TestTimesThatCannotBe(t *testing.T) {
 			}
 			t.Run(f.name+"/"+string(source), func(t *testing.T) {
 				t.Parallel()
-				synctest.Test(t, func(t *testing.T) { f.test(t, source) })
+				synctest.Test(t, func(t *testing.T) { f.test(t, twins[source]) })
 			})
 		}
 	}
@@ -231,15 +232,16 @@ func poison(t *testing.T, dir string) {
 // TestOneImpossibleUser has AWS tell of one user what cannot be: everybody else
 // is as ever, and the user's last facts stay.
 func TestOneImpossibleUser(t *testing.T) {
+	twins := newTwins()
 	eachSource(t, func(t *testing.T, source awsapi.Source) {
 		if source == awsapi.SourceReport {
 			return // whose rows are another test's
 		}
-		now := time.Now()
-		world, twin := town(t, now, awssim.Options{}), town(t, now, awssim.Options{})
+		began, twin := time.Now(), twins[source]
+		world := town(t, began, awssim.Options{})
 		e := start(t, world, faultArgs(source)...)
 		time.Sleep(10 * time.Minute)
-		before, was := e.scrape(), truth(t, twin, source)
+		before, was := e.scrape(), twin.truth(t, began)
 		between(t, "before", was, before, was)
 		world.SetFault(lie(awssim.Members(func(members []string) []string {
 			for i, member := range members {
@@ -251,7 +253,7 @@ func TestOneImpossibleUser(t *testing.T) {
 			return members
 		}), "ListUsers")(e))
 		time.Sleep(day)
-		during, is := e.scrape(), truth(t, twin, source)
+		during, is := e.scrape(), twin.truth(t, began)
 		between(t, "during", before, during, is)
 		for series, value := range is.facts() {
 			if !strings.Contains(series, `"bob"`) && during[series] != value {
@@ -265,7 +267,7 @@ func TestOneImpossibleUser(t *testing.T) {
 		if users := during.find("aws_iam_user_info", `user_name="bob"`); len(users) != 1 {
 			t.Errorf("bob: got %v, want him as he was", users)
 		}
-		e.recover(twin, source)
+		e.recover(twin, began)
 	})
 }
 
