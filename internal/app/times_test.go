@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -135,8 +136,8 @@ func TestClocksThatAreSet(t *testing.T) {
 }
 
 func testClockThatIsSet(t *testing.T, source awsapi.Source, step time.Duration, proxy bool) {
-	var ahead time.Duration
-	world := town(t, time.Now(), awssim.Options{Now: func() time.Time { return time.Now().Add(ahead) }})
+	var ahead atomic.Int64 // of this clock, in nanoseconds; answers are made while it is set
+	world := town(t, time.Now(), awssim.Options{Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }})
 	e := start(t, world, "--iam.source="+string(source), "--iam.refresh-interval=10m")
 	time.Sleep(30 * time.Minute)
 	before := e.scrape()
@@ -157,7 +158,7 @@ func testClockThatIsSet(t *testing.T, source awsapi.Source, step time.Duration, 
 	if proxy {
 		world.SetFault(func(string, int) http.HandlerFunc { return world.LieAboutDate(step) })
 	} else {
-		ahead = step
+		ahead.Store(int64(step))
 	}
 	for range 30 {
 		time.Sleep(20 * time.Minute)
@@ -168,7 +169,7 @@ func testClockThatIsSet(t *testing.T, source awsapi.Source, step time.Duration, 
 		t.Errorf("users observed at %v, want it of late by the dates that AWS gives, %v", users, now)
 	}
 	world.SetFault(nil)
-	ahead = 0
+	ahead.Store(0)
 	for range 30 {
 		time.Sleep(20 * time.Minute)
 		mustBeWell("set back")
