@@ -36,6 +36,10 @@ build: ## Build the static binary ./aws_iam_exporter
 # Only the race detector needs a C compiler.
 RACE := $(if $(shell command -v $$(go env CC)),-race)
 
+# Simulated days make little garbage that lives, but much of it: to collect it
+# less often saves a tenth of the processor's time for some 100 MB.
+test: export GOGC ?= 400
+
 # Results come in this order, each as soon as those before it are there, so the
 # packages that take longest come last. The time-out is for one package, on the
 # slowest of machines.

@@ -300,7 +300,7 @@ func exampleFailures() []exampleFailure {
 		{inventory.ReasonServer, "ListUsers", awssim.Error(503, "ServiceUnavailable", "")},
 		{inventory.ReasonMalformed, "ListUsers", awssim.Raw(200, "text/html", "<html>Please sign in to the network</html>")},
 		{inventory.ReasonReport, "GenerateCredentialReport", awssim.Error(409, "LimitExceeded", "")},
-		{inventory.ReasonOther, "ListUsers", awssim.Error(400, "NewErrorOfAWS", "")},
+		{inventory.ReasonOther, "ListUsers", awssim.Error(400, "NewAWSError", "")},
 	}
 }
 

@@ -93,7 +93,7 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 
 // TestLongBodiesAreNotRead has clients send a hundred megabytes that nobody wants.
 func TestLongBodiesAreNotRead(t *testing.T) {
-	const most, piece = 512 << 10, 32 << 10
+	const most, piece = 1 << 20, 32 << 10
 	for name, head := range map[string]string{
 		"length said": "POST /-/reload HTTP/1.1\r\nHost: exporter\r\nContent-Length: 104857600\r\n\r\n",
 		"in chunks":   "POST /-/reload HTTP/1.1\r\nHost: exporter\r\nTransfer-Encoding: chunked\r\n\r\n6400000\r\n",

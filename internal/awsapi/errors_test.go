@@ -194,9 +194,9 @@ func TestFailures(t *testing.T) {
 	}
 }
 
-// TestDenials tells permissions that are missing from those that are taken away,
-// which no policy that allows the call gives back.
-func TestDenials(t *testing.T) {
+// TestHintsAboutDenials tells permissions that are missing from those that are
+// taken away, which no policy that allows the call gives back.
+func TestHintsAboutDenials(t *testing.T) {
 	const who = "User: arn:aws:sts::123456789012:assumed-role/exporter/x is not authorized to perform: iam:GetLoginProfile on resource: user alice "
 	denies := func(policy string) string {
 		return "; a statement in a " + policy + " denies iam:GetLoginProfile, and no policy that allows it can help: have that statement changed"
