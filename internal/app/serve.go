@@ -96,7 +96,7 @@ func noteListening(server *http.Server) <-chan struct{} {
 }
 
 // newServer returns a server on which no client can take forever. No request needs
-// a body: of one that comes nonetheless, net/http reads 256 kB at most.
+// a body: of one that comes nonetheless, net/http reads less than a megabyte.
 func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 20 * time.Second,

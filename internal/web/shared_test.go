@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,24 +68,34 @@ type reply struct {
 	After  time.Duration
 }
 
+// asked is a request whose reply may have come.
+type asked struct{ reply atomic.Pointer[reply] }
+
+func (a *asked) got() reply {
+	if r := a.reply.Load(); r != nil {
+		return *r
+	}
+	return reply{}
+}
+
 // ask sends a request, and returns once nothing happens any more.
-func (d *desk) ask(ctx context.Context, path, timeout string) *reply {
+func (d *desk) ask(ctx context.Context, path, timeout string) *asked {
 	d.t.Helper()
 	r := httptest.NewRequestWithContext(ctx, "GET", path, nil)
 	if timeout != "" {
 		r.Header.Set("X-Prometheus-Scrape-Timeout-Seconds", timeout)
 	}
-	begun, got := time.Now(), &reply{}
+	begun, a := time.Now(), &asked{}
 	go func() {
 		recorder := httptest.NewRecorder()
 		d.shared.ServeHTTP(recorder, r)
-		*got = reply{Status: recorder.Code, Body: recorder.Body.String(), After: time.Since(begun)}
+		a.reply.Store(&reply{Status: recorder.Code, Body: recorder.Body.String(), After: time.Since(begun)})
 		if recorder.Code == http.StatusServiceUnavailable && recorder.Header().Get("Retry-After") == "" {
 			d.t.Errorf("%s: got 503 without Retry-After", path)
 		}
 	}()
 	synctest.Wait()
-	return got
+	return a
 }
 
 // finish lets a reading go on to its end.
@@ -94,11 +105,11 @@ func (d *desk) finish() {
 }
 
 // check compares the number of readings, and the answers; empty ones have not come.
-func (d *desk) check(readings int, want []string, replies ...*reply) {
+func (d *desk) check(readings int, want []string, requests ...*asked) {
 	d.t.Helper()
 	var got []string
-	for _, r := range replies {
-		got = append(got, r.Body)
+	for _, a := range requests {
+		got = append(got, a.got().Body)
 	}
 	if diff := cmp.Diff(want, got); d.readings != readings || diff != "" {
 		d.t.Errorf("%d readings, want %d; answers (-want +got):\n%s", d.readings, readings, diff)
@@ -145,15 +156,15 @@ func TestWaiting(t *testing.T) {
 			"": 15 * time.Second, "10": 5 * time.Second, "0.5": 250 * time.Millisecond, "60": 30 * time.Second, "61": 30 * time.Second,
 			"1e300": 30 * time.Second, "+Inf": 30 * time.Second, "NaN": 15 * time.Second, "0": 15 * time.Second, "-1": 15 * time.Second, "ten": 15 * time.Second,
 		} {
-			got := d.ask(t.Context(), "/", timeout)
+			asked := d.ask(t.Context(), "/", timeout)
 			time.Sleep(want - 1)
 			synctest.Wait()
-			if got.Status != 0 {
+			if asked.got().Status != 0 {
 				t.Errorf("timeout %q: answered before half of it", timeout)
 			}
 			time.Sleep(1)
 			synctest.Wait()
-			if got.Status != http.StatusServiceUnavailable || got.After != want {
+			if got := asked.got(); got.Status != http.StatusServiceUnavailable || got.After != want {
 				t.Errorf("timeout %q: got status %d after %s, want 503 after %s", timeout, got.Status, got.After, want)
 			}
 		}
@@ -218,8 +229,8 @@ func TestReadingPanics(t *testing.T) {
 		waiting := d.ask(t.Context(), "/", "")
 		d.finish()
 		d.finish()
-		if d.readings != 2 || !panicked || waiting.Status != http.StatusNotFound {
-			t.Errorf("panicked: %t; then got status %d, want 404", panicked, waiting.Status)
+		if d.readings != 2 || !panicked || waiting.got().Status != http.StatusNotFound {
+			t.Errorf("panicked: %t; then got status %d, want 404", panicked, waiting.got().Status)
 		}
 	})
 }
