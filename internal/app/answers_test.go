@@ -63,10 +63,14 @@ func withoutMeasure() []fault {
 			live: {inventory.GroupUsers, inventory.GroupKeys, inventory.GroupKeyUse, inventory.GroupMFA, inventory.GroupTags},
 		}},
 		{name: "long listing", sources: listing, hook: lie(padded(8<<20), "ListUsers"), reasons: malformed, stale: users},
-		{name: "long answers about users", sources: []awsapi.Source{live}, hook: lie(padded(1<<20), "GetLoginProfile"), reasons: malformed,
-			stale: map[awsapi.Source][]inventory.Group{live: {inventory.GroupConsole}}},
-		{name: "long report", sources: []awsapi.Source{awsapi.SourceReport}, reasons: malformed, stale: map[awsapi.Source][]inventory.Group{awsapi.SourceReport: reported()},
-			hook: lie(padded(64<<20), "GetCredentialReport")},
+		{
+			name: "long answers about users", sources: []awsapi.Source{live}, hook: lie(padded(1<<20), "GetLoginProfile"), reasons: malformed,
+			stale: map[awsapi.Source][]inventory.Group{live: {inventory.GroupConsole}},
+		},
+		{
+			name: "long report", sources: []awsapi.Source{awsapi.SourceReport}, reasons: malformed, stale: map[awsapi.Source][]inventory.Group{awsapi.SourceReport: reported()},
+			hook: lie(padded(64<<20), "GetCredentialReport"),
+		},
 		{name: "name of a megabyte", sources: listing, hook: lie(named("UserName", 1<<20), "ListUsers"), reasons: malformed, stale: nil},
 		{name: "path of a megabyte", sources: listing, hook: lie(named("Path", 1<<20), "ListUsers"), reasons: malformed, stale: nil},
 		{name: "error code of a megabyte", sources: pure, hook: always(awssim.Error(403, strings.Repeat("AccessDenied", 1e5), "")), frozen: true, reasons: malformed},

@@ -76,15 +76,18 @@ func TestConnectSaysWhatIsWrong(t *testing.T) {
 	}{
 		"nothing at all": {nil, map[string]string{".aws/config": "", ".aws/credentials": ""}, []string{"no usable credentials were found: ", "; give the exporter credentials: by AWS_ environment variables", notSet}},
 		"no secret": {
-			map[string]string{"AWS_ACCESS_KEY_ID": "AKIAHALF"}, nil,
+			map[string]string{"AWS_ACCESS_KEY_ID": "AKIAHALF"},
+			nil,
 			[]string{"AWS_ACCESS_KEY_ID is set, AWS_SECRET_ACCESS_KEY is not; give both halves of the key pair, or neither"},
 		},
 		"no id": {
-			map[string]string{"AWS_SECRET_ACCESS_KEY": "s3cr3t"}, nil,
+			map[string]string{"AWS_SECRET_ACCESS_KEY": "s3cr3t"},
+			nil,
 			[]string{"AWS_SECRET_ACCESS_KEY is set, AWS_ACCESS_KEY_ID is not; give both halves of the key pair, or neither"},
 		},
 		"no secret in a file": {
-			map[string]string{"AWS_PROFILE": "p"}, map[string]string{".aws/config": "[profile p]\naws_access_key_id = AKIAHALF\n[other]\naws_secret_access_key = s3cr3t\n"},
+			map[string]string{"AWS_PROFILE": "p"},
+			map[string]string{".aws/config": "[profile p]\naws_access_key_id = AKIAHALF\n[other]\naws_secret_access_key = s3cr3t\n"},
 			[]string{"load AWS configuration: in $HOME/.aws/config aws_access_key_id of profile p is set, aws_secret_access_key is not; give both halves"},
 		},
 		"no id behind a role": {
@@ -93,15 +96,18 @@ func TestConnectSaysWhatIsWrong(t *testing.T) {
 			[]string{"load AWS configuration: ", "profile"},
 		},
 		"a file that is a directory": {
-			map[string]string{"AWS_CONFIG_FILE": "$HOME"}, nil,
+			map[string]string{"AWS_CONFIG_FILE": "$HOME"},
+			nil,
 			[]string{"read $HOME: is a directory", "$HOME, if that is where credentials are"},
 		},
 		"a named file that is not there": {
-			map[string]string{"AWS_CONFIG_FILE": "$HOME/none", "AWS_PROFILE": "p"}, nil,
+			map[string]string{"AWS_CONFIG_FILE": "$HOME/none", "AWS_PROFILE": "p"},
+			nil,
 			[]string{"open $HOME/none: no such file or directory", "let the exporter's user read $HOME/.aws/credentials and $HOME/none, if that is where credentials are"},
 		},
 		"a web identity token that is not there": {
-			map[string]string{"AWS_ROLE_ARN": role, "AWS_WEB_IDENTITY_TOKEN_FILE": "$HOME/token"}, map[string]string{".aws/config": "", ".aws/credentials": ""},
+			map[string]string{"AWS_ROLE_ARN": role, "AWS_WEB_IDENTITY_TOKEN_FILE": "$HOME/token"},
+			map[string]string{".aws/config": "", ".aws/credentials": ""},
 			[]string{"open $HOME/token: no such file or directory", "let the exporter's user read $HOME/token"},
 		},
 		"SSO without a login":              {map[string]string{"AWS_PROFILE": "corp"}, map[string]string{".aws/config": sso}, []string{"; run `aws sso login --profile corp` as the exporter's user"}},

@@ -121,7 +121,7 @@ func TestGzipBomb(t *testing.T) {
 		t.Errorf("got %v, want malformed", err)
 	}
 	server.CloseClientConnections()
-	server.Close() // waits for the handler
+	server.Close()                        // waits for the handler
 	if got := sent.Load(); got > 16<<20 { // what fits between the two
 		t.Errorf("%d compressed bytes were sent", got)
 	}

@@ -159,9 +159,11 @@ func (c *Client) middleware(service string) []func(*middleware.Stack) error {
 // endpointOf says what to check about the service's endpoint if it comes from a
 // setting; otherwise nothing.
 func (c *Client) endpointOf(service string) string {
-	base, fips := c.IAM.Options().BaseEndpoint, c.IAM.Options().EndpointOptions.UseFIPSEndpoint
+	options := c.IAM.Options() //nolint:forbidigo // asks AWS nothing
+	base, fips := options.BaseEndpoint, options.EndpointOptions.UseFIPSEndpoint
 	if service == ServiceSTS {
-		base, fips = c.STS.Options().BaseEndpoint, c.STS.Options().EndpointOptions.UseFIPSEndpoint
+		options := c.STS.Options() //nolint:forbidigo // asks AWS nothing
+		base, fips = options.BaseEndpoint, options.EndpointOptions.UseFIPSEndpoint
 	}
 	switch {
 	case base != nil:

@@ -240,7 +240,11 @@ func (l *refreshLog) write(j *policy.Evaluation) {
 	}
 	problems := s.Health.Problems
 	for _, p := range problems {
-		logger.Warn(incomplete(s), "reason", p.Reason, "problem", p.Text)
+		if len(s.Freshness) == 0 {
+			logger.Warn("Refresh incomplete, no facts yet", "reason", p.Reason, "problem", p.Text)
+		} else {
+			logger.Warn("Refresh incomplete, keeping the last facts", "reason", p.Reason, "problem", p.Text)
+		}
 	}
 	details := []any{"users", len(s.Users), "unread", s.Sweep.Unread, "findings", len(j.Findings), "took", s.Health.Duration}
 	complete := s.Health.State == inventory.StateUp
@@ -253,12 +257,4 @@ func (l *refreshLog) write(j *policy.Evaluation) {
 		logger.Debug("Refreshed", details...)
 	}
 	l.complete = complete
-}
-
-// incomplete says what follows from a failed refresh.
-func incomplete(s *inventory.Snapshot) string {
-	if len(s.Freshness) == 0 {
-		return "Refresh incomplete, no facts yet"
-	}
-	return "Refresh incomplete, keeping the last facts"
 }

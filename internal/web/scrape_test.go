@@ -318,11 +318,11 @@ func TestScrapesAfterAnotherAreNew(t *testing.T) {
 	o := options()
 	registry := prometheus.NewRegistry()
 	gathered := 0.0
-	registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "gathered"}, func() float64 { gathered++; return gathered }))
+	registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "gathered_total", Help: "Gathered."}, func() float64 { gathered++; return gathered }))
 	o.Gatherer, o.View = registry, under(policy.WithLimits(policy.DefaultLimits()))
 	handler := web.Handler(o)
 	for n := range 3 {
-		if _, _, body := ask(t, handler, "GET", "/metrics"); !strings.Contains(body, fmt.Sprintf("gathered %d\n", n+1)) {
+		if _, _, body := ask(t, handler, "GET", "/metrics"); !strings.Contains(body, fmt.Sprintf("gathered_total %d\n", n+1)) {
 			t.Errorf("scrape %d: got %s", n+1, body)
 		}
 	}

@@ -162,7 +162,7 @@ func TestWaiting(t *testing.T) {
 			if asked.got().Status != 0 {
 				t.Errorf("timeout %q: answered before half of it", timeout)
 			}
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			synctest.Wait()
 			if got := asked.got(); got.Status != http.StatusServiceUnavailable || got.After != want {
 				t.Errorf("timeout %q: got status %d after %s, want 503 after %s", timeout, got.Status, got.After, want)
