@@ -19,13 +19,17 @@ type Denial struct {
 	Explicit bool // the policy says so; else it lacks the permission
 }
 
+// policyKinds are those that AWS names. Of no other is the name shown: in its
+// place could be anything.
+const policyKinds = `((?:identity-based|resource-based|service control|resource control|session|VPC endpoint|role trust) policy|permissions boundary)`
+
 // The parts of AWS's sentence.
 var (
 	deniedSentence = regexp.MustCompile(`^User: (arn:aws[a-z-]*:(?:iam|sts)::[0-9]{12}:[\w+=,.@/-]{1,600}) is not authorized to perform: ([a-z0-9-]{1,40}:[A-Za-z]{1,100})(.*)$`)
 	// The key's id is no resource to show.
 	deniedResource = regexp.MustCompile(`^ on resource: (\*|arn:aws[a-z-]*:iam::[0-9]{12}:[\w+=,.@/*-]{1,600}|user [\w+=,.@-]{1,64}|access key)(?: \w{16,128})?( .*)?$`)
-	deniedBy       = regexp.MustCompile(`^ with an explicit deny(?: in an? ([A-Za-z -]{1,40}?policy|permissions boundary)\b)?`)
-	deniedLacking  = regexp.MustCompile(`^ because no ([A-Za-z -]{1,40}?policy|permissions boundary) allows the\b`)
+	deniedBy       = regexp.MustCompile(`^ with an explicit deny(?: in an? ` + policyKinds + `\b)?`)
+	deniedLacking  = regexp.MustCompile(`^ because no ` + policyKinds + ` allows the\b`)
 )
 
 // ParseDenial reads the message of a denied call. It reports false if that is
