@@ -42,9 +42,9 @@ func named(element string, bytes int) awssim.Change {
 }
 
 // padded makes an answer longer than any.
-func padded(bytes int) awssim.Change {
+func padded(with string, times int) awssim.Change {
 	return func(_ url.Values, answer string) string {
-		return strings.Replace(answer, "Result>", "Result><!--"+strings.Repeat("x", bytes)+"-->", 1)
+		return strings.Replace(answer, "Result>", "Result><Padding>"+strings.Repeat(with, times)+"</Padding>", 1)
 	}
 }
 
@@ -62,14 +62,10 @@ func withoutMeasure() []fault {
 			auto: {inventory.GroupUsers, inventory.GroupKeys, inventory.GroupKeyUse, inventory.GroupTags},
 			live: {inventory.GroupUsers, inventory.GroupKeys, inventory.GroupKeyUse, inventory.GroupMFA, inventory.GroupTags},
 		}},
-		{name: "long listing", sources: listing, hook: lie(padded(8<<20), "ListUsers"), reasons: malformed, stale: users},
+		{name: "listing of too many elements", sources: listing, hook: lie(padded("<a/>", 300_000), "ListUsers"), reasons: malformed, stale: users},
 		{
-			name: "long answers about users", sources: []awsapi.Source{live}, hook: lie(padded(1<<20), "GetLoginProfile"), reasons: malformed,
+			name: "long answers about users", sources: []awsapi.Source{live}, hook: lie(padded("x", 1<<20), "GetLoginProfile"), reasons: malformed,
 			stale: map[awsapi.Source][]inventory.Group{live: {inventory.GroupConsole}},
-		},
-		{
-			name: "long report", sources: []awsapi.Source{awsapi.SourceReport}, reasons: malformed, stale: map[awsapi.Source][]inventory.Group{awsapi.SourceReport: reported()},
-			hook: lie(padded(64<<20), "GetCredentialReport"),
 		},
 		{name: "name of a megabyte", sources: listing, hook: lie(named("UserName", 1<<20), "ListUsers"), reasons: malformed, stale: nil},
 		{name: "path of a megabyte", sources: listing, hook: lie(named("Path", 1<<20), "ListUsers"), reasons: malformed, stale: nil},
