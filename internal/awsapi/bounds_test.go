@@ -115,7 +115,8 @@ func TestGzipBomb(t *testing.T) {
 	defer server.Close()
 	cfg := awssim.New(awssim.Options{}).Config()
 	cfg.HTTPClient, cfg.BaseEndpoint = server.Client(), aws.String(server.URL)
-	_, err := newClient(cfg, awsapi.SourceAuto).IAM.ListUsers(t.Context(), &iam.ListUsersInput{})
+	client := awsapi.New(cfg, awsapi.NewShared(1e6), awsapi.Options{Needs: awsapi.Needs{Source: awsapi.SourceAuto}, Rate: 1e6, Timeout: time.Minute})
+	_, err := client.IAM.ListUsers(t.Context(), &iam.ListUsersInput{})
 	err = awsapi.Wrap("iam:ListUsers", "the account", err)
 	if awsapi.ReasonOf(err) != inventory.ReasonMalformed || !strings.Contains(err.Error(), "the answer has more than 8388608 bytes") {
 		t.Errorf("got %v, want malformed", err)
