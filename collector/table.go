@@ -343,7 +343,7 @@ func accountMetrics() []metric {
 			help:   "The AWS account, value 1, with its name, partition and path of organizational units as far as they are known.",
 			series: func(s *subject, emit emit) {
 				if a := s.Snapshot.Account; a.ID != "" {
-					emit(1, a.Name, a.Partition, a.OUPath)
+					emit(1, a.ShownName(), a.Partition, a.OUPath)
 				}
 			},
 		},

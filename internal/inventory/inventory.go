@@ -4,6 +4,7 @@
 package inventory
 
 import (
+	"cmp"
 	"iter"
 	"strings"
 	"time"
@@ -59,13 +60,22 @@ func (f Fact[T]) Newer(other Fact[T]) Fact[T] {
 	return f
 }
 
-// Account identifies an AWS account.
+// Account is one AWS account.
 type Account struct {
-	ID        string `json:"id"`                  // 12 digits; empty until AWS has told it
-	Name      string `json:"name,omitempty"`      // empty if unknown
-	Partition string `json:"partition,omitempty"` // aws, aws-cn, aws-us-gov, …; empty until AWS has told it
-	OUPath    string `json:"ou_path,omitempty"`   // the path of organizational units; empty outside an organization
+	ID        string `json:"id"`                  // 12 digits; empty while unknown
+	Partition string `json:"partition,omitempty"` // aws, aws-cn, …; empty while unknown
+	// Alias is what the account's own administrators call it; empty if they don't,
+	// or if that is not known. It is shown, and nothing is decided by it.
+	Alias string `json:"alias,omitempty"`
+
+	// What is not the account's own word, and therefore not kept with its facts.
+	Name   string `json:"-"` // from the configuration or the organization; empty if neither gives one
+	OUPath string `json:"-"` // the path of organizational units; empty outside an organization
+	Tags   Tags   `json:"-"` // of the account, as far as they are known, ordered by key
 }
+
+// ShownName returns the account's name, or else its alias; empty if it has neither.
+func (a Account) ShownName() string { return cmp.Or(a.Name, a.Alias) }
 
 // Status is the status of an access key.
 type Status string

@@ -45,6 +45,9 @@ func (f *filler) fill(path string, v reflect.Value) {
 		f.fill(path+"[0]", v.Index(0))
 	case reflect.Struct:
 		for field, value := range v.Fields() {
+			if field.Tag.Get("json") == "-" { // not kept
+				continue
+			}
 			writable := reflect.NewAt(value.Type(), unsafe.Pointer(value.UnsafeAddr())).Elem()
 			f.fill(path+"."+field.Name, writable)
 		}

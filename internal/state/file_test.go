@@ -169,10 +169,10 @@ func TestSaveRefuses(t *testing.T) {
 		spoil func(s *inventory.Snapshot)
 		want  string
 	}{
-		"account id":   {func(s *inventory.Snapshot) { s.Account.ID = "1" }, `the account's id is "1", want 12 digits`},
-		"account name": {func(s *inventory.Snapshot) { s.Account.Name = invalid }, `account: "b\xffb" is not UTF-8 text, and cannot be kept`},
-		"tag":          {func(s *inventory.Snapshot) { s.Users[0].Tags = known(inventory.Tags{{Key: "Owner", Value: invalid}}) }, `user "Alice": tag: "b\xffb" is not UTF-8 text, and cannot be kept`},
-		"path":         {func(s *inventory.Snapshot) { s.Users[0].Path = invalid }, `user "Alice": "b\xffb" is not UTF-8 text, and cannot be kept`},
+		"account id":    {func(s *inventory.Snapshot) { s.Account.ID = "1" }, `the account's id is "1", want 12 digits`},
+		"account alias": {func(s *inventory.Snapshot) { s.Account.Alias = invalid }, `account: "b\xffb" is not UTF-8 text, and cannot be kept`},
+		"tag":           {func(s *inventory.Snapshot) { s.Users[0].Tags = known(inventory.Tags{{Key: "Owner", Value: invalid}}) }, `user "Alice": tag: "b\xffb" is not UTF-8 text, and cannot be kept`},
+		"path":          {func(s *inventory.Snapshot) { s.Users[0].Path = invalid }, `user "Alice": "b\xffb" is not UTF-8 text, and cannot be kept`},
 		"region": {func(s *inventory.Snapshot) {
 			s.Users[0].Keys = known([]inventory.AccessKey{{ID: "AKIA1", Status: inventory.Active, Created: epoch, LastUse: known(inventory.Use{Region: invalid})}})
 		}, `user "Alice": "b\xffb" is not UTF-8 text, and cannot be kept`},
