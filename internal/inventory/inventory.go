@@ -62,16 +62,16 @@ func (f Fact[T]) Newer(other Fact[T]) Fact[T] {
 
 // Account is one AWS account.
 type Account struct {
-	ID        string `json:"id"`                  // 12 digits; empty while unknown
-	Partition string `json:"partition,omitempty"` // aws, aws-cn, …; empty while unknown
+	ID string `json:"id"` // 12 digits; empty while unknown
 	// Alias is what the account's own administrators call it; empty if they don't,
 	// or if that is not known. It is shown, and nothing is decided by it.
-	Alias string `json:"alias,omitempty"`
+	Alias     string `json:"name,omitempty"`
+	Partition string `json:"partition,omitempty"` // aws, aws-cn, aws-us-gov, …; empty while unknown
+	OUPath    string `json:"ou_path,omitempty"`   // the path of organizational units; empty outside an organization
 
-	// What is not the account's own word, and therefore not kept with its facts.
-	Name   string `json:"-"` // from the configuration or the organization; empty if neither gives one
-	OUPath string `json:"-"` // the path of organizational units; empty outside an organization
-	Tags   Tags   `json:"-"` // of the account, as far as they are known, ordered by key
+	// What is not kept with the account's facts, because each start knows it anew.
+	Name string `json:"-"` // from the configuration or the organization; empty if neither gives one
+	Tags Tags   `json:"-"` // of the account, as far as they are known, ordered by key
 }
 
 // ShownName returns the account's name, or else its alias; empty if it has neither.

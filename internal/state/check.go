@@ -25,7 +25,7 @@ func check(s *inventory.Snapshot) error {
 	if !isAccountID(s.Account.ID) {
 		return fmt.Errorf("the account's id is %q, want 12 digits", s.Account.ID)
 	}
-	if err := checkText(s.Account.Partition, s.Account.Alias); err != nil {
+	if err := checkText(s.Account.Alias, s.Account.Partition, s.Account.OUPath); err != nil {
 		return fmt.Errorf("account: %w", err)
 	}
 	if err := checkMoment(listed(s), "the listing of users"); err != nil {

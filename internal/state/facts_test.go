@@ -50,7 +50,7 @@ func plain() *inventory.Snapshot {
 // each kind of value.
 func rich() *inventory.Snapshot {
 	s := plain()
-	s.Account = inventory.Account{ID: accountID, Alias: `Größe "1" <&>`, Partition: "aws-cn"}
+	s.Account = inventory.Account{ID: accountID, Alias: `Größe "1" <&>`, Partition: "aws-cn", OUPath: "o-1/r-2/ou-3/"}
 	s.Complete = map[inventory.Group]bool{inventory.GroupUsers: true, inventory.GroupTags: true, inventory.GroupMFA: true}
 	s.Root = inventory.Root{
 		Created:    epoch.AddDate(-5, 0, 0).In(time.FixedZone("", 7200)),
