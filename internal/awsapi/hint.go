@@ -11,7 +11,11 @@ import (
 // hint says what a person can do about the failure.
 func (e *Error) hint() string {
 	var advised *Advised
-	if errors.As(e.err, &advised) {
+	var role *roleError
+	switch {
+	case errors.As(e.err, &role):
+		return role.hint()
+	case errors.As(e.err, &advised):
 		return advised.Do
 	}
 	switch e.Reason {
@@ -51,6 +55,22 @@ func deniedHint(action string, err error) string {
 		return "a statement in a " + inWords(d.Policy) + " denies " + action + ", and no policy that allows it can help: have that statement changed"
 	}
 	return "a " + inWords(d.Policy) + " that applies here has to allow " + action + " too: have it changed"
+}
+
+// roleHint says what to check if a role cannot be assumed. AWS gives one answer to
+// a role that is missing, to one whose trust policy lacks the caller and to a wrong
+// external id, so that nobody learns from it which roles there are.
+func roleHint(err error) string {
+	var d Denial
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		d, _ = ParseDenial(api.ErrorMessage())
+	}
+	if d.Explicit && d.Policy != "" {
+		return deniedHint(actionAssumeRole, err)
+	}
+	return "AWS says the same if the role is missing, if its trust policy does not let the exporter in, if the external id is wrong, " +
+		"and if the exporter itself may not assume it: check all four (`aws_iam_exporter iam-policy --for=member --trust` and `--for=hub` print the policies)"
 }
 
 func inWords(kind string) string {

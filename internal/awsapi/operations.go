@@ -60,6 +60,9 @@ type Operation struct {
 	// Free tells that AWS lets every caller use the operation, so that no
 	// policy needs to allow it.
 	Free bool
+	// Roles tells that the operation is needed for accounts with roles to assume,
+	// by whoever assumes them; the accounts themselves need it for nothing.
+	Roles bool
 	// Sources lists the values of --iam.source that need the operation.
 	Sources []Source
 	// Tags is the value of tags_from that the operation serves; it is not
@@ -81,6 +84,7 @@ func Operations() []Operation {
 	report := []Source{SourceAuto, SourceReport}
 	return []Operation{
 		{Service: ServiceSTS, Name: "GetCallerIdentity", Free: true, Sources: all, Why: "the account's id and partition"},
+		{Service: ServiceSTS, Name: operationAssumeRole, Roles: true, Why: "credentials of the other accounts, each hour"},
 		{Service: ServiceIAM, Name: "ListUsers", Sources: live, Why: "which users exist"},
 		{Service: ServiceIAM, Name: "ListAccessKeys", OnUsers: true, Sources: live, Why: "a user's keys: id, status, creation"},
 		{Service: ServiceIAM, Name: "GenerateCredentialReport", Sources: report, Why: "have AWS make a report, at most every four hours"},
