@@ -4,8 +4,6 @@
 package awsapi
 
 import (
-	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -105,48 +103,4 @@ func OperationsFor(needs Needs) []Operation {
 
 func (o Operation) neededBy(needs Needs) bool {
 	return slices.Contains(o.Sources, needs.Source) && (o.Tags == NoTags || o.Tags == needs.Tags)
-}
-
-type policyDocument struct {
-	Version   string
-	Statement []policyStatement
-}
-
-type policyStatement struct {
-	Sid      string
-	Effect   string
-	Action   []string
-	Resource string
-}
-
-// Policy returns the least IAM policy, as JSON, under which the needs are met.
-// The partition and the account id narrow the user resources; "*" as account
-// leaves the account open.
-func Policy(needs Needs, partition, accountID string) ([]byte, error) {
-	account := policyStatement{Sid: "ReadAccount", Effect: "Allow", Resource: "*"}
-	users := policyStatement{
-		Sid: "ReadUsers", Effect: "Allow",
-		Resource: fmt.Sprintf("arn:%s:iam::%s:user/*", partition, accountID),
-	}
-	for _, o := range OperationsFor(needs) {
-		switch {
-		case o.Free:
-		case o.OnUsers:
-			users.Action = append(users.Action, o.Action())
-		default:
-			account.Action = append(account.Action, o.Action())
-		}
-	}
-	doc := policyDocument{Version: "2012-10-17"}
-	for _, s := range []policyStatement{account, users} {
-		if len(s.Action) > 0 {
-			slices.Sort(s.Action)
-			doc.Statement = append(doc.Statement, s)
-		}
-	}
-	out, err := json.MarshalIndent(doc, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("encode IAM policy: %w", err)
-	}
-	return append(out, '\n'), nil
 }
