@@ -98,7 +98,7 @@ func (h *Hub) initialPolicy() (string, error) {
 	for _, name := range h.roles {
 		names = append(names, name)
 	}
-	return HubSessionPolicy(h.partition, names), nil
+	return HubSessionPolicy(h.o.Sessions, h.partition, names)
 }
 
 // guard makes building a request fail, before anything is signed or sent, for

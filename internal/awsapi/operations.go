@@ -82,7 +82,7 @@ func Operations() []Operation {
 	report := []Source{SourceAuto, SourceReport}
 	return []Operation{
 		{Service: ServiceSTS, Name: "GetCallerIdentity", Free: true, Sources: all, Why: "the account's id and partition"},
-		{Service: ServiceSTS, Name: operationAssumeRole, Roles: true, Why: "credentials of the other accounts, each hour"},
+		{Service: ServiceSTS, Name: operationAssumeRole, Roles: true, Sources: all, Why: "credentials of the other accounts, each hour"},
 		{Service: ServiceIAM, Name: "ListUsers", Sources: live, Why: "which users exist"},
 		{Service: ServiceIAM, Name: "ListAccessKeys", OnUsers: true, Sources: live, Why: "a user's keys: id, status, creation"},
 		{Service: ServiceIAM, Name: "GenerateCredentialReport", Sources: report, Why: "have AWS make a report, at most every four hours"},
@@ -102,5 +102,5 @@ func OperationsFor(needs Needs) []Operation {
 }
 
 func (o Operation) neededBy(needs Needs) bool {
-	return slices.Contains(o.Sources, needs.Source) && (o.Tags == NoTags || o.Tags == needs.Tags)
+	return !o.Roles && slices.Contains(o.Sources, needs.Source) && (o.Tags == NoTags || o.Tags == needs.Tags)
 }

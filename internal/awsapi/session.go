@@ -23,7 +23,6 @@ const (
 	sessionMarginJitter = 0.5
 
 	operationAssumeRole = "AssumeRole"
-	actionAssumeRole    = "sts:" + operationAssumeRole
 )
 
 // session provides the credentials of an assumed role, renewed before they end.
@@ -70,11 +69,25 @@ func (s *session) current() (*aws.CredentialsCache, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.cache == nil || s.under != policy {
-		s.under, s.cache = policy, aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(s.client, s.arn, s.describe(policy)), func(o *aws.CredentialsCacheOptions) {
+		begin := stscreds.NewAssumeRoleProvider(s.client, s.arn, s.describe(policy))
+		s.under, s.cache = policy, aws.NewCredentialsCache(byOurClock{begin}, func(o *aws.CredentialsCacheOptions) {
 			o.ExpiryWindow, o.ExpiryWindowJitterFrac = sessionMargin, sessionMarginJitter
 		})
 	}
 	return s.cache, nil
+}
+
+// byOurClock provides sessions whose end is by this machine's clock, which is the
+// one that it is compared with. By AWS's, a clock that is an hour ahead would make
+// each call begin another session.
+type byOurClock struct{ aws.CredentialsProvider }
+
+// Retrieve implements aws.CredentialsProvider.
+func (p byOurClock) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	began := time.Now()
+	found, err := p.CredentialsProvider.Retrieve(ctx)
+	found.Expires = began.Add(sessionDuration)
+	return found, err
 }
 
 func (s *session) describe(policy string) func(*stscreds.AssumeRoleOptions) {
