@@ -90,7 +90,7 @@ func credentialsHint(action string, err error) string {
 		return "give the exporter credentials: by AWS_ environment variables, a profile in ~/.aws, or a role of its machine or pod"
 	case isMissing && Code(err) == "AccessDenied":
 		return "let these credentials assume the role: by a policy of theirs and by the role's trust policy"
-	case action == "sts:GetCallerIdentity": // no account is known
+	case action == "sts:GetCallerIdentity", action == actionAssumeRole: // they are not the account's, or that is not known
 		return "give the exporter valid credentials, and check the machine's clock"
 	}
 	return "give the exporter valid credentials of this account, and check the machine's clock"

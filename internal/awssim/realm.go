@@ -167,9 +167,10 @@ func (r *Realm) assume(rw http.ResponseWriter, q *http.Request, now time.Time, r
 	wanted, exists := r.roles[arn]
 	world := r.worlds[accountIn(arn)]
 	r.mu.Unlock()
+	rw.Header().Set(requestIDHeader, r.home.requestID())
+	rw.Header().Set("Date", now.UTC().Format(http.TimeFormat))
 	if hook != nil {
 		if fault := hook(arn, n); fault != nil {
-			rw.Header().Set("Date", now.UTC().Format(http.TimeFormat))
 			fault(rw, q)
 			return
 		}
@@ -197,8 +198,6 @@ func (r *Realm) assume(rw http.ResponseWriter, q *http.Request, now time.Time, r
 	r.mu.Unlock()
 	result.Credentials.AccessKeyID, result.Credentials.SecretAccessKey, result.Credentials.SessionToken = key, "simulated", "simulated"
 	result.Credentials.Expiration = timestamp(now.Add(sessionLength))
-	rw.Header().Set(requestIDHeader, r.home.requestID())
-	rw.Header().Set("Date", now.UTC().Format(http.TimeFormat))
 	writeResult(rw, q, "AssumeRole", result)
 }
 

@@ -121,10 +121,11 @@ func memberOf(f *Fleet, w Wanted) *member {
 	}
 }
 
-// run takes the account's steps until the member is stopped.
-func (m *member) run(ctx context.Context) {
+// run takes the account's steps, after a pause, until the member is stopped.
+func (m *member) run(ctx context.Context, pause time.Duration) {
 	defer close(m.done)
 	defer func() { m.save(m.account.Snapshot()) }()
+	m.rest(ctx, pause)
 	for ctx.Err() == nil {
 		letter := m.take()
 		if letter.refresh {
