@@ -75,7 +75,8 @@ func (r *roster) want(a config.Account) fleet.Wanted {
 		client = r.client(a)
 		r.clients[way] = client
 	}
-	return fleet.Wanted{Client: client, Tags: a.Tags, Account: account.Options{
+	client.SetTags(a.Settings.Tags)
+	return fleet.Wanted{Client: client, Account: account.Options{
 		ID: a.ID, RefreshInterval: a.RefreshInterval, KeysInterval: a.KeysInterval, ReportLife: r.from.reportLife,
 	}}
 }

@@ -35,12 +35,10 @@ type Options struct {
 // Wanted is an account that is to be watched.
 type Wanted struct {
 	Client  *awsapi.Client
-	Account account.Options  // its ID may be empty for one account, that of the credentials
-	Tags    awsapi.TagSource // where the client is to get its users' tags from
+	Account account.Options // its ID may be empty for one account, that of the credentials
 }
 
-// sameWay reports whether both are the same account, watched in the same way, be
-// it with tags from elsewhere.
+// sameWay reports whether both are the same account, watched in the same way.
 func (w *Wanted) sameWay(other *Wanted) bool {
 	return w.Client == other.Client && w.Account == other.Account
 }
@@ -105,7 +103,8 @@ func (f *Fleet) Reconcile(wanted []Wanted) error {
 
 // Reload is Reconcile under another policy, which is in force from one moment to
 // the next for every account that stays: those that go are judged under the
-// policy before to the end, and those that come under the new one alone.
+// policy before to the end, and those that come under the new one alone. Clients
+// must be ready for what it needs.
 func (f *Fleet) Reload(wanted []Wanted, p *policy.Policy) error {
 	return f.reconcile(wanted, func() {
 		before := f.board.Apply(p)
@@ -129,9 +128,6 @@ func (f *Fleet) reconcile(wanted []Wanted, change func()) error {
 	}
 	f.reconciling.Lock()
 	defer f.reconciling.Unlock()
-	for _, w := range wanted { // first, so that whoever learns of the policy may ask for what it needs
-		w.Client.SetTags(w.Tags)
-	}
 	f.dropOthers(byID)
 	change()
 	for _, w := range wanted {
