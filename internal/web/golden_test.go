@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,4 +74,67 @@ func TestPageOfOneAccount(t *testing.T) {
 	o := options()
 	o.View = under(excusing(t), watched("111111111111", "production"))
 	golden(t, o, "/", "one")
+}
+
+// down is an account whose role cannot be assumed any more, and which has a name that
+// is hard on a page.
+func down(id string) *inventory.Snapshot {
+	s := watched(id, `<b>legacy</b> & "old"`+"\n\t"+strings.Repeat("accounts", 20))
+	s.Health = inventory.Health{State: inventory.StateDown, Problems: []inventory.Problem{
+		{Reason: inventory.ReasonCredentials, Text: "sts:AssumeRole: no role arn:aws:iam::" + id + ":role/audit, or it does not trust us"},
+		{Reason: inventory.ReasonDenied, Text: "user alice: denied", User: "alice", Action: "iam:ListAccessKeys"},
+	}}
+	s.Freshness[inventory.GroupKeys] = inventory.Freshness{Observed: now.Add(-50*time.Hour - 29*time.Minute), Stale: now.Add(-time.Hour)}
+	return s
+}
+
+// three are accounts of which one is up, one down, and one not read yet.
+func three() []*inventory.Snapshot {
+	return []*inventory.Snapshot{
+		watched("111111111111", "production"),
+		down("222222222222"),
+		{
+			Account: inventory.Account{ID: "333333333333", Alias: "sandbox"},
+			Report:  inventory.Report{Wanted: true}, Health: inventory.Health{State: inventory.StatePending},
+		},
+	}
+}
+
+func TestPagesOfThreeAccounts(t *testing.T) {
+	o := options()
+	o.Source = func(id string) string {
+		return map[string]string{"111111111111": "auto", "222222222222": "report", "333333333333": "live"}[id]
+	}
+	o.View = under(excusing(t), three()...)
+	for path, name := range map[string]string{
+		"/": "three", "/accounts/111111111111": "up", "/accounts/222222222222": "down", "/accounts/333333333333": "pending",
+	} {
+		t.Run(name, func(t *testing.T) { golden(t, o, path, name) })
+	}
+}
+
+// TestPagesWithHiddenUsers has the policy hide alice in one run, and nobody have
+// series in the other.
+func TestPagesWithHiddenUsers(t *testing.T) {
+	excluding := excusing(t)
+	excluding.Users.Exclude = []policy.Match{{UserName: policy.Glob("alice")}}
+	for name, test := range map[string]struct {
+		policy *policy.Policy
+		users  bool
+		not    *regexp.Regexp
+	}{
+		"hidden":   {excluding, true, regexp.MustCompile("alice")},
+		"no-users": {excusing(t), false, regexp.MustCompile("alice|bob")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := options()
+			o.Users, o.View = test.users, under(test.policy, three()...)
+			golden(t, o, "/accounts/222222222222", name)
+			for _, path := range []string{"/", "/accounts/111111111111", "/accounts/222222222222", "/accounts/333333333333"} {
+				if _, _, body := ask(t, web.Handler(o), "GET", path); test.not.MatchString(body) {
+					t.Errorf("%s: names %s", path, test.not.FindString(body))
+				}
+			}
+		})
+	}
 }
