@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -239,6 +240,59 @@ func TestAccountsByTheirExemptions(t *testing.T) {
 		got, _, _ = strings.Cut(got, "\n</table>")
 		if diff := cmp.Diff(want, strings.Split(got, "\n")[1:]); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", id, diff)
+		}
+	}
+}
+
+// TestAccountsShareAReading has pages of several accounts made of what was read once,
+// and everybody get the page that they asked for.
+func TestAccountsShareAReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := options()
+		o.View = under(policy.WithLimits(policy.DefaultLimits()), listed("111111111111"), listed("222222222222"))
+		goOn, readings := make(chan struct{}), 0
+		o.Now = func() time.Time { readings++; <-goOn; return now }
+		handler := web.Handler(o)
+		for path, title := range map[string]string{
+			"/": "aws_iam_exporter", "/accounts/111111111111": "Account 111111111111", "/accounts/222222222222": "Account 222222222222",
+		} {
+			go func() {
+				if _, _, body := ask(t, handler, "GET", path); !strings.Contains(body, "<title>"+title+"</title>") {
+					t.Errorf("%s: got another page:\n%s", path, body)
+				}
+			}()
+		}
+		synctest.Wait()
+		close(goOn)
+		synctest.Wait()
+		if readings != 1 {
+			t.Errorf("got %d readings, want 1", readings)
+		}
+	})
+}
+
+// TestPagesOfAccountsNeedNothingInline checks that they are whole under the content
+// security policy, and that their links lead somewhere.
+func TestPagesOfAccountsNeedNothingInline(t *testing.T) {
+	o := options()
+	o.View, o.Demo = under(excusing(t), three()...), "A demo."
+	handler := web.Handler(o)
+	for _, path := range []string{"/", "/accounts/222222222222"} {
+		_, _, body := ask(t, handler, "GET", path)
+		if inline := regexp.MustCompile(`(?i)<style|<script|<b>|\s(style|on[a-z]+)\s*=|javascript:|data:`).FindString(body); inline != "" {
+			t.Errorf("%s: has %q", path, inline)
+		}
+		if !strings.HasPrefix(body, "<!DOCTYPE html>\n") || !strings.HasSuffix(body, "</html>\n") || !strings.Contains(body, `<p class="demo">A demo.</p>`) {
+			t.Errorf("%s: is not a whole document, with the note on the demo", path)
+		}
+		for _, link := range regexp.MustCompile(`href="([^"]*)"`).FindAllStringSubmatch(body, -1) {
+			if name, within := strings.CutPrefix(link[1], "#"); within {
+				if !strings.Contains(body, ` id="`+name+`"`) {
+					t.Errorf("%s: %s leads nowhere", path, link[1])
+				}
+			} else if status, _, _ := ask(t, handler, "GET", link[1]); status != http.StatusOK {
+				t.Errorf("%s: %s: got status %d, want 200", path, link[1], status)
+			}
 		}
 	}
 }
