@@ -3,6 +3,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -188,6 +189,15 @@ func (f *Fleet) all() []*member {
 		all = append(all, f.members[id])
 	}
 	return all
+}
+
+// Source returns where facts about the account come from; empty if it is not
+// watched. That of the credentials may have any id.
+func (f *Fleet) Source(accountID string) awsapi.Source {
+	if m := cmp.Or(f.member(accountID), f.member("")); m != nil {
+		return m.wanted.Client.Needs().Source
+	}
+	return ""
 }
 
 // Ready reports whether every account was asked about at least once, with
