@@ -42,6 +42,7 @@ func TagSources() []TagSource {
 type Needs struct {
 	Source Source
 	Tags   TagSource
+	Named  bool // the configuration gives the account a name, so that its alias is not asked for
 }
 
 // The ids of the services called, as the AWS SDK spells them.
@@ -65,6 +66,9 @@ type Operation struct {
 	// Tags is the value of tags_from that the operation serves; it is not
 	// needed otherwise.
 	Tags TagSource
+	// Naming tells that the operation serves only to name the account. It is not
+	// needed for one that has a name.
+	Naming bool
 	// Why says in a few words what the operation is called for.
 	Why string
 }
@@ -81,6 +85,7 @@ func Operations() []Operation {
 	report := []Source{SourceAuto, SourceReport}
 	return []Operation{
 		{Service: ServiceSTS, Name: "GetCallerIdentity", Free: true, Sources: all, Why: "the account's id and partition"},
+		{Service: ServiceIAM, Name: "ListAccountAliases", Sources: all, Naming: true, Why: "the account's alias, to show as its name"},
 		{Service: ServiceIAM, Name: "ListUsers", Sources: live, Why: "which users exist"},
 		{Service: ServiceIAM, Name: "ListAccessKeys", OnUsers: true, Sources: live, Why: "a user's keys: id, status, creation"},
 		{Service: ServiceIAM, Name: "GenerateCredentialReport", Sources: report, Why: "have AWS make a report, at most every four hours"},
@@ -100,7 +105,7 @@ func OperationsFor(needs Needs) []Operation {
 }
 
 func (o Operation) neededBy(needs Needs) bool {
-	return slices.Contains(o.Sources, needs.Source) && (o.Tags == NoTags || o.Tags == needs.Tags)
+	return slices.Contains(o.Sources, needs.Source) && (o.Tags == NoTags || o.Tags == needs.Tags) && !(o.Naming && needs.Named)
 }
 
 type policyDocument struct {

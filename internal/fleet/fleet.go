@@ -28,10 +28,15 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Wanted is an account that is to be watched. Two that are equal are the same.
+// Wanted is an account that is to be watched.
 type Wanted struct {
 	Client  *awsapi.Client
 	Account account.Options // its ID may be empty for one account, that of the credentials
+}
+
+// equal reports whether both want the same account in the same way.
+func (w Wanted) equal(other Wanted) bool {
+	return w.Client == other.Client && w.Account.Equal(other.Account)
 }
 
 // Fleet holds the accounts that are watched, by id. Its methods may be called
@@ -108,7 +113,7 @@ func (f *Fleet) Reconcile(wanted []Wanted) error {
 func (f *Fleet) dropOthers(wanted map[string]Wanted) {
 	var dropped []*member
 	for _, m := range f.all() {
-		if w, still := wanted[m.wanted.Account.ID]; !still || w != m.wanted {
+		if w, still := wanted[m.wanted.Account.ID]; !still || !w.equal(m.wanted) {
 			m.stop()
 			dropped = append(dropped, m)
 		}
