@@ -77,13 +77,14 @@ func (r *roster) want(a config.Account) fleet.Wanted {
 	}
 	client.SetTags(a.Settings.Tags)
 	return fleet.Wanted{Client: client, Account: account.Options{
-		ID: a.ID, RefreshInterval: a.RefreshInterval, KeysInterval: a.KeysInterval, ReportLife: r.from.reportLife,
+		ID: a.ID, Name: a.Name, Tags: a.Tags, Partition: r.partitionOf(a),
+		RefreshInterval: a.RefreshInterval, KeysInterval: a.KeysInterval, ReportLife: r.from.reportLife,
 	}}
 }
 
 func (r *roster) client(a config.Account) *awsapi.Client {
 	o := awsapi.Options{
-		Needs: awsapi.Needs{Source: a.Source, Tags: a.Settings.Tags},
+		Needs: awsapi.Needs{Source: a.Source, Tags: a.Settings.Tags, Named: a.Name != ""},
 		Rate:  rate.Limit(r.settings.accountRate), Timeout: time.Duration(r.settings.timeout), LoadCredentials: r.from.credentials,
 	}
 	if a.Role != nil {
@@ -111,6 +112,15 @@ func (r *roster) prepareHub(c *config.Config) {
 		})
 	}
 	r.hub.SetRoles(roles)
+}
+
+// partitionOf returns the account's partition, where it is known before AWS has
+// told it.
+func (r *roster) partitionOf(a config.Account) string {
+	if a.ID == "" {
+		return ""
+	}
+	return r.partition()
 }
 
 func (r *roster) partition() string { return awsapi.PartitionOf(r.from.config.Region) }
