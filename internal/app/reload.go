@@ -32,7 +32,7 @@ func (r *reloader) reload() error {
 		r.logger.Info("Credentials are read again with the next refresh")
 		return nil
 	}
-	c, err := config.Load(r.settings.configFile, r.settings.limits())
+	c, err := config.Load(r.settings.configFile, r.settings.defaults())
 	if err != nil {
 		r.board.NoteFailedReload()
 		r.logger.Error("Keeping the old configuration", "err", err)
