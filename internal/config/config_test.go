@@ -522,7 +522,10 @@ func TestSummary(t *testing.T) {
 				"  roles are assumed through arn:aws:iam::999988887777:role/hub\n" +
 				"  read with source report, every 15m, keys every 4h, tags by ListUserTags: 2\n" +
 				"  read with source auto, every 10m, keys every 1h, tags by GetAccountAuthorizationDetails: 1\n" +
-				"  the exemption of break-glass in 123456789012 from console_user_without_mfa, key_unused is in none of them\n",
+				"  none is that of the exemption of break-glass in 123456789012 from console_user_without_mfa, key_unused\n" +
+				"  none is one that class machines asks for\n" +
+				"  none is one that users.include[0] asks for\n" +
+				"  none is one that users.exclude[0] asks for\n",
 		},
 		{
 			"long in force", one, ends.Add(-30*day - time.Second),

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
@@ -29,11 +30,40 @@ func (c *Config) summarizeAccounts(b *strings.Builder) {
 		fmt.Fprintf(b, "  roles are assumed through %s\n", c.Sessions.InitialRole)
 	}
 	settings.write(b)
+	c.summarizeStrangers(b)
+}
+
+// summarizeStrangers says what is about accounts that are not in the list, be they
+// misspelt or gone. That is no mistake: an account may leave the list before whatever
+// names it does.
+func (c *Config) summarizeStrangers(b *strings.Builder) {
 	for _, e := range c.Policy.Exemptions {
-		if e.Account != "" && !slices.ContainsFunc(c.Accounts, func(a Account) bool { return a.ID == e.Account }) {
-			fmt.Fprintf(b, "  the exemption of %s is in none of them\n", exemptionInWords(e))
+		if e.Account != "" && !c.hasAccount(policy.Match{AccountID: e.Account}) {
+			fmt.Fprintf(b, "  none is that of the exemption of %s\n", exemptionInWords(e))
 		}
 	}
+	for i := range c.Policy.Classes {
+		if class := &c.Policy.Classes[i]; !c.hasAccount(class.Match) {
+			fmt.Fprintf(b, "  none is one that class %s asks for\n", class.Name)
+		}
+	}
+	for _, part := range []struct {
+		name    string
+		matches []policy.Match
+	}{{"include", c.Policy.Users.Include}, {"exclude", c.Policy.Users.Exclude}} {
+		for i, m := range part.matches {
+			if !c.hasAccount(m) {
+				fmt.Fprintf(b, "  none is one that %s asks for\n", element("users."+part.name, i))
+			}
+		}
+	}
+}
+
+// hasAccount reports whether the conditions on the account hold for one of the list.
+func (c *Config) hasAccount(m policy.Match) bool {
+	return slices.ContainsFunc(c.Accounts, func(a Account) bool {
+		return m.MayBeIn(&inventory.Account{ID: a.ID, Name: a.Name, Tags: a.Tags})
+	})
 }
 
 // accessInWords says how the account is reached, but no external id.

@@ -60,6 +60,13 @@ func (m *Match) matchesUser(user *inventory.User) (all, known bool) {
 	return known, known
 }
 
+// MayBeIn reports whether users of the account may match: nothing that is known of the
+// account speaks against it.
+func (m *Match) MayBeIn(account *inventory.Account) bool {
+	matches, known := m.matchesAccount(account)
+	return matches || !known
+}
+
 // matchesAccount never takes an account that nobody has named for one of another
 // name: the name is known to be missing only where the tags are known.
 func (m *Match) matchesAccount(account *inventory.Account) (all, known bool) {

@@ -409,12 +409,43 @@ func TestMatchAccounts(t *testing.T) {
 			p := policy.WithLimits(policy.DefaultLimits())
 			p.Classes = []policy.Class{{Name: robots, Match: tt.match}}
 			p.Users.Exclude = []policy.Match{tt.match}
+			if tt.want != policy.DefaultClass && !tt.match.MayBeIn(&tt.account) {
+				t.Error("MayBeIn = false, but a user of the account may match")
+			}
 			got := policy.Evaluate(inside(tt.account, inventory.User{Name: "bob"}), p, born).Users[0]
 			if got.ClassName() != tt.want {
 				t.Errorf("class %s, want %s", got.ClassName(), tt.want)
 			}
 			if hidden := tt.want != policy.DefaultClass; got.Hidden != hidden {
 				t.Errorf("Hidden = %t, want %t", got.Hidden, hidden)
+			}
+		})
+	}
+}
+
+// TestMayBeIn needs no user.
+func TestMayBeIn(t *testing.T) {
+	untold := inventory.Account{ID: "111122223333"}
+	told := inventory.Account{ID: "111122223333", Name: "prod", Tags: accountTags("env", "prod")}
+	for name, test := range map[string]struct {
+		match        policy.Match
+		untold, told bool
+	}{
+		"anywhere":       {named("bob"), true, true},
+		"this account":   {policy.Match{AccountID: "111122223333"}, true, true},
+		"another":        {policy.Match{AccountID: "999988887777"}, false, false},
+		"a name":         {policy.Match{AccountName: policy.Glob("p*")}, true, true},
+		"another name":   {policy.Match{AccountName: policy.Glob("q*")}, true, false},
+		"tags":           {policy.Match{AccountTags: withTag("env", "prod").Tags}, true, true},
+		"other tags":     {policy.Match{AccountTags: withTag("env", "test").Tags}, true, false},
+		"one that fails": {policy.Match{AccountID: "999988887777", AccountTags: withTag("env", "prod").Tags}, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := test.match.MayBeIn(&untold); got != test.untold {
+				t.Errorf("of an account that is known by its id: got %t, want %t", got, test.untold)
+			}
+			if got := test.match.MayBeIn(&told); got != test.told {
+				t.Errorf("of an account that is known: got %t, want %t", got, test.told)
 			}
 		})
 	}
