@@ -27,6 +27,9 @@ const soon = 30 * 24 * time.Hour
 type Config struct {
 	Policy *policy.Policy
 	Tags   awsapi.TagSource // NoTags unless the policy needs tags
+
+	Accounts []Account // nil for the account of the credentials alone
+	Sessions awsapi.Sessions
 }
 
 // Load reads the file as Parse does. Its errors name the file.
