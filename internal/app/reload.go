@@ -15,6 +15,7 @@ import (
 // also has the credentials found anew.
 type reloader struct {
 	settings *settings
+	roster   *roster
 	accounts *fleet.Fleet
 	board    *view.Board
 	logger   *slog.Logger
@@ -32,19 +33,35 @@ func (r *reloader) reload() error {
 		r.logger.Info("Credentials are read again with the next refresh")
 		return nil
 	}
-	c, err := config.Load(r.settings.configFile, r.settings.limits())
+	c, err := r.apply()
 	if err != nil {
 		r.board.NoteFailedReload()
 		r.logger.Error("Keeping the old configuration", "err", err)
 		return err
 	}
-	r.accounts.Apply(c.Policy, c.Tags)
 	r.logger.Info("Configuration reloaded", configurationDetails(r.settings, c)...)
 	return nil
 }
 
+// apply reads the configuration and puts it into force, or changes nothing.
+func (r *reloader) apply() (*config.Config, error) {
+	c, err := config.Load(r.settings.configFile, r.settings.limits())
+	if err != nil {
+		return nil, err
+	}
+	wanted, err := r.roster.wanted(c)
+	if err != nil {
+		return nil, err
+	}
+	return c, r.accounts.Reload(wanted, c.Policy)
+}
+
 func configurationDetails(s *settings, c *config.Config) []any {
-	return []any{"file", s.configFile, "classes", len(c.Policy.Classes), "exemptions", len(c.Policy.Exemptions)}
+	details := []any{"file", s.configFile, "classes", len(c.Policy.Classes), "exemptions", len(c.Policy.Exemptions)}
+	if c.Accounts != nil {
+		details = append(details, "accounts", len(c.Accounts))
+	}
+	return details
 }
 
 // reloadOnHangup reloads at each SIGHUP. Where there is nothing to reload the signal

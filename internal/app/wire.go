@@ -12,7 +12,6 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/collector"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/account"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/config"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/fleet"
@@ -45,33 +44,32 @@ func wire(from awsSource, s *settings, logger *slog.Logger) (*program, error) {
 		return nil, err
 	}
 	shared := awsapi.NewShared(rate.Limit(s.rate))
+	accounts := newRoster(from, s, shared)
+	wanted, err := accounts.wanted(c)
+	if err != nil {
+		return nil, err
+	}
 	p := &program{board: view.New(c.Policy, view.Reload{Wanted: s.configFile != "", Successful: true, At: time.Now()})}
-	p.accounts = fleet.New(p.board, fleet.Options{Store: store, Logger: logger})
-	if err := p.accounts.Reconcile([]fleet.Wanted{callersAccount(from, s, shared, c.Tags)}); err != nil {
+	p.accounts = fleet.New(p.board, fleet.Options{Store: store, Pause: pauseBetweenStarts(s.rate), Logger: logger})
+	if err := p.accounts.Reconcile(wanted); err != nil {
 		return nil, err
 	}
 	if s.configFile != "" || from.credentials != nil {
-		p.reload = (&reloader{settings: s, accounts: p.accounts, board: p.board, logger: logger}).reload
+		p.reload = (&reloader{settings: s, roster: accounts, accounts: p.accounts, board: p.board, logger: logger}).reload
 	}
 	metrics := registry(p.board, shared, s)
 	p.web = web.Options{
 		Gatherer: metrics, Register: metrics, View: p.board.View, Ready: p.accounts.Ready, Reload: p.reload, Now: time.Now,
-		Source: s.source, Users: s.users, Version: version.Version, Demo: from.note, Pprof: s.pprof, Logger: logger,
+		Source: func(id string) string { return string(p.accounts.Source(id)) }, Users: s.users, Version: version.Version, Demo: from.note, Pprof: s.pprof, Logger: logger,
 	}
 	return p, nil
 }
 
-// callersAccount is the account of the exporter's own credentials.
-func callersAccount(from awsSource, s *settings, shared *awsapi.Shared, tags awsapi.TagSource) fleet.Wanted {
-	return fleet.Wanted{
-		Client: awsapi.New(from.config, shared, awsapi.Options{
-			Needs: awsapi.Needs{Source: awsapi.Source(s.source), Tags: tags},
-			Rate:  rate.Limit(s.accountRate), Timeout: time.Duration(s.timeout), LoadCredentials: from.credentials,
-		}),
-		Account: account.Options{
-			RefreshInterval: time.Duration(s.refreshInterval), KeysInterval: time.Duration(s.keysInterval), ReportLife: from.reportLife,
-		},
-	}
+// pauseBetweenStarts is how long the first calls about an account take, if as many
+// are sent as may be: an account that starts sooner would only wait for its turn.
+func pauseBetweenStarts(rate float64) time.Duration {
+	const firstCalls = 5 // the role, who we are, the users, and have a report made and fetched
+	return time.Duration(firstCalls / rate * float64(time.Second))
 }
 
 func registry(board *view.Board, shared *awsapi.Shared, s *settings) *prometheus.Registry {

@@ -25,7 +25,7 @@ const (
 // longest returns the most bytes that an answer to the operation may have.
 func (o Operation) longest() int64 {
 	switch {
-	case o.OnUsers:
+	case o.OnUsers, o.Roles:
 		return longestAboutUser
 	case o.Name == string(TagsFromAuthorizationDetails):
 		return longestDetails

@@ -62,6 +62,15 @@ func (s *Shared) need(needs Needs) {
 	}
 }
 
+// needRoles has the calls that assume roles shown.
+func (s *Shared) needRoles() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, o := range Operations() {
+		s.needed[i] = s.needed[i] || o.Roles
+	}
+}
+
 func (s *Shared) count(service, operation string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -88,6 +97,9 @@ type Options struct {
 	// LoadCredentials finds other credentials when AWS refuses those at hand;
 	// nil if there can be no others.
 	LoadCredentials LoadCredentials
+	// Assume says by which role the credentials are got, in place of those of the
+	// configuration; nil for those. LoadCredentials is not used then.
+	Assume *Assumption
 }
 
 // Client reads one account.
@@ -99,21 +111,26 @@ type Client struct {
 	pace        *pacer
 	timeout     time.Duration
 	credentials *credentials
+	hub         *Hub // that assumes the account's role; nil without one
 
 	mu    sync.Mutex
 	needs Needs
 }
 
-// New returns a client for the account that the credentials of cfg belong to.
-// It can only send the operations that are needed, and only as fast as the
+// New returns a client for the account that the credentials of cfg belong to, or
+// for the account whose role is to be assumed. It can only send the operations that are needed, and only as fast as the
 // account's token bucket and the shared one allow.
 func New(cfg aws.Config, shared *Shared, o Options) *Client {
 	cfg = cfg.Copy()
 	own := &credentials{load: o.LoadCredentials, current: cfg.Credentials}
-	if cfg.Credentials != nil {
+	c := &Client{shared: shared, pace: newPacer(o.Rate), timeout: o.Timeout, credentials: own, needs: o.Needs}
+	if a := o.Assume; a != nil {
+		c.hub = a.Hub
+		own.load, own.current, own.remote = a.load(c.Needs), a.session(c.Needs), true
+	}
+	if own.current != nil {
 		cfg.Credentials = own
 	}
-	c := &Client{shared: shared, pace: newPacer(o.Rate), timeout: o.Timeout, credentials: own, needs: o.Needs}
 	shared.need(o.Needs)
 	c.IAM = iam.NewFromConfig(cfg, func(io *iam.Options) {
 		io.Retryer = newRetryer()
@@ -156,15 +173,19 @@ func (c *Client) middleware(service string) []func(*middleware.Stack) error {
 	}
 }
 
-// endpointOf says what to check about the service's endpoint if it comes from a
-// setting; otherwise nothing.
+// endpointOf says what to check about the service's endpoint.
 func (c *Client) endpointOf(service string) string {
-	options := c.IAM.Options() //nolint:forbidigo // asks AWS nothing
-	base, fips := options.BaseEndpoint, options.EndpointOptions.UseFIPSEndpoint
 	if service == ServiceSTS {
 		options := c.STS.Options() //nolint:forbidigo // asks AWS nothing
-		base, fips = options.BaseEndpoint, options.EndpointOptions.UseFIPSEndpoint
+		return endpointOf(service, options.BaseEndpoint, options.EndpointOptions.UseFIPSEndpoint)
 	}
+	options := c.IAM.Options() //nolint:forbidigo // asks AWS nothing
+	return endpointOf(service, options.BaseEndpoint, options.EndpointOptions.UseFIPSEndpoint)
+}
+
+// endpointOf says what to check about an endpoint if it comes from a setting;
+// otherwise nothing.
+func endpointOf(service string, base *string, fips aws.FIPSEndpointState) string {
 	switch {
 	case base != nil:
 		address := "which is no URL"
@@ -217,6 +238,9 @@ func (a *attempt) ID() string { return "PaceAndCountAttempt" }
 func (a *attempt) HandleFinalize(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
 	middleware.FinalizeOutput, middleware.Metadata, error,
 ) {
+	if err := a.credentials.prepare(ctx); err != nil {
+		return middleware.FinalizeOutput{}, middleware.Metadata{}, a.noteFailure(err)
+	}
 	if err := a.pace.wait(ctx); err != nil {
 		return middleware.FinalizeOutput{}, middleware.Metadata{}, fmt.Errorf("wait for the account's token bucket: %w", err)
 	}

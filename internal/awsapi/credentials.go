@@ -15,6 +15,8 @@ type LoadCredentials func(context.Context) (aws.CredentialsProvider, error)
 // once, so whoever was refused has to load them anew.
 type credentials struct {
 	load LoadCredentials // nil if there is nothing to load anew
+	// remote tells that they are got by calls that are paced as all others are.
+	remote bool
 
 	mu      sync.Mutex
 	current aws.CredentialsProvider
@@ -33,6 +35,17 @@ func (c *credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
 		return found, &credentialsError{err}
 	}
 	return found, nil
+}
+
+// prepare gets credentials that calls have to be made for before a request waits
+// for its turn: how long those calls wait for theirs must not count as time that
+// AWS takes to answer.
+func (c *credentials) prepare(ctx context.Context) error {
+	if !c.remote {
+		return nil
+	}
+	_, err := c.Retrieve(ctx)
+	return err
 }
 
 func (c *credentials) noteRefusal() {
@@ -78,7 +91,12 @@ func (c *Client) RenewCredentials(ctx context.Context) (renewed bool, err error)
 
 // WantCredentials has RenewCredentials load them anew. It reports whether AWS
 // has refused those at hand, so that there is no sense in waiting for that.
-func (c *Client) WantCredentials() (refused bool) { return c.credentials.want() }
+func (c *Client) WantCredentials() (refused bool) {
+	if c.hub != nil {
+		c.hub.credentials.want()
+	}
+	return c.credentials.want()
+}
 
 // credentialsError is a failure to obtain credentials.
 type credentialsError struct{ err error }

@@ -143,6 +143,7 @@ var reasonsByCode = map[string]inventory.Reason{
 
 func classify(err error) inventory.Reason {
 	var (
+		role      *roleError
 		named     *Malformed
 		creds     *credentialsError
 		response  *awshttp.ResponseError
@@ -152,6 +153,9 @@ func classify(err error) inventory.Reason {
 		network   net.Error
 		isNetwork = errors.As(err, &network)
 	)
+	if errors.As(err, &role) {
+		return role.reason()
+	}
 	if errors.As(err, &creds) {
 		return inventory.ReasonCredentials
 	}
@@ -203,6 +207,9 @@ func (m *Malformed) Unwrap() error { return m.Err }
 
 // detail describes the failure without quoting what AWS sent.
 func detail(err error) string {
+	if role := new(roleError); errors.As(err, &role) {
+		return role.detail()
+	}
 	var api smithy.APIError
 	isAPI := errors.As(err, &api)
 	if code := Code(err); code != "" {

@@ -11,7 +11,11 @@ import (
 // hint says what a person can do about the failure.
 func (e *Error) hint() string {
 	var advised *Advised
-	if errors.As(e.err, &advised) {
+	var role *roleError
+	switch {
+	case errors.As(e.err, &role):
+		return role.hint()
+	case errors.As(e.err, &advised):
 		return advised.Do
 	}
 	switch e.Reason {
@@ -53,6 +57,22 @@ func deniedHint(action string, err error) string {
 	return "a " + inWords(d.Policy) + " that applies here has to allow " + action + " too: have it changed"
 }
 
+// roleHint says what to check if a role cannot be assumed. AWS gives one answer to
+// a role that is missing, to one whose trust policy lacks the caller and to a wrong
+// external id, so that nobody learns from it which roles there are.
+func roleHint(err error) string {
+	var d Denial
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		d, _ = ParseDenial(api.ErrorMessage())
+	}
+	if d.Explicit && d.Policy != "" {
+		return deniedHint(actionAssumeRole, err)
+	}
+	return "AWS says the same if the role is missing, if its trust policy does not let the exporter in, if the external id is wrong, " +
+		"and if the exporter itself may not assume it: check all four (`aws_iam_exporter iam-policy --for=member --trust` and `--for=hub` print the policies)"
+}
+
 func inWords(kind string) string {
 	if kind == "identity-based policy" {
 		return "policy of the exporter's own user or role"
@@ -70,7 +90,7 @@ func credentialsHint(action string, err error) string {
 		return "give the exporter credentials: by AWS_ environment variables, a profile in ~/.aws, or a role of its machine or pod"
 	case isMissing && Code(err) == "AccessDenied":
 		return "let these credentials assume the role: by a policy of theirs and by the role's trust policy"
-	case action == "sts:GetCallerIdentity": // no account is known
+	case action == "sts:GetCallerIdentity", action == actionAssumeRole: // they are not the account's, or that is not known
 		return "give the exporter valid credentials, and check the machine's clock"
 	}
 	return "give the exporter valid credentials of this account, and check the machine's clock"

@@ -217,6 +217,19 @@ func (w *World) getAccountSummary(request) (any, *apiError) {
 	}}, nil
 }
 
+type listAccountAliasesResult struct {
+	AccountAliases []string `xml:"AccountAliases>member"`
+	paging
+}
+
+func (w *World) listAccountAliases(request) (any, *apiError) {
+	var result listAccountAliasesResult
+	if w.shown.alias != "" {
+		result.AccountAliases = []string{w.shown.alias}
+	}
+	return result, nil
+}
+
 type getCallerIdentityResult struct {
 	ARN     string `xml:"Arn"`
 	UserID  string `xml:"UserId"`
@@ -228,8 +241,11 @@ func (w *World) getCallerIdentity(request) (any, *apiError) {
 	if u := w.shown.users[callerName]; u != nil {
 		id = u.id
 	}
-	arn := fmt.Sprintf("arn:%s:iam::%s:user/%s", w.options.Partition, w.options.AccountID, callerName)
-	return getCallerIdentityResult{ARN: arn, UserID: id, Account: w.options.AccountID}, nil
+	return getCallerIdentityResult{ARN: w.arnOfCaller(), UserID: id, Account: w.options.AccountID}, nil
+}
+
+func (w *World) arnOfCaller() string {
+	return fmt.Sprintf("arn:%s:iam::%s:user/%s", w.options.Partition, w.options.AccountID, callerName)
 }
 
 // subject returns the user named in the request, or the caller. Temporary

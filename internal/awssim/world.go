@@ -111,6 +111,9 @@ func New(options Options) *World {
 	return w
 }
 
+// AccountID returns the account's id.
+func (w *World) AccountID() string { return w.options.AccountID }
+
 // change applies a change at once to the truth, and to what reads see when it
 // is due. It therefore calls apply twice, once for each account.
 func (w *World) change(apply func(*account) error) error {

@@ -28,8 +28,9 @@ type Config struct {
 	Policy *policy.Policy
 	Tags   awsapi.TagSource // NoTags unless the policy needs tags
 
-	Accounts []Account // nil for the account of the credentials alone
-	Sessions awsapi.Sessions
+	Accounts  []Account       // nil for the account of the exporter's own credentials
+	Sessions  awsapi.Sessions // how the accounts' roles are assumed
+	Partition string          // of the roles; empty if none names one
 }
 
 // Load reads the file as Parse does. Its errors name the file.

@@ -3,9 +3,11 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -24,14 +26,22 @@ const readyAfter = 2 * time.Minute
 
 // Options are the settings of a Fleet.
 type Options struct {
-	Store  *state.Store // keeps the facts between restarts; may be nil
+	Store *state.Store // keeps the facts between restarts; may be nil
+	// Pause lies between the starts of two accounts, so that many of them do not
+	// ask AWS everything at the same moment, now and at every refresh.
+	Pause  time.Duration
 	Logger *slog.Logger
 }
 
-// Wanted is an account that is to be watched. Two that are equal are the same.
+// Wanted is an account that is to be watched.
 type Wanted struct {
 	Client  *awsapi.Client
 	Account account.Options // its ID may be empty for one account, that of the credentials
+}
+
+// equal reports whether both want the same account in the same way.
+func (w Wanted) equal(other Wanted) bool {
+	return w.Client == other.Client && w.Account.Equal(other.Account)
 }
 
 // Fleet holds the accounts that are watched, by id. Its methods may be called
@@ -39,6 +49,7 @@ type Wanted struct {
 type Fleet struct {
 	board  *view.Board
 	store  *state.Store // nil without one
+	pause  time.Duration
 	logger *slog.Logger
 	began  time.Time
 
@@ -52,7 +63,7 @@ type Fleet struct {
 // the board.
 func New(board *view.Board, o Options) *Fleet {
 	return &Fleet{
-		board: board, store: o.Store, logger: o.Logger, began: time.Now(),
+		board: board, store: o.Store, pause: o.Pause, logger: o.Logger, began: time.Now(),
 		members: map[string]*member{}, added: make(chan struct{}, 1),
 	}
 }
@@ -62,15 +73,22 @@ func (f *Fleet) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	for {
-		for _, m := range f.all() {
-			if own, ok := m.start(ctx); ok {
-				running.Go(func() { m.run(own) })
-			}
-		}
+		f.startAll(ctx, &running)
 		select {
 		case <-ctx.Done():
 			return
 		case <-f.added:
+		}
+	}
+}
+
+// startAll starts those that are not running, one after the other.
+func (f *Fleet) startAll(ctx context.Context, running *sync.WaitGroup) {
+	var pause time.Duration
+	for _, m := range f.all() {
+		if own, ok := m.start(ctx); ok {
+			running.Go(func() { m.run(own, pause) })
+			pause += f.pause
 		}
 	}
 }
@@ -81,19 +99,41 @@ func (f *Fleet) Run(ctx context.Context) {
 // way keep what is known; and all others notice nothing. It returns an error,
 // and changes nothing, if an id is wanted twice.
 func (f *Fleet) Reconcile(wanted []Wanted) error {
-	byID := make(map[string]Wanted, len(wanted))
-	for _, w := range wanted {
-		if _, twice := byID[w.Account.ID]; twice {
+	return f.reconcile(wanted, func() {})
+}
+
+// Reload is Reconcile under another policy, which is in force from one moment to
+// the next for every account that stays: those that go are judged under the
+// policy before to the end, and those that come under the new one alone. Clients
+// must be ready for what it needs.
+func (f *Fleet) Reload(wanted []Wanted, p *policy.Policy) error {
+	return f.reconcile(wanted, func() {
+		before := f.board.Apply(p)
+		if p.NeedsTags() && !before.NeedsTags() {
+			for _, m := range f.all() {
+				m.tell(message{refresh: true})
+			}
+		}
+	})
+}
+
+// reconcile calls change once nobody is left who is no longer wanted, and before
+// anybody comes.
+func (f *Fleet) reconcile(wanted []Wanted, change func()) error {
+	byID := make(map[string]*Wanted, len(wanted))
+	for i, w := range wanted {
+		if byID[w.Account.ID] != nil {
 			return fmt.Errorf("watch accounts: got account %q twice, want each once", w.Account.ID)
 		}
-		byID[w.Account.ID] = w
+		byID[w.Account.ID] = &wanted[i]
 	}
 	f.reconciling.Lock()
 	defer f.reconciling.Unlock()
 	f.dropOthers(byID)
-	for id, w := range byID {
-		if f.member(id) == nil {
-			f.add(id, newMember(f, w))
+	change()
+	for _, w := range wanted {
+		if f.member(w.Account.ID) == nil {
+			f.add(w.Account.ID, newMember(f, w))
 		}
 	}
 	select {
@@ -105,10 +145,10 @@ func (f *Fleet) Reconcile(wanted []Wanted) error {
 
 // dropOthers stops every member that is not wanted as it is, and waits until
 // none of them can show anything more.
-func (f *Fleet) dropOthers(wanted map[string]Wanted) {
+func (f *Fleet) dropOthers(wanted map[string]*Wanted) {
 	var dropped []*member
 	for _, m := range f.all() {
-		if w, still := wanted[m.wanted.Account.ID]; !still || w != m.wanted {
+		if w, still := wanted[m.wanted.Account.ID]; !still || !w.equal(m.wanted) {
 			m.stop()
 			dropped = append(dropped, m)
 		}
@@ -120,7 +160,7 @@ func (f *Fleet) dropOthers(wanted map[string]Wanted) {
 		delete(f.members, id)
 		f.mu.Unlock()
 		if w, still := wanted[id]; still { // in another way
-			f.add(id, newMemberFrom(f, w, m))
+			f.add(id, newMemberFrom(f, *w, m))
 			continue
 		}
 		f.board.Remove(id)
@@ -140,14 +180,24 @@ func (f *Fleet) member(id string) *member {
 	return f.members[id]
 }
 
+// all returns the members, ordered by id.
 func (f *Fleet) all() []*member {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	all := make([]*member, 0, len(f.members))
-	for _, m := range f.members {
-		all = append(all, m)
+	for _, id := range slices.Sorted(maps.Keys(f.members)) {
+		all = append(all, f.members[id])
 	}
 	return all
+}
+
+// Source returns where facts about the account come from; empty if it is not
+// watched. That of the credentials may have any id.
+func (f *Fleet) Source(accountID string) awsapi.Source {
+	if m := cmp.Or(f.member(accountID), f.member("")); m != nil {
+		return m.wanted.Client.Needs().Source
+	}
+	return ""
 }
 
 // Ready reports whether every account was asked about at least once, with
@@ -155,21 +205,6 @@ func (f *Fleet) all() []*member {
 func (f *Fleet) Ready() bool {
 	return time.Since(f.began) >= readyAfter ||
 		!slices.ContainsFunc(f.all(), func(m *member) bool { return !m.tried.Load() })
-}
-
-// Apply puts another policy into force: from one moment to the next, for every
-// account, whatever is under way. Tags come from that source from now on.
-func (f *Fleet) Apply(p *policy.Policy, tags awsapi.TagSource) {
-	members := f.all()
-	for _, m := range members { // first, so that whoever learns of the policy may ask for what it needs
-		m.wanted.Client.SetTags(tags)
-	}
-	before := f.board.Apply(p)
-	if p.NeedsTags() && !before.NeedsTags() {
-		for _, m := range members {
-			m.tell(message{refresh: true})
-		}
-	}
 }
 
 // RenewCredentials has every account's credentials loaded anew: at once where AWS

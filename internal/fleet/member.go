@@ -121,10 +121,11 @@ func memberOf(f *Fleet, w Wanted) *member {
 	}
 }
 
-// run takes the account's steps until the member is stopped.
-func (m *member) run(ctx context.Context) {
+// run takes the account's steps, after a pause, until the member is stopped.
+func (m *member) run(ctx context.Context, pause time.Duration) {
 	defer close(m.done)
 	defer func() { m.save(m.account.Snapshot()) }()
+	m.rest(ctx, pause)
 	for ctx.Err() == nil {
 		letter := m.take()
 		if letter.refresh {
@@ -149,6 +150,9 @@ func (m *member) accused() map[string]inventory.GroupSet {
 func (m *member) note(p account.Progress) {
 	for _, news := range p.News {
 		m.log.logger.Warn("Checking AWS's clock", "account_id", m.wanted.Account.ID, "news", news)
+	}
+	if p.AliasErr != nil {
+		m.log.logger.Debug("Cannot learn the account's alias, asking again in an hour", "account_id", m.wanted.Account.ID, "err", p.AliasErr)
 	}
 	switch {
 	case p.Restore:

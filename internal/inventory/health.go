@@ -11,6 +11,7 @@ const (
 	ReasonThrottled   Reason = "throttled"   // AWS asked for fewer calls
 	ReasonDenied      Reason = "denied"      // the credentials lack a permission
 	ReasonCredentials Reason = "credentials" // no credentials, or AWS does not accept them
+	ReasonRole        Reason = "role"        // the account's role cannot be assumed
 	ReasonTimeout     Reason = "timeout"     // no answer in time
 	ReasonNetwork     Reason = "network"     // no connection, or it broke
 	ReasonServer      Reason = "server"      // AWS answered with an error of its own
@@ -22,7 +23,7 @@ const (
 // Reasons lists every reason.
 func Reasons() []Reason {
 	return []Reason{
-		ReasonThrottled, ReasonDenied, ReasonCredentials, ReasonTimeout, ReasonNetwork,
+		ReasonThrottled, ReasonDenied, ReasonCredentials, ReasonRole, ReasonTimeout, ReasonNetwork,
 		ReasonServer, ReasonMalformed, ReasonReport, ReasonOther,
 	}
 }

@@ -147,3 +147,32 @@ func BenchmarkLandingPageExemptions(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkLandingPageAccounts shows the table of so many accounts, and the page of
+// one of them.
+func BenchmarkLandingPageAccounts(b *testing.B) {
+	for _, n := range []int{2, 200, 2000} {
+		o := options()
+		o.View = under(policy.WithLimits(policy.DefaultLimits()), fleet(n)...)
+		handler := web.Handler(o)
+		for _, path := range []string{"/", "/accounts/000000000001"} {
+			b.Run(fmt.Sprintf("accounts=%d/path=%s", n, path), func(b *testing.B) {
+				request := httptest.NewRequestWithContext(b.Context(), "GET", path, nil)
+				size := sizeOf(handler, request)
+				request.Header.Set("Accept-Encoding", "gzip")
+				b.ReportAllocs()
+				for b.Loop() {
+					handler.ServeHTTP(httptest.NewRecorder(), request)
+				}
+				b.ReportMetric(float64(size), "page-B")
+				b.ReportMetric(float64(sizeOf(handler, request)), "gzip-B")
+			})
+		}
+	}
+}
+
+func sizeOf(handler http.Handler, r *http.Request) int {
+	recorder := httptest.NewRecorder()
+	handler.ServeHTTP(recorder, r)
+	return recorder.Body.Len()
+}

@@ -23,33 +23,60 @@ type exemption struct {
 	Bad           bool // it should be removed or corrected
 }
 
-// newExemptions lists the exemptions of the configuration file, then those of
-// the users' tags.
-func newExemptions(v *view.View, users bool, now time.Time) []exemption {
+// everyExemption lists the exemptions of the configuration file, then those of the
+// users' tags.
+func everyExemption(v *view.View, users bool, now time.Time) []exemption {
+	list := fileExemptions(v, users, now, func(*policy.Exemption) bool { return true })
+	for _, ev := range v.Accounts() {
+		list = append(list, tagExemptions(ev, users, now)...)
+	}
+	return list
+}
+
+// exemptionsOf lists those that are for the account alone, or name somebody there.
+func exemptionsOf(v *view.View, ev *policy.Evaluation, users bool, now time.Time) []exemption {
+	list := fileExemptions(v, users, now, func(e *policy.Exemption) bool {
+		return e.Account == ev.Snapshot.Account.ID || e.Account == "" && ev.Has(e.UserName)
+	})
+	return append(list, tagExemptions(ev, users, now)...)
+}
+
+// fileExemptions lists the wanted exemptions of the configuration file. It names
+// nobody whom any account hides, on the page of another one neither.
+func fileExemptions(v *view.View, users bool, now time.Time, wanted func(*policy.Exemption) bool) []exemption {
 	var list []exemption
-	accounts := v.Accounts()
-	anywhere := hiddenIn(accounts, users)
+	anywhere := hiddenIn(v.Accounts(), users)
 	for i := range v.Policy.Exemptions {
 		e := &v.Policy.Exemptions[i]
+		if !wanted(e) {
+			continue
+		}
 		row := newExemption(e, "configuration file")
 		row.User = anywhere.userOf(e)
 		row.Account = cmp.Or(e.Account, "every account")
 		row.State, row.Bad = exemptionState(v, i, now)
 		list = append(list, row)
 	}
-	for i, ev := range accounts {
-		here := hiddenIn(accounts[i:i+1], users)
-		for k := range ev.Exemptions {
-			e := &ev.Exemptions[k]
-			if !e.FromTag {
-				continue
-			}
-			row := newExemption(e, "user tag")
-			row.User = here.userOf(e)
-			row.Account = cmp.Or(ev.Snapshot.Account.ID, "not known yet")
-			row.State, row.Bad = lapseState(e, now)
-			list = append(list, row)
+	return list
+}
+
+// tagExemptions lists the exemptions of the tags of the account's users.
+func tagExemptions(ev *policy.Evaluation, users bool, now time.Time) []exemption {
+	var list []exemption
+	var here *hidden // made for the first, since most accounts have none
+	for i := range ev.Exemptions {
+		e := &ev.Exemptions[i]
+		if !e.FromTag {
+			continue
 		}
+		if here == nil {
+			here = hiddenIn([]*policy.Evaluation{ev}, users)
+		}
+		row := newExemption(e, "user tag")
+		row.User = here.userOf(e)
+		row.Account = cmp.Or(ev.Snapshot.Account.ID, "not known yet")
+		row.State, row.Bad = lapseState(e, now)
+		list = append(list, row)
 	}
 	return list
 }

@@ -3,7 +3,6 @@ package web_test
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -64,8 +63,8 @@ func section(t *testing.T, o web.Options, heading string) string {
 
 func under(p *policy.Policy, accounts ...*inventory.Snapshot) func() *view.View {
 	byKey := map[string]*inventory.Snapshot{}
-	for i, s := range accounts {
-		byKey[strconv.Itoa(i)] = s
+	for _, s := range accounts {
+		byKey[s.Account.ID] = s
 	}
 	v := view.Of(p, view.Reload{}, byKey, now)
 	return func() *view.View { return v }

@@ -1,4 +1,4 @@
-// Package web serves the metrics, a landing page for people, and the probes.
+// Package web serves the metrics, pages for people, and the probes.
 package web
 
 import (
@@ -21,8 +21,8 @@ type Options struct {
 	Ready    func() bool
 	Reload   func() error // reloads the configuration file; one call at a time; nil without a file
 	Now      func() time.Time
-	Users    bool   // the value of --metrics.users: whether users may be named
-	Source   string // the value of --iam.source
+	Source   func(accountID string) string // what is asked about an account: auto, report or live; the id may not be known yet
+	Users    bool                          // the value of --metrics.users: whether users may be named
 	Version  string
 	Demo     string // what to say about the demo; empty without one
 	Pprof    bool   // serve Go's profiles
@@ -42,8 +42,7 @@ func Handler(o Options) http.Handler {
 		mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 		mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	}
-	mux.Handle("GET /{$}", landingPage(o))
-	mux.Handle("GET /"+styleSheet, http.FileServerFS(files))
+	addPages(mux, o)
 	return guarded(mux)
 }
 

@@ -35,7 +35,7 @@ func options() web.Options {
 	registry.MustRegister(gauge)
 	return web.Options{
 		Gatherer: registry, View: under(policy.WithLimits(policy.DefaultLimits())), Ready: func() bool { return true },
-		Now: func() time.Time { return now }, Source: "auto", Users: true, Version: "1.2.3",
+		Now: func() time.Time { return now }, Source: func(string) string { return "auto" }, Users: true, Version: "1.2.3",
 		Logger: slog.New(slog.DiscardHandler),
 	}
 }
@@ -58,9 +58,11 @@ func send(t *testing.T, h http.Handler, r *http.Request) (int, http.Header, stri
 }
 
 func TestRoutes(t *testing.T) {
-	plain, profiling, waiting := options(), options(), options()
+	plain, profiling, waiting, many := options(), options(), options(), options()
+	many.View = under(policy.WithLimits(policy.DefaultLimits()), listed("111111111111"), listed("222222222222"))
 	profiling.Pprof = true
 	waiting.Ready = func() bool { return false }
+	const noAccount = "No account of that id is watched; the page at / has those that are.\n"
 	const metrics = "# HELP answer The answer.\n# TYPE answer gauge\nanswer 42\n"
 	for name, test := range map[string]struct {
 		handler      http.Handler
@@ -78,6 +80,18 @@ func TestRoutes(t *testing.T) {
 		"not ready":            {web.Handler(waiting), "GET", "/-/ready", 503, "aws_iam_exporter is waiting for its first answer from AWS.\n"},
 		"not ready by POST":    {web.Handler(plain), "POST", "/-/ready", 405, "Method Not Allowed\n"},
 		"landing page":         {web.Handler(plain), "GET", "/", 200, ""},
+		"account":              {web.Handler(many), "GET", "/accounts/111111111111", 200, ""},
+		"account, head":        {web.Handler(many), "HEAD", "/accounts/111111111111", 200, ""},
+		"account, not by POST": {web.Handler(many), "POST", "/accounts/111111111111", 405, "Method Not Allowed\n"},
+		"account, escaped":     {web.Handler(many), "GET", "/accounts/%31%31%31%31%31%31%31%31%31%31%31%31", 200, ""},
+		"unknown account":      {web.Handler(many), "GET", "/accounts/444444444444", 404, noAccount},
+		"id too short":         {web.Handler(many), "GET", "/accounts/1", 404, noAccount},
+		"id that is none":      {web.Handler(many), "GET", "/accounts/%3Cscript%3E%0A", 404, noAccount},
+		"id that is a path":    {web.Handler(many), "GET", "/accounts/..%2Flanding.html", 404, noAccount},
+		"no id":                {web.Handler(many), "GET", "/accounts/", 404, "404 page not found\n"},
+		"below an account":     {web.Handler(many), "GET", "/accounts/111111111111/x", 404, "404 page not found\n"},
+		"no account":           {web.Handler(plain), "GET", "/accounts/111111111111", 404, noAccount},
+		"template":             {web.Handler(many), "GET", "/landing.html", 404, "404 page not found\n"},
 		"reload, no file":      {web.Handler(plain), "POST", "/-/reload", 404, "There is no configuration file to reload; start with --config.file.\n"},
 		"reload by GET":        {web.Handler(plain), "GET", "/-/reload", 405, "Method Not Allowed\n"},
 		"reload by HEAD":       {web.Handler(plain), "HEAD", "/-/reload", 405, ""},
@@ -94,6 +108,7 @@ func TestRoutes(t *testing.T) {
 		"probes: ready":     {web.Probes(plain.Ready), "GET", "/-/ready", 200, "aws_iam_exporter is ready.\n"},
 		"probes: not ready": {web.Probes(waiting.Ready), "GET", "/-/ready", 503, "aws_iam_exporter is waiting for its first answer from AWS.\n"},
 		"probes: metrics":   {web.Probes(plain.Ready), "GET", "/metrics", 404, "404 page not found\n"},
+		"probes: account":   {web.Probes(plain.Ready), "GET", "/accounts/111111111111", 404, "404 page not found\n"},
 		"probes: landing":   {web.Probes(plain.Ready), "GET", "/", 404, "404 page not found\n"},
 		"probes: reload":    {web.Probes(plain.Ready), "POST", "/-/reload", 404, "404 page not found\n"},
 		"probes: profiles":  {web.Probes(plain.Ready), "GET", "/debug/pprof/", 404, "404 page not found\n"},
@@ -326,8 +341,8 @@ func TestLandingPageNamesEveryRuleAndGroup(t *testing.T) {
 // TestPagesAreGuarded checks every kind of answer.
 func TestPagesAreGuarded(t *testing.T) {
 	o := options()
-	o.Pprof = true
-	for _, path := range []string{"/", "/metrics", "/landing.css", "/-/ready", "/-/healthy", "/-/reload", "/nothing", "/debug/pprof/"} {
+	o.Pprof, o.View = true, judged(func(*inventory.Snapshot) {})
+	for _, path := range []string{"/", "/accounts/123456789012", "/accounts/1", "/metrics", "/landing.css", "/-/ready", "/-/healthy", "/-/reload", "/nothing", "/debug/pprof/"} {
 		for name, handler := range map[string]http.Handler{"main": web.Handler(o), "probes": web.Probes(o.Ready)} {
 			_, header, _ := ask(t, handler, "GET", path)
 			for key, want := range map[string]string{

@@ -1,0 +1,335 @@
+package web_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/web"
+)
+
+// tableOf returns the cells of the table of accounts, as text.
+func tableOf(t *testing.T, o web.Options) (rows []string) {
+	t.Helper()
+	_, _, body := ask(t, web.Handler(o), "GET", "/")
+	_, after, found := strings.Cut(body, `<table class="accounts">`)
+	table, _, _ := strings.Cut(after, "</table>")
+	if !found {
+		t.Fatalf("page: lacks a table of accounts:\n%s", body)
+	}
+	tags := regexp.MustCompile(`<[^>]*>`)
+	for _, line := range strings.Split(strings.TrimSpace(table), "\n")[1:] {
+		cells := strings.Split(strings.TrimSuffix(line, "</td></tr>"), "</td>")
+		for i := range cells {
+			cells[i] = tags.ReplaceAllString(cells[i], "")
+		}
+		rows = append(rows, strings.Join(cells, " | "))
+	}
+	return rows
+}
+
+// broken is an account in the state, with so many users who each have a key that is
+// too old.
+func broken(id string, state inventory.State, findings int) *inventory.Snapshot {
+	key := inventory.AccessKey{ID: "AKIAA", Status: inventory.Active, Created: now.Add(-100 * 24 * time.Hour)}
+	key.LastUse = inventory.Observe(inventory.Use{At: now}, now)
+	var users []inventory.User
+	for i := range findings {
+		users = append(users, inventory.User{
+			Name: fmt.Sprintf("user-%03d", i), Console: inventory.Observe(false, now),
+			Keys: inventory.Observe([]inventory.AccessKey{key}, now),
+		})
+	}
+	s := listed(id, users...)
+	s.Root = inventory.Root{KeyPresent: inventory.Observe(false, now), Console: inventory.Observe(false, now)}
+	s.Health.State = state
+	return s
+}
+
+func stale(s *inventory.Snapshot, groups ...inventory.Group) *inventory.Snapshot {
+	for _, group := range groups {
+		s.Freshness[group] = inventory.Freshness{Observed: now.Add(-time.Hour), Stale: now.Add(-time.Minute)}
+	}
+	return s
+}
+
+// TestWorstAccountsComeFirst sorts by state, then by findings, then by id.
+func TestWorstAccountsComeFirst(t *testing.T) {
+	const down, pending, up = inventory.StateDown, inventory.StatePending, inventory.StateUp
+	denied := broken("900000000001", down, 0)
+	denied.Health.Problems = []inventory.Problem{{Reason: inventory.ReasonDenied, Text: "first"}, {Reason: inventory.ReasonTimeout, Text: "second"}}
+	old := broken("900000000005", up, 1)
+	old.Freshness[inventory.GroupRoot] = inventory.Freshness{Observed: now.Add(-400*24*time.Hour - 90*time.Minute), Stale: now.Add(time.Minute)}
+	odd := broken("900000000007", up, 0)
+	odd.Users = []inventory.User{user("alice", "please")}
+	early := broken("900000000010", up, 0)
+	early.Freshness[inventory.GroupUsers] = inventory.Freshness{Observed: now.Add(time.Second), Stale: now.Add(time.Hour)}
+	unnamed := unlisted("")
+	unnamed.Health.State = pending
+	o := options()
+	p := policy.WithLimits(policy.DefaultLimits())
+	p.ExemptionTag = exemptionTag
+	o.View = under(p,
+		broken("900000000002", up, 3), denied, broken("900000000003", up, 1), stale(broken("900000000004", up, 0), inventory.GroupKeys, inventory.GroupUsers),
+		old, stale(broken("900000000006", down, 2), inventory.GroupUsers), odd, broken("900000000008", pending, 1),
+		stale(broken("900000000009", pending, 2), inventory.GroupMFA), early, unnamed,
+	)
+	want := []string{
+		"900000000006 |  | down | stale: users | 2 | 2 | 0 | 1h",
+		"900000000001 |  | down | denied | 0 | 0 | 0 | 0s",
+		"900000000009 |  | stale | stale: mfa | 2 | 2 | 0 | 1h",
+		"900000000004 |  | stale | stale: users, keys | 0 | 0 | 0 | 1h",
+		"900000000008 |  | pending |  | 1 | 1 | 0 | 0s",
+		"not known yet |  | pending |  | – | – | – | –",
+		"900000000002 |  | up |  | 3 | 3 | 0 | 0s",
+		"900000000003 |  | up |  | 1 | 1 | 0 | 0s",
+		"900000000005 |  | up |  | 1 | 1 | 0 | 400d2h",
+		"900000000007 |  | up | exemption tags | 1 | 0 | 8 | 0s",
+		"900000000010 |  | up |  | 0 | 0 | 0 | 0s",
+	}
+	if diff := cmp.Diff(want, tableOf(t, o)); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
+	}
+}
+
+// fleet are n accounts of a few users each: of a hundred, five are down, three stale,
+// two pending, and the others up. All have long names.
+func fleet(n int) []*inventory.Snapshot {
+	var accounts []*inventory.Snapshot
+	for i := range n {
+		id, s := fmt.Sprintf("%012d", 7*i+1), (*inventory.Snapshot)(nil)
+		switch i % 100 {
+		case 0, 20, 40, 60, 80:
+			s = stale(broken(id, inventory.StateDown, i%7), inventory.GroupUsers)
+			s.Health.Problems = []inventory.Problem{{Reason: inventory.ReasonCredentials, Text: "sts:AssumeRole: denied"}}
+		case 10, 50, 90:
+			s = stale(broken(id, inventory.StateUp, i%7), inventory.GroupKeys, inventory.GroupKeyUse, inventory.GroupConsole)
+		case 30, 70:
+			s = unlisted(id)
+			s.Health.State = inventory.StatePending
+		default:
+			s = broken(id, inventory.StateUp, i%7)
+		}
+		s.Account.Name = fmt.Sprintf("Department of %s, number %d", strings.Repeat("Accounts & ", 20), i)
+		accounts = append(accounts, s)
+	}
+	return accounts
+}
+
+// TestTwoThousandAccounts checks what the landing page holds of them, and how long
+// it is.
+func TestTwoThousandAccounts(t *testing.T) {
+	o := options()
+	o.View = under(policy.WithLimits(policy.DefaultLimits()), fleet(2000)...)
+	handler := web.Handler(o)
+	_, _, body := ask(t, handler, "GET", "/")
+	want := `<p>2000 accounts: <a class="bad" href="#down">100 down</a>, <a class="bad" href="#stale">60 stale</a>, <a class="waiting" href="#pending">40 pending</a>, <a class="good" href="#up">1800 up</a>. The worst come first.</p>`
+	if !strings.Contains(body, want) {
+		t.Errorf("page: lacks %s", want)
+	}
+	if len(body) > 1e6 {
+		t.Errorf("page: got %d bytes, want less than a megabyte", len(body))
+	}
+	r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
+	r.Header.Set("Accept-Encoding", "gzip")
+	_, header, zipped := send(t, handler, r)
+	if unzipped(t, header, zipped) != body || len(zipped) > 1e5 {
+		t.Errorf("page: got %d compressed bytes, %q; want the same page in less than 100 kB", len(zipped), header)
+	}
+
+	rows := tableOf(t, o)
+	counts, links := map[string]int{}, regexp.MustCompile(`<tr(?: id="[a-z]+")?><td class="whole"><a href="/accounts/(\d{12})">`).FindAllStringSubmatch(body, -1)
+	for i, row := range rows {
+		cells := strings.Split(row, " | ")
+		counts[cells[2]]++
+		if cells[0] != links[i][1] {
+			t.Errorf("row %d: account %s leads to that of %s", i, cells[0], links[i][1])
+		}
+		if i > 0 && !inOrder(strings.Split(rows[i-1], " | "), cells) {
+			t.Errorf("row %d comes after a better one:\n%s\n%s", i, rows[i-1], row)
+		}
+	}
+	if diff := cmp.Diff(map[string]int{"down": 100, "stale": 60, "pending": 40, "up": 1800}, counts); diff != "" {
+		t.Errorf("accounts by state (-want +got):\n%s", diff)
+	}
+	for _, state := range []string{"down", "stale", "pending", "up"} {
+		if n := strings.Count(body, `<tr id="`+state+`">`); n != 1 {
+			t.Errorf("page: has %d rows for links to %s, want 1", n, state)
+		}
+	}
+}
+
+// inOrder reports whether the cells of one row may come before those of the next.
+func inOrder(a, b []string) bool {
+	states := []string{"down", "stale", "pending", "up"}
+	if x, y := slices.Index(states, a[2]), slices.Index(states, b[2]); x != y {
+		return x < y
+	}
+	if a[5] != b[5] { // of one digit each
+		return a[5] > b[5]
+	}
+	return a[0] < b[0]
+}
+
+// TestProblemsAreUnderTheirAccount has two accounts fail for reasons of their own.
+func TestProblemsAreUnderTheirAccount(t *testing.T) {
+	one, two := broken("111111111111", inventory.StateDown, 0), broken("222222222222", inventory.StateDown, 0)
+	one.Health.Problems = []inventory.Problem{{Reason: inventory.ReasonDenied, Text: "iam:ListUsers: denied"}}
+	two.Health.Problems = []inventory.Problem{{Reason: inventory.ReasonTimeout, Text: "iam:ListUsers: no answer"}}
+	two = stale(two, inventory.GroupMFA)
+	o := options()
+	o.View = under(policy.WithLimits(policy.DefaultLimits()), one, two)
+	want := []string{
+		"111111111111 |  | down | denied | 0 | 0 | 0 | 0s",
+		"222222222222 |  | down | timeout | 0 | 0 | 0 | 1h",
+	}
+	if diff := cmp.Diff(want, tableOf(t, o)); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
+	}
+	for id, want := range map[string]string{
+		"111111111111": `<ul><li class="bad">iam:ListUsers: denied</li></ul>`,
+		"222222222222": `<ul><li class="bad">iam:ListUsers: no answer</li><li class="bad">The facts about mfa are stale: the oldest were observed at 2026-06-01T11:00:00Z; newer ones were due by 2026-06-01T11:59:00Z.</li></ul>`,
+	} {
+		_, _, body := ask(t, web.Handler(o), "GET", "/accounts/"+id)
+		problems := "<h4>Problems</h4>\n" + want + "\n<h4>"
+		heads := regexp.MustCompile(`<(?:title|h2|h3)>Account (\d+)`).FindAllStringSubmatch(body, -1)
+		if !strings.Contains(body, problems) || len(heads) != 3 || strings.Count(body, id) != 3 {
+			t.Errorf("%s: got headings %q, want the account in each of three, and %s in\n%s", id, heads, problems, body)
+		}
+	}
+}
+
+// TestAccountsByTheirExemptions shows on an account's page those that concern it.
+func TestAccountsByTheirExemptions(t *testing.T) {
+	const one, two = "111111111111", "222222222222"
+	of := func(userName, account string) policy.Exemption {
+		return policy.Exemption{UserName: userName, Account: account, Rules: []policy.Rule{policy.KeyRotation}, Reason: "why", Until: until(t, "2026-12-31")}
+	}
+	p := policy.Policy{ExemptionTag: exemptionTag, Exemptions: []policy.Exemption{
+		of("alice", ""), of("bob", ""), of("nobody", ""), of("alice", one), of("nobody", two), of(policy.RootUserName, ""), of("carol", ""),
+	}}
+	p.Users.Exclude = []policy.Match{{UserName: policy.Glob("carol")}}
+	o := options()
+	o.View = under(&p,
+		listed(one, user("alice", ""), user("carol", "")),
+		listed(two, user("bob", ""), user("dave", "key_unused until 2026-05-31 on leave")),
+		listed("333333333333"),
+	)
+	root := why("&lt;root_account&gt;", "every account", "in force")
+	for id, want := range map[string][]string{
+		one: {why("alice", "every account", "in force"), why("alice", one, "in force"), root, why("(hidden user)", "every account", "in force")},
+		two: {
+			why("bob", "every account", "in force"), why("nobody", two, "names nobody"), root,
+			row("dave", two, "key_unused", "on leave", "2026-05-31", "lapsed", "user tag"),
+		},
+		"333333333333": {root},
+	} {
+		_, _, body := ask(t, web.Handler(o), "GET", "/accounts/"+id)
+		_, got, _ := strings.Cut(body, "<h3>Exemptions</h3>\n<table>\n")
+		got, _, _ = strings.Cut(got, "\n</table>")
+		if diff := cmp.Diff(want, strings.Split(got, "\n")[1:]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", id, diff)
+		}
+	}
+}
+
+// TestAccountsShareAReading has pages of several accounts made of what was read once,
+// and everybody get the page that they asked for.
+func TestAccountsShareAReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := options()
+		o.View = under(policy.WithLimits(policy.DefaultLimits()), listed("111111111111"), listed("222222222222"))
+		goOn, readings := make(chan struct{}), 0
+		o.Now = func() time.Time { readings++; <-goOn; return now }
+		handler := web.Handler(o)
+		for path, title := range map[string]string{
+			"/": "aws_iam_exporter", "/accounts/111111111111": "Account 111111111111", "/accounts/222222222222": "Account 222222222222",
+		} {
+			go func() {
+				if _, _, body := ask(t, handler, "GET", path); !strings.Contains(body, "<title>"+title+"</title>") {
+					t.Errorf("%s: got another page:\n%s", path, body)
+				}
+			}()
+		}
+		synctest.Wait()
+		close(goOn)
+		synctest.Wait()
+		if readings != 1 {
+			t.Errorf("got %d readings, want 1", readings)
+		}
+	})
+}
+
+// TestPagesOfAccountsNeedNothingInline checks that they are whole under the content
+// security policy, and that their links lead somewhere.
+func TestPagesOfAccountsNeedNothingInline(t *testing.T) {
+	o := options()
+	o.View, o.Demo = under(excusing(t), three()...), "A demo."
+	handler := web.Handler(o)
+	for _, path := range []string{"/", "/accounts/222222222222"} {
+		_, _, body := ask(t, handler, "GET", path)
+		if inline := regexp.MustCompile(`(?i)<style|<script|<b>|\s(style|on[a-z]+)\s*=|javascript:|data:`).FindString(body); inline != "" {
+			t.Errorf("%s: has %q", path, inline)
+		}
+		if !strings.HasPrefix(body, "<!DOCTYPE html>\n") || !strings.HasSuffix(body, "</html>\n") || !strings.Contains(body, `<p class="demo">A demo.</p>`) {
+			t.Errorf("%s: is not a whole document, with the note on the demo", path)
+		}
+		for _, link := range regexp.MustCompile(`href="([^"]*)"`).FindAllStringSubmatch(body, -1) {
+			if name, within := strings.CutPrefix(link[1], "#"); within {
+				if !strings.Contains(body, ` id="`+name+`"`) {
+					t.Errorf("%s: %s leads nowhere", path, link[1])
+				}
+			} else if status, _, _ := ask(t, handler, "GET", link[1]); status != http.StatusOK {
+				t.Errorf("%s: %s: got status %d, want 200", path, link[1], status)
+			}
+		}
+	}
+}
+
+// TestAccountThatGoesMeanwhile is watched when the request comes, and not any more
+// when the page is made.
+func TestAccountThatGoesMeanwhile(t *testing.T) {
+	o := options()
+	with, without := under(policy.WithLimits(policy.DefaultLimits()), listed("111111111111")), o.View
+	calls := 0
+	o.View = func() *view.View {
+		if calls++; calls == 1 {
+			return with()
+		}
+		return without()
+	}
+	status, header, body := ask(t, web.Handler(o), "GET", "/accounts/111111111111")
+	if status != http.StatusNotFound || header.Get("Content-Type") != "text/plain; charset=utf-8" || !strings.HasPrefix(body, "No account of that id is watched") {
+		t.Errorf("got status %d, %q, %q; want 404 and a sentence", status, header, body)
+	}
+}
+
+// TestCallersAccount has a page of its own once AWS has told its id. Until then the
+// landing page has it.
+func TestCallersAccount(t *testing.T) {
+	o := options()
+	known := judged(func(*inventory.Snapshot) {})().Accounts()[0].Snapshot
+	for id, want := range map[string]int{"123456789012": http.StatusOK, "": http.StatusNotFound} {
+		s := *known
+		s.Account.ID = id
+		v := view.Of(policy.WithLimits(policy.DefaultLimits()), view.Reload{}, map[string]*inventory.Snapshot{"": &s}, now)
+		o.View = func() *view.View { return v }
+		if status, _, _ := ask(t, web.Handler(o), "GET", "/accounts/123456789012"); status != want {
+			t.Errorf("id %q: got status %d, want %d", id, status, want)
+		}
+		if _, _, body := ask(t, web.Handler(o), "GET", "/"); !strings.Contains(body, "<h3>Account ") {
+			t.Errorf("id %q: the landing page lacks the account:\n%s", id, body)
+		}
+	}
+}
