@@ -190,7 +190,7 @@ func (p *policyPrinter) ownNeeds() awsapi.Needs {
 }
 
 func configuredNeeds(a *config.Account) awsapi.Needs {
-	return awsapi.Needs{Source: a.Source, Tags: a.Settings.Tags}
+	return awsapi.Needs{Source: a.Source, Tags: a.Settings.Tags, Named: a.Name != ""}
 }
 
 // members returns the accounts with a role that the policy is for.

@@ -20,7 +20,7 @@ const (
 
 // fileAccount is an account as the configuration file lists it.
 func fileAccount(id, role, externalID string, source awsapi.Source, tags awsapi.TagSource) config.Account {
-	a := config.Account{ID: id, Settings: config.Settings{Source: source, Tags: tags}}
+	a := config.Account{ID: id, Name: "named", Settings: config.Settings{Source: source, Tags: tags}}
 	if role != "" {
 		a.Role = &awsapi.Role{Name: role, ExternalID: awsapi.Secret(externalID)}
 	}
@@ -224,7 +224,7 @@ func TestMemberOfSeveralKinds(t *testing.T) {
 	accounts := threeAccounts()
 	want := map[string]bool{}
 	for _, a := range accounts[:2] {
-		for _, o := range awsapi.OperationsFor(awsapi.Needs{Source: a.Source, Tags: a.Settings.Tags}) {
+		for _, o := range awsapi.OperationsFor(awsapi.Needs{Source: a.Source, Tags: a.Settings.Tags, Named: true}) {
 			want[o.Action()] = !o.Free
 		}
 	}
