@@ -125,7 +125,7 @@ func printPolicy(_ context.Context, s *settings, stdout, _ io.Writer) error {
 	if err != nil {
 		return err
 	}
-	document, err := (&policyPrinter{settings: s, accounts: c.Accounts, sessions: c.Sessions, tags: c.Tags}).document()
+	document, err := (&policyPrinter{s, c}).document()
 	if err != nil {
 		return err
 	}
@@ -140,14 +140,14 @@ func printPolicy(_ context.Context, s *settings, stdout, _ io.Writer) error {
 // policyPrinter makes the policy that is asked for.
 type policyPrinter struct {
 	*settings
-	accounts []config.Account // of the file; none for the account of the credentials alone
-	sessions awsapi.Sessions
-	tags     awsapi.TagSource // of the account of the credentials alone
+	*config.Config
 }
 
 func (p *policyPrinter) document() (awsapi.PolicyDocument, error) {
-	if err := p.checkInitialRole(); err != nil {
-		return awsapi.PolicyDocument{}, err
+	if p.Partition != "" {
+		if err := samePartition("the roles in "+p.configFile, p.Partition, p.partition); err != nil {
+			return awsapi.PolicyDocument{}, err
+		}
 	}
 	switch {
 	case p.printed.trust:
@@ -162,22 +162,14 @@ func (p *policyPrinter) document() (awsapi.PolicyDocument, error) {
 	return awsapi.Reading(p.partition, p.accountID, p.ownNeeds()), nil
 }
 
-func (p *policyPrinter) checkInitialRole() error {
-	arn := roleARNPattern.FindStringSubmatch(p.sessions.InitialRole)
-	if arn == nil {
-		return nil // there is none
-	}
-	return samePartition("the initial_role of "+p.configFile, arn[1], p.partition)
-}
-
 // own returns the account of the exporter's own credentials, nil if the file
 // lists accounts and it is not among them, or lists none.
 func (p *policyPrinter) own() *config.Account {
-	i := slices.IndexFunc(p.accounts, func(a config.Account) bool { return a.Role == nil })
+	i := slices.IndexFunc(p.Accounts, func(a config.Account) bool { return a.Role == nil })
 	if i < 0 {
 		return nil
 	}
-	return &p.accounts[i]
+	return &p.Accounts[i]
 }
 
 // ownNeeds are what reading the account of the own credentials needs: by the
@@ -186,7 +178,7 @@ func (p *policyPrinter) ownNeeds() awsapi.Needs {
 	if own := p.own(); own != nil {
 		return configuredNeeds(own)
 	}
-	return awsapi.Needs{Source: awsapi.Source(p.source), Tags: p.tags}
+	return awsapi.Needs{Source: awsapi.Source(p.source), Tags: p.Tags}
 }
 
 func configuredNeeds(a *config.Account) awsapi.Needs {
@@ -195,12 +187,12 @@ func configuredNeeds(a *config.Account) awsapi.Needs {
 
 // members returns the accounts with a role that the policy is for.
 func (p *policyPrinter) members() ([]config.Account, error) {
-	if len(p.accounts) == 0 {
+	if len(p.Accounts) == 0 {
 		return nil, nil
 	}
 	var members []config.Account
-	for i := range p.accounts {
-		switch a := &p.accounts[i]; {
+	for i := range p.Accounts {
+		switch a := &p.Accounts[i]; {
 		case p.accountID != "*" && a.ID != p.accountID:
 		case a.Role != nil:
 			members = append(members, *a)
@@ -239,12 +231,12 @@ func (p *policyPrinter) trust() (awsapi.PolicyDocument, error) {
 	if err != nil {
 		return awsapi.PolicyDocument{}, err
 	}
-	t := awsapi.Trust{HubRole: cmp.Or(p.printed.hubRole, p.sessions.InitialRole), OrganizationID: p.printed.organizationID, Sessions: p.sessions}
+	t := awsapi.Trust{HubRole: cmp.Or(p.printed.hubRole, p.Sessions.InitialRole), OrganizationID: p.printed.organizationID, Sessions: p.Sessions}
 	switch {
 	case t.HubRole == "":
 		return awsapi.PolicyDocument{}, errors.New("flag --trust: got no role to trust, want its ARN by --hub-role, or an initial_role in --config.file")
-	case p.sessions.InitialRole != "" && t.HubRole != p.sessions.InitialRole:
-		return awsapi.PolicyDocument{}, fmt.Errorf("flag --hub-role: got %s, want none, or the initial_role of %s, which is %s", t.HubRole, p.configFile, p.sessions.InitialRole)
+	case p.Sessions.InitialRole != "" && t.HubRole != p.Sessions.InitialRole:
+		return awsapi.PolicyDocument{}, fmt.Errorf("flag --hub-role: got %s, want none, or the initial_role of %s, which is %s", t.HubRole, p.configFile, p.Sessions.InitialRole)
 	}
 	for i := range members {
 		if i > 0 && members[i].Role.ExternalID != t.ExternalID {
@@ -258,9 +250,9 @@ func (p *policyPrinter) trust() (awsapi.PolicyDocument, error) {
 // hub returns the policy of whatever assumes the roles: the initial role or, if
 // there is none, the own credentials, which may read their own account besides.
 func (p *policyPrinter) hub() (awsapi.PolicyDocument, error) {
-	if len(p.accounts) == 0 {
+	if len(p.Accounts) == 0 {
 		role := strings.TrimPrefix(cmp.Or(p.printed.role, defaultRole), "/")
-		return awsapi.AssumingAnywhere(p.sessions, p.partition, []string{role}), nil
+		return awsapi.AssumingAnywhere(p.Sessions, p.partition, []string{role}), nil
 	}
 	if p.printed.role != "" {
 		return awsapi.PolicyDocument{}, fmt.Errorf("flag --role: got %s, want none: %s names the accounts' roles", p.printed.role, p.configFile)
@@ -275,12 +267,12 @@ func (p *policyPrinter) hub() (awsapi.PolicyDocument, error) {
 		names = append(names, members[i].Role.Name)
 	}
 	var own awsapi.PolicyDocument
-	if p.sessions.InitialRole == "" {
+	if p.Sessions.InitialRole == "" {
 		own = p.readingOwn()
 	}
 	for _, assuming := range []awsapi.PolicyDocument{
-		awsapi.Assuming(p.sessions, arns), // each role by itself, as long as AWS takes them all
-		awsapi.AssumingAnywhere(p.sessions, p.partition, names),
+		awsapi.Assuming(p.Sessions, arns), // each role by itself, as long as AWS takes them all
+		awsapi.AssumingAnywhere(p.Sessions, p.partition, names),
 	} {
 		document := assuming.And(own)
 		if text, err := document.Minified(); err != nil || len(text) <= awsapi.MaxManagedPolicy {
@@ -292,10 +284,10 @@ func (p *policyPrinter) hub() (awsapi.PolicyDocument, error) {
 
 // caller returns the policy of the own credentials where the hub is a role.
 func (p *policyPrinter) caller() (awsapi.PolicyDocument, error) {
-	if p.sessions.InitialRole == "" {
+	if p.Sessions.InitialRole == "" {
 		return awsapi.PolicyDocument{}, errors.New("flag --for: got caller, want a --config.file with an initial_role beside it; without one, the exporter's own credentials are the hub")
 	}
-	return awsapi.Assuming(p.sessions, []string{p.sessions.InitialRole}).And(p.readingOwn()), nil
+	return awsapi.Assuming(p.Sessions, []string{p.Sessions.InitialRole}).And(p.readingOwn()), nil
 }
 
 // readingOwn allows to read the account of the own credentials if the file lists it.

@@ -63,7 +63,11 @@ func (c *policyCase) print(t *testing.T) (awsapi.PolicyDocument, error) {
 		t.Fatal(err)
 	}
 	s.configFile = "accounts.yml"
-	return (&policyPrinter{settings: s, accounts: c.accounts, sessions: c.sessions}).document()
+	read := &config.Config{Accounts: c.accounts, Sessions: c.sessions}
+	if c.sessions.InitialRole != "" {
+		read.Partition = "aws"
+	}
+	return (&policyPrinter{s, read}).document()
 }
 
 const (
@@ -172,7 +176,7 @@ func policyCases() []policyCase {
 		},
 		{
 			name: "another partition", flags: []string{"--for=hub", "--partition=aws-cn"}, accounts: threeAccounts(), sessions: hop,
-			want: "flag --partition: got aws-cn, want aws, the partition of the initial_role of accounts.yml",
+			want: "flag --partition: got aws-cn, want aws, the partition of the roles in accounts.yml",
 		},
 	}
 }
@@ -253,5 +257,57 @@ func TestPolicyOfFewAccountsNamesThem(t *testing.T) {
 	}
 	if named < 100 || named == 200 {
 		t.Errorf("accounts named one by one: got up to %d, want more than 100 and not all", named)
+	}
+}
+
+// TestPolicyOfFile reads accounts, external ids and sessions from a file.
+func TestPolicyOfFile(t *testing.T) {
+	setEnvironment(t, nil)
+	file := newConfigFile(t, `
+account_defaults:
+  role: audit/reader
+  external_id: s3cr3t
+  initial_role: arn:aws:iam::111111111111:role/hub
+  source_identity: exporter
+  source: report
+accounts:
+  - {id: "222222222222"}
+  - {id: "333333333333", name: production}
+  - {id: "444444444444", role: null}
+`)
+	for name, test := range map[string]struct {
+		flags []string
+		want  []string
+		not   []string
+	}{
+		"account": {nil, []string{"iam:GetCredentialReport"}, []string{"sts:", "s3cr3t"}},
+		"member":  {[]string{"--for=member"}, []string{"iam:GetCredentialReport"}, []string{"sts:", "s3cr3t"}},
+		"hub": {
+			[]string{"--for=hub"},
+			[]string{"sts:AssumeRole", "sts:SetSourceIdentity", "arn:aws:iam::222222222222:role/audit/reader", "arn:aws:iam::333333333333:role/audit/reader"},
+			[]string{"iam:Get", "444444444444", "s3cr3t"},
+		},
+		"caller": {[]string{"--for=caller"}, []string{"sts:AssumeRole", initialRole, "iam:GetCredentialReport"}, []string{"audit/reader", "s3cr3t"}},
+		"trust": {
+			[]string{"--for=member", "--trust"},
+			[]string{initialRole, `"sts:ExternalId": "s3cr3t"`, `"sts:SourceIdentity": "exporter"`}, []string{"iam:Get", "audit/reader"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stdout, stderr, code := runArgs(t, append([]string{"iam-policy", file.flag()}, test.flags...)...)
+			if code != 0 || stderr != "" || !json.Valid([]byte(stdout)) {
+				t.Fatalf("got exit code %d, stderr %q and stdout %q, want a policy", code, stderr, stdout)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(stdout, want) {
+					t.Errorf("want %s in\n%s", want, stdout)
+				}
+			}
+			for _, not := range test.not {
+				if strings.Contains(stdout, not) {
+					t.Errorf("want no %s in\n%s", not, stdout)
+				}
+			}
+		})
 	}
 }
