@@ -105,7 +105,7 @@ func OperationsFor(needs Needs) []Operation {
 }
 
 func (o Operation) neededBy(needs Needs) bool {
-	return slices.Contains(o.Sources, needs.Source) && (o.Tags == NoTags || o.Tags == needs.Tags) && !(o.Naming && needs.Named)
+	return slices.Contains(o.Sources, needs.Source) && (o.Tags == NoTags || o.Tags == needs.Tags) && (!o.Naming || !needs.Named)
 }
 
 type policyDocument struct {
