@@ -73,8 +73,8 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 func (c *Collector) metricsUnder(p *policy.Policy) []metric {
 	metrics := slices.Clone(c.metrics)
 	for i := range metrics {
-		if metrics[i].tagged {
-			metrics[i].describe(p.UserTags)
+		if tags := metrics[i].tags; tags != nil {
+			metrics[i].describe(tags(p))
 		}
 	}
 	return metrics

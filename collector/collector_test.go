@@ -244,6 +244,7 @@ func TestExposition(t *testing.T) {
 		{"none", scene{}},
 		{"classes", scene{snapshots: of(classed()), policy: classes()}},
 		{"owners", scene{snapshots: of(owned()), policy: owners()}},
+		{"account-tags", scene{snapshots: of(ownedAccount(), partly()), policy: accountTags()}},
 		{"exemptions", scene{snapshots: of(exempted()), policy: exemptions()}},
 		{"exemptions-unknown", scene{snapshots: of(exempted(), pending()), policy: exemptions()}},
 		{"hidden", scene{snapshots: of(private()), policy: hiding()}},

@@ -50,7 +50,8 @@ func docs() string {
   account. With ` + "`--no-metrics.users`" + `, no series names a user other than root.
 - **Tags.** An empty ` + "`user_owner`, `tag_<name>` or `description`" + ` means that the user has no such tag, or that it is
   empty; ` + "`<unknown>`" + `, which no tag can be, means that the user's tags are not known. In ` + "`tag_<name>`" + `, ` + "`_`" + ` stands
-  for each character that a label's name cannot hold. The labels change with the configuration.
+  for each character that a label's name cannot hold. The labels change with the configuration. ` + "`user_owner`" + ` of a user
+  without an owner, and of root, is the account's owner, if the account's tags name one.
 - **Classes.** While it is unknown which policy class a user belongs to, ` + "`class`" + ` is ` + "`unknown`" + `, and there are no deadlines.
 `)
 	section := ""

@@ -121,6 +121,21 @@ func owned() *inventory.Snapshot {
 		tagged(violator("untagged")))))
 }
 
+// accountTags finds owners and serves tags of accounts.
+func accountTags() *policy.Policy {
+	p := defaults()
+	p.OwnerTags = []string{"Owner"}
+	p.AccountTags = []string{"cost-center", "Environment", "missing"}
+	return p
+}
+
+// ownedAccount has tags, as one of its users and its root have not.
+func ownedAccount() *inventory.Snapshot {
+	s := everything()
+	s.Account.Tags = inventory.Tags{{Key: "Cost-Center", Value: "42\xff"}, {Key: "environment"}, {Key: "owner", Value: "platform"}}
+	return s
+}
+
 // exemptions are in force, lapsed, doubled, of nobody, and of other accounts.
 func exemptions() *policy.Policy {
 	p := defaults()

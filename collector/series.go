@@ -44,6 +44,18 @@ func emitUserInfo(s *subject, emit emit) {
 	emit(1, labels...)
 }
 
+func emitAccountInfo(s *subject, emit emit) {
+	account := &s.Snapshot.Account
+	if account.ID == "" {
+		return
+	}
+	labels := []string{account.ShownName(), account.Partition, account.OUPath}
+	for _, tag := range s.view.Policy.AccountTags {
+		labels = append(labels, policy.TagOfAccount(account, tag))
+	}
+	emit(1, labels...)
+}
+
 func emitKeyInfo(s *subject, emit emit) {
 	tags, known := s.user.Tags.Get()
 	if !known || !s.view.Policy.KeyDescriptions || inventory.IsCreatedKeyID(s.key.ID) {
@@ -284,7 +296,7 @@ func emitFindings(s *subject, emit emit) {
 		if i > 0 && sameSubject(f, s.Findings[i-1]) || !s.shows(classification) {
 			continue
 		}
-		owner, keyID := "", f.KeyID
+		owner, keyID := s.RootOwner, f.KeyID
 		if classification != nil {
 			owner = classification.Owner
 		}

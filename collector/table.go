@@ -29,8 +29,8 @@ func (s scope) labels() []string {
 type metric struct {
 	name   string
 	scope  scope
-	labels []string // beyond those of the scope
-	tagged bool     // has labels for the tags that the configuration lists, too
+	labels []string                      // beyond those of the scope
+	tags   func(*policy.Policy) []string // that have labels, too; nil if none ever do
 	kind   prometheus.ValueType
 	help   string
 	facts  []inventory.Group // the groups of cached facts behind the value
@@ -96,7 +96,8 @@ func userMetrics() []metric {
 	return []metric{
 		{
 			name: "aws_iam_user_info", scope: perUser, kind: gauge,
-			labels: []string{"arn", "path", "class", "user_owner"}, tagged: true,
+			labels: []string{"arn", "path", "class", "user_owner"},
+			tags:   func(p *policy.Policy) []string { return p.UserTags },
 			help: "Every IAM user, value 1, with its policy class, its owner, and tag_<name> for each tag that user_tags lists. " +
 				"An empty label is a missing tag; " + policy.UnknownValue + " means that the user's tags are not known. " +
 				"The class is unknown as long as facts that decide it are.",
@@ -340,12 +341,11 @@ func accountMetrics() []metric {
 		{
 			name: "aws_iam_account_info", scope: perAccount, kind: gauge,
 			labels: []string{"account_name", "partition", "ou_path"},
-			help:   "The AWS account, value 1, with its name, partition and path of organizational units as far as they are known.",
-			series: func(s *subject, emit emit) {
-				if a := s.Snapshot.Account; a.ID != "" {
-					emit(1, a.ShownName(), a.Partition, a.OUPath)
-				}
-			},
+			tags:   func(p *policy.Policy) []string { return p.AccountTags },
+			help: "The AWS account, value 1, with its name, partition and path of organizational units as far as they are known, " +
+				"and tag_<name> for each tag that account_tags lists. An empty label is a missing tag; " +
+				policy.UnknownValue + " means that the account's tags are not known.",
+			series: emitAccountInfo,
 		},
 		{
 			name: "aws_iam_account_up", scope: perAccount, kind: gauge,

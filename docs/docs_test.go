@@ -229,6 +229,9 @@ func operationTable(*testing.T) string {
 		if o.Tags != awsapi.NoTags {
 			needed += " with `tags_from: " + string(o.Tags) + "`"
 		}
+		if o.Naming {
+			needed += ", unless the configuration names the account"
+		}
 		table += row(code(o.Name), action, resource, needed, o.Why)
 	}
 	return table

@@ -56,7 +56,7 @@ func TestExemptionsInRunbooks(t *testing.T) {
 	}
 	for i, example := range examples {
 		t.Run(fmt.Sprint(i+1), func(t *testing.T) {
-			c, err := config.Parse("runbooks.md", []byte(example[1]), policy.DefaultLimits())
+			c, err := config.Parse("runbooks.md", []byte(example[1]), config.Defaults{Limits: policy.DefaultLimits()})
 			if err != nil {
 				t.Fatal(err)
 			}

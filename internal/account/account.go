@@ -9,6 +9,7 @@ package account
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
@@ -25,10 +26,22 @@ type Options struct {
 	// ID is the account's id, 12 digits, where it is known before AWS has told
 	// it; an answer for another account is then refused. If it is empty, the
 	// account is the one that the credentials turn out to belong to.
-	ID              string
+	ID string
+	// Name, Tags and Partition are what the configuration tells of the account, or
+	// what follows from it. AWS has the last word on the partition.
+	Name      string
+	Tags      inventory.Tags
+	Partition string
+
 	RefreshInterval time.Duration // between two refreshes
 	KeysInterval    time.Duration // within which each user's keys are read again
 	ReportLife      time.Duration // how long AWS keeps a report; 0 means ReportLife
+}
+
+// Equal reports whether both are the same settings.
+func (o Options) Equal(other Options) bool {
+	return o.ID == other.ID && o.Name == other.Name && slices.Equal(o.Tags, other.Tags) && o.Partition == other.Partition &&
+		o.RefreshInterval == other.RefreshInterval && o.KeysInterval == other.KeysInterval && o.ReportLife == other.ReportLife
 }
 
 // Account is the state machine of one account. It is for one goroutine.
@@ -63,6 +76,8 @@ type Progress struct {
 	Tried   bool // the few calls about the whole account were tried
 	// News is what is to be said about AWS's clock.
 	News []string
+	// AliasErr is why the account's alias could not be learnt, which is no problem.
+	AliasErr error
 	// Next is when there is something to do again; in the past for at once.
 	Next time.Time
 }
@@ -117,6 +132,9 @@ func (a *Account) step(ctx context.Context, accused map[string]inventory.GroupSe
 	}
 	if polls := a.report.polls; len(polls) > 0 && !time.Now().Before(polls[0]) {
 		return a.poll(ctx)
+	}
+	if a.phase == planning && a.aliasDue(a.began) {
+		return a.askAlias(ctx)
 	}
 	if a.phase == planning && !a.sweep.begin(ctx, a.next, accused) {
 		return a.endSweep(ctx)

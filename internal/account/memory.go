@@ -1,6 +1,7 @@
 package account
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -23,7 +24,8 @@ type memory struct {
 	tags       tagState
 	pace       pace
 	trouble    trouble
-	settled    int // as of when nothing is known that cannot be, by the clock's count
+	aliasAsked time.Time // when the refresh began that last asked for the alias
+	settled    int       // as of when nothing is known that cannot be, by the clock's count
 }
 
 // needs are what the account's client serves at the moment.
@@ -34,7 +36,7 @@ func (m *memory) needs() awsapi.Needs { return m.reads.Needs() }
 // fresher than it is. The users' keys were asked for when they were observed,
 // so a restart costs no extra calls.
 func (m *memory) Restore(kept *inventory.Snapshot) {
-	account := inventory.Account{ID: m.o.ID}
+	account := inventory.Account{ID: m.o.ID, Partition: m.o.Partition}
 	if m.identified {
 		account = m.known.account
 	}
@@ -45,9 +47,20 @@ func (m *memory) Restore(kept *inventory.Snapshot) {
 	if kept != nil {
 		m.pace = paceOf(kept.Sweep.Length, len(kept.Users))
 	}
-	if m.identified || kept == nil {
-		m.known.account = account
+	m.known.account = m.completed(account, kept)
+}
+
+// completed returns the account with what is kept of it as far as nothing newer
+// is known, and what the configuration tells.
+func (m *memory) completed(account inventory.Account, kept *inventory.Snapshot) inventory.Account {
+	if kept != nil {
+		account.ID = cmp.Or(account.ID, kept.Account.ID)
+		account.Partition = cmp.Or(account.Partition, kept.Account.Partition)
+		account.Alias = cmp.Or(account.Alias, kept.Account.Alias)
+		account.OUPath = cmp.Or(account.OUPath, kept.Account.OUPath)
 	}
+	account.Name, account.Tags = m.o.Name, m.o.Tags
+	return account
 }
 
 // Identified reports whether AWS has told which account this is.
@@ -72,8 +85,9 @@ func (m *memory) identify(ctx context.Context) (restore bool, err error) {
 	}
 	if account.ID != m.known.account.ID {
 		m.known, restore = factsOf(nil, "", time.Time{}), true
+		m.known.account = m.completed(account, nil)
 	}
-	m.known.account, m.identified, m.verified = account, true, true
+	m.known.account.Partition, m.identified, m.verified = account.Partition, true, true
 	return restore, nil
 }
 

@@ -310,8 +310,8 @@ func TestTagsOfEachUserCostOneCall(t *testing.T) {
 				if got := calls["ListUserTags"]; got != 40 {
 					h.Errorf("ListUserTags: got %d calls, want four for each of 10 users", got)
 				}
-				if got := calls["GetCredentialReport"]; source == awsapi.SourceReport && (got != 2 || len(calls) != 4) {
-					h.Errorf("calls: got %v, want two reports, and nothing but reports and tags", calls)
+				if got := calls["GetCredentialReport"]; source == awsapi.SourceReport && (got != 2 || calls["ListAccountAliases"] != 3 || len(calls) != 5) {
+					h.Errorf("calls: got %v, want two reports, the alias three times, and nothing but those and tags", calls)
 				}
 			})
 		})

@@ -32,9 +32,9 @@ func checkConfig(_ context.Context, s *settings, stdout, _ io.Writer) error {
 func checked(s *settings) (*config.Config, error) {
 	switch {
 	case s.checkInput:
-		return config.LoadFrom("standard input", os.Stdin, s.limits())
+		return config.LoadFrom("standard input", os.Stdin, s.defaults())
 	case s.checkFile == "":
 		return nil, errors.New("argument FILE: got no name, want a file, or - for standard input")
 	}
-	return config.Load(s.checkFile, s.limits())
+	return config.Load(s.checkFile, s.defaults())
 }

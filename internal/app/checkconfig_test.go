@@ -7,6 +7,33 @@ import (
 	"testing"
 )
 
+// TestCheckAccounts shows accounts as they are read with the flags given, and blames
+// the flags where they do not fit.
+func TestCheckAccounts(t *testing.T) {
+	setEnvironment(t, nil)
+	file := newConfigFile(t, `
+account_defaults: {role: audit, external_id: s3cr3t}
+accounts:
+  - {id: "111122223333", name: production}
+  - {id: "222233334444", source: live, keys_interval: 2h}
+  - {id: "333344445555", role: null}
+`)
+	stdout, stderr, code := runArgs(t, "check-config", file.name, "--iam.source=report", "--iam.refresh-interval=2h")
+	want := "accounts: 3\n" +
+		"  by role audit with an external id: 2\n" +
+		"  by the exporter's own credentials: 1\n" +
+		"  read with source report, every 2h, keys every 2h: 2\n" +
+		"  read with source live, every 2h, keys every 2h: 1\n"
+	if code != 0 || stderr != "" || !strings.HasSuffix(stdout, want) {
+		t.Errorf("got exit code %d, stderr %q and stdout %q, want %q at its end", code, stderr, stdout, want)
+	}
+	stdout, stderr, code = runArgs(t, "check-config", file.name, "--iam.refresh-interval=3h")
+	wantErr := "aws_iam_exporter: error: " + file.name + ":5: accounts[1].keys_interval: got 2h, want refresh_interval (3h) or more, which comes from the flags\n"
+	if code != 1 || stdout != "" || stderr != wantErr {
+		t.Errorf("got exit code %d, stdout %q and stderr %q, want %q", code, stdout, stderr, wantErr)
+	}
+}
+
 // TestCheckStandardInput checks what another program writes.
 func TestCheckStandardInput(t *testing.T) {
 	setEnvironment(t, nil)

@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/exporter-toolkit/web/kingpinflag"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/config"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
@@ -242,6 +243,14 @@ func (s *settings) limits() policy.Limits {
 		MaxKeyIdle: time.Duration(s.maxKeyIdle), RotationOverlap: time.Duration(s.rotationOverlap),
 		SetupWindow: time.Duration(s.setupWindow),
 	}
+}
+
+// defaults are what counts where the configuration file says nothing.
+func (s *settings) defaults() config.Defaults {
+	return config.Defaults{Limits: s.limits(), Settings: config.Settings{
+		Source:          awsapi.Source(s.source),
+		RefreshInterval: time.Duration(s.refreshInterval), KeysInterval: time.Duration(s.keysInterval),
+	}}
 }
 
 func (s *settings) logger(w io.Writer) *slog.Logger {

@@ -45,7 +45,7 @@ func (r *reloader) reload() error {
 
 // apply reads the configuration and puts it into force, or changes nothing.
 func (r *reloader) apply() (*config.Config, error) {
-	c, err := config.Load(r.settings.configFile, r.settings.limits())
+	c, err := config.Load(r.settings.configFile, r.settings.defaults())
 	if err != nil {
 		return nil, err
 	}

@@ -258,6 +258,33 @@ func TestReloadThatWantsTags(t *testing.T) {
 	})
 }
 
+// TestReloadOfBadAccounts keeps what is in force, says why, and shows no external id.
+func TestReloadOfBadAccounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := newConfigFile(t, "# nothing")
+		e := start(t, town(t, time.Now(), awssim.Options{}), file.flag())
+		time.Sleep(time.Minute)
+		for name, test := range map[string]struct{ content, want string }{
+			"no accounts":        {"account_defaults: {role: audit}", "1: account_defaults: got it without accounts, want a list of accounts to apply it to"},
+			"no role":            {"accounts: [{id: '111122223333'}]", "1: accounts[0].role: missing, want a role here or in account_defaults, or null for the account of the exporter's own credentials"},
+			"a bad external id":  {"accounts:\n- {id: '111122223333', role: audit, external_id: 's3cr3t!'}", "2: accounts[0].external_id: got a value that is not shown, want an external id: 2 to 1224 letters, digits and _+=,.@:/-"},
+			"excluded by a name": {"users: {exclude: [{account_name: test}]}", "1: users.exclude[0].account_name: got it, want account_id or account_tags, since the account's own administrators may change its name, and that must hide nobody"},
+		} {
+			file.write(test.content)
+			status, body := e.post("/-/reload")
+			if want := file.name + ":" + test.want; status != http.StatusInternalServerError || !strings.Contains(body, want) || strings.Contains(body, "s3cr3t") {
+				t.Errorf("%s: got %d, %q, want %q", name, status, body, want)
+			}
+		}
+		if successful, _ := e.scrape().value("aws_iam_exporter_config_last_reload_successful"); successful != 0 {
+			t.Errorf("last reload successful: got %v, want 0", successful)
+		}
+		if strings.Contains(e.log.String(), "s3cr3t") {
+			t.Error("an external id is in the log")
+		}
+	})
+}
+
 // TestExemptionEnds sees an exemption end to the second, while AWS is silent.
 func TestExemptionEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

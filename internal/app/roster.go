@@ -40,10 +40,9 @@ func newRoster(from awsSource, s *settings, shared *awsapi.Shared) *roster {
 // the exporter's own credentials. It changes nothing if it returns an error.
 func (r *roster) wanted(c *config.Config) ([]fleet.Wanted, error) {
 	if c.Accounts == nil {
-		return []fleet.Wanted{r.want(config.Account{Settings: config.Settings{
-			Source: awsapi.Source(r.settings.source), Tags: c.Tags,
-			RefreshInterval: time.Duration(r.settings.refreshInterval), KeysInterval: time.Duration(r.settings.keysInterval),
-		}})}, nil
+		own := config.Account{Settings: r.settings.defaults().Settings}
+		own.Settings.Tags = c.Tags
+		return []fleet.Wanted{r.want(own)}, nil
 	}
 	if err := r.checkPartitions(c); err != nil {
 		return nil, err
@@ -77,13 +76,14 @@ func (r *roster) want(a config.Account) fleet.Wanted {
 	}
 	client.SetTags(a.Settings.Tags)
 	return fleet.Wanted{Client: client, Account: account.Options{
-		ID: a.ID, RefreshInterval: a.RefreshInterval, KeysInterval: a.KeysInterval, ReportLife: r.from.reportLife,
+		ID: a.ID, Name: a.Name, Tags: a.Tags, Partition: r.partitionOf(a),
+		RefreshInterval: a.RefreshInterval, KeysInterval: a.KeysInterval, ReportLife: r.from.reportLife,
 	}}
 }
 
 func (r *roster) client(a config.Account) *awsapi.Client {
 	o := awsapi.Options{
-		Needs: awsapi.Needs{Source: a.Source, Tags: a.Settings.Tags},
+		Needs: awsapi.Needs{Source: a.Source, Tags: a.Settings.Tags, Named: a.Name != ""},
 		Rate:  rate.Limit(r.settings.accountRate), Timeout: time.Duration(r.settings.timeout), LoadCredentials: r.from.credentials,
 	}
 	if a.Role != nil {
@@ -111,6 +111,15 @@ func (r *roster) prepareHub(c *config.Config) {
 		})
 	}
 	r.hub.SetRoles(roles)
+}
+
+// partitionOf returns the account's partition, where it is known before AWS has
+// told it.
+func (r *roster) partitionOf(a config.Account) string {
+	if a.ID == "" {
+		return ""
+	}
+	return r.partition()
 }
 
 func (r *roster) partition() string { return awsapi.PartitionOf(r.from.config.Region) }

@@ -91,9 +91,9 @@ func registry(board *view.Board, shared *awsapi.Shared, s *settings) *prometheus
 func configuration(from awsSource, s *settings) (*config.Config, error) {
 	switch {
 	case s.configFile != "":
-		return config.Load(s.configFile, s.limits())
+		return config.Load(s.configFile, s.defaults())
 	case from.configuration != nil:
-		return config.Parse("demo", from.configuration, s.limits())
+		return config.Parse("demo", from.configuration, s.defaults())
 	}
 	return &config.Config{Policy: policy.WithLimits(s.limits())}, nil
 }

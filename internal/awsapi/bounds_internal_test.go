@@ -55,6 +55,7 @@ func (a transport) HandleDeserialize(context.Context, middleware.DeserializeInpu
 func TestEveryAnswerIsBounded(t *testing.T) {
 	want := map[string]int64{
 		"GetCallerIdentity": 8 << 20, "ListUsers": 8 << 20, "GenerateCredentialReport": 8 << 20, "GetAccountSummary": 8 << 20,
+		"ListAccountAliases":  8 << 20,
 		"GetCredentialReport": 64 << 20, "GetAccountAuthorizationDetails": 32 << 20,
 		"ListAccessKeys": 1 << 20, "GetAccessKeyLastUsed": 1 << 20, "GetLoginProfile": 1 << 20, "ListMFADevices": 1 << 20, "ListUserTags": 1 << 20,
 		"AssumeRole": 1 << 20,

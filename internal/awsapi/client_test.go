@@ -45,6 +45,7 @@ func everyNeed() map[string]awsapi.Needs {
 	needs := map[string]awsapi.Needs{}
 	for _, source := range awsapi.Sources() {
 		needs[string(source)] = awsapi.Needs{Source: source}
+		needs[string(source)+", named"] = awsapi.Needs{Source: source, Named: true}
 		for _, tags := range awsapi.TagSources() {
 			needs[string(source)+" with "+string(tags)] = awsapi.Needs{Source: source, Tags: tags}
 		}
@@ -466,6 +467,7 @@ func TestCallsAreCounted(t *testing.T) {
 		}
 		want := []inventory.Calls{
 			{Service: "STS", Operation: "GetCallerIdentity"},
+			{Service: "IAM", Operation: "ListAccountAliases"},
 			{Service: "IAM", Operation: "ListUsers", Requests: 1, Errors: 1},
 			{Service: "IAM", Operation: "ListAccessKeys"},
 			{Service: "IAM", Operation: "GetAccessKeyLastUsed"},

@@ -40,6 +40,7 @@ func TagSources() []TagSource {
 type Needs struct {
 	Source Source
 	Tags   TagSource
+	Named  bool // the configuration gives the account a name, so that its alias is not asked for
 }
 
 // The ids of the services called, as the AWS SDK spells them.
@@ -66,6 +67,9 @@ type Operation struct {
 	// Tags is the value of tags_from that the operation serves; it is not
 	// needed otherwise.
 	Tags TagSource
+	// Naming tells that the operation serves only to name the account. It is not
+	// needed for one that has a name.
+	Naming bool
 	// Why says in a few words what the operation is called for.
 	Why string
 }
@@ -83,6 +87,7 @@ func Operations() []Operation {
 	return []Operation{
 		{Service: ServiceSTS, Name: "GetCallerIdentity", Free: true, Sources: all, Why: "the account's id and partition"},
 		{Service: ServiceSTS, Name: operationAssumeRole, Roles: true, Sources: all, Why: "credentials of the other accounts, each hour"},
+		{Service: ServiceIAM, Name: "ListAccountAliases", Sources: all, Naming: true, Why: "the account's alias, to show as its name"},
 		{Service: ServiceIAM, Name: "ListUsers", Sources: live, Why: "which users exist"},
 		{Service: ServiceIAM, Name: "ListAccessKeys", OnUsers: true, Sources: live, Why: "a user's keys: id, status, creation"},
 		{Service: ServiceIAM, Name: "GenerateCredentialReport", Sources: report, Why: "have AWS make a report, at most every four hours"},
@@ -102,5 +107,5 @@ func OperationsFor(needs Needs) []Operation {
 }
 
 func (o Operation) neededBy(needs Needs) bool {
-	return !o.Roles && slices.Contains(o.Sources, needs.Source) && (o.Tags == NoTags || o.Tags == needs.Tags)
+	return !o.Roles && slices.Contains(o.Sources, needs.Source) && (o.Tags == NoTags || o.Tags == needs.Tags) && !(o.Naming && needs.Named)
 }

@@ -21,6 +21,7 @@ const autoPolicy = `{
         "iam:GenerateCredentialReport",
         "iam:GetAccountSummary",
         "iam:GetCredentialReport",
+        "iam:ListAccountAliases",
         "iam:ListUsers"
       ],
       "Resource": "*"
@@ -48,7 +49,8 @@ const reportPolicy = `{
       "Effect": "Allow",
       "Action": [
         "iam:GenerateCredentialReport",
-        "iam:GetCredentialReport"
+        "iam:GetCredentialReport",
+        "iam:ListAccountAliases"
       ],
       "Resource": "*"
     }
@@ -64,6 +66,7 @@ const livePolicy = `{
       "Effect": "Allow",
       "Action": [
         "iam:GetAccountSummary",
+        "iam:ListAccountAliases",
         "iam:ListUsers"
       ],
       "Resource": "*"
@@ -94,6 +97,7 @@ const detailsPolicy = `{
         "iam:GetAccountAuthorizationDetails",
         "iam:GetAccountSummary",
         "iam:GetCredentialReport",
+        "iam:ListAccountAliases",
         "iam:ListUsers"
       ],
       "Resource": "*"
@@ -123,6 +127,7 @@ const userTagsPolicy = `{
         "iam:GenerateCredentialReport",
         "iam:GetAccountSummary",
         "iam:GetCredentialReport",
+        "iam:ListAccountAliases",
         "iam:ListUsers"
       ],
       "Resource": "*"
@@ -152,7 +157,8 @@ const reportDetailsPolicy = `{
       "Action": [
         "iam:GenerateCredentialReport",
         "iam:GetAccountAuthorizationDetails",
-        "iam:GetCredentialReport"
+        "iam:GetCredentialReport",
+        "iam:ListAccountAliases"
       ],
       "Resource": "*"
     }
@@ -168,7 +174,8 @@ const reportUserTagsPolicy = `{
       "Effect": "Allow",
       "Action": [
         "iam:GenerateCredentialReport",
-        "iam:GetCredentialReport"
+        "iam:GetCredentialReport",
+        "iam:ListAccountAliases"
       ],
       "Resource": "*"
     },
@@ -184,6 +191,22 @@ const reportUserTagsPolicy = `{
 }
 `
 
+const namedPolicy = `{
+  "Version": "2012-10-17",
+  "Statement": [
+    {
+      "Sid": "ReadAccount",
+      "Effect": "Allow",
+      "Action": [
+        "iam:GenerateCredentialReport",
+        "iam:GetCredentialReport"
+      ],
+      "Resource": "*"
+    }
+  ]
+}
+`
+
 func TestPolicy(t *testing.T) {
 	for name, test := range map[string]struct {
 		needs              awsapi.Needs
@@ -192,6 +215,7 @@ func TestPolicy(t *testing.T) {
 	}{
 		"auto":                        {awsapi.Needs{Source: awsapi.SourceAuto}, "aws", "*", autoPolicy},
 		"report":                      {awsapi.Needs{Source: awsapi.SourceReport}, "aws", "123456789012", reportPolicy},
+		"report, a named account":     {awsapi.Needs{Source: awsapi.SourceReport, Named: true}, "aws", "123456789012", namedPolicy},
 		"live, one account, GovCloud": {awsapi.Needs{Source: awsapi.SourceLive}, "aws-us-gov", "123456789012", livePolicy},
 		"auto, tags of all at once":   {awsapi.Needs{Source: awsapi.SourceAuto, Tags: awsapi.TagsFromAuthorizationDetails}, "aws", "*", detailsPolicy},
 		"auto, tags one by one":       {awsapi.Needs{Source: awsapi.SourceAuto, Tags: awsapi.TagsFromListUserTags}, "aws", "*", userTagsPolicy},

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -27,6 +28,7 @@ import (
 // The calls, as IAM policies spell them.
 const (
 	GetCallerIdentity = "sts:GetCallerIdentity"
+	ListAliases       = "iam:ListAccountAliases"
 	ListUsers         = "iam:ListUsers"
 	GetSummary        = "iam:GetAccountSummary"
 	GenerateReport    = "iam:GenerateCredentialReport"
@@ -109,6 +111,40 @@ func (r Reader) Account(ctx context.Context) (inventory.Account, error) {
 	}
 	r.observedAt(out.ResultMetadata) // sets the clock
 	return account, nil
+}
+
+// Alias returns what the account's own administrators call it; empty if they
+// don't, or if it is none that AWS allows.
+func (r Reader) Alias(ctx context.Context) (string, error) {
+	out, err := r.client.IAM.ListAccountAliases(ctx, &iam.ListAccountAliasesInput{})
+	if err == nil {
+		err = checkAliases(out)
+	}
+	switch {
+	case err != nil:
+		return "", awsapi.Wrap(ListAliases, "the account", err)
+	case len(out.AccountAliases) == 0 || !isAlias(out.AccountAliases[0]):
+		return "", nil
+	}
+	return out.AccountAliases[0], nil
+}
+
+// checkAliases refuses an answer that may not tell everything, or more than can
+// be: an account has one alias at most.
+func checkAliases(out *iam.ListAccountAliasesOutput) error {
+	switch n := len(out.AccountAliases); {
+	case out.AccountAliases == nil:
+		return missingElement("AccountAliases")
+	case out.IsTruncated || n > 1:
+		return &awsapi.Malformed{What: fmt.Sprintf("the account has %d aliases or more: expected one at most", n)}
+	}
+	return nil
+}
+
+// isAlias reports whether AWS could have taken the text as an alias.
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateAccountAlias.html
+func isAlias(text string) bool {
+	return len(text) >= 3 && len(text) <= 63 && strings.Trim(text, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }
 
 // missingElement tells of an answer without what was asked for. The SDK passes on an

@@ -273,6 +273,49 @@ func TestKeyUse(t *testing.T) {
 	}
 }
 
+func TestAlias(t *testing.T) {
+	const malformed = "; check that nothing between here and AWS changes answers"
+	answer := func(names ...string) http.HandlerFunc {
+		members := ""
+		for _, name := range names {
+			members += "<member>" + name + "</member>"
+		}
+		return xmlAnswer("ListAccountAliases", "<IsTruncated>false</IsTruncated><AccountAliases>"+members+"</AccountAliases>")
+	}
+	for name, test := range map[string]struct {
+		fault http.HandlerFunc
+		want  string
+		err   string // after "call iam:ListAccountAliases for the account: "
+	}{
+		"none":            {fault: answer()},
+		"one":             {fault: answer("blue-team-2"), want: "blue-team-2"},
+		"the shortest":    {fault: answer("abc"), want: "abc"},
+		"the longest":     {fault: answer(strings.Repeat("a", 63)), want: strings.Repeat("a", 63)},
+		"too short":       {fault: answer("ab")},
+		"too long":        {fault: answer(strings.Repeat("a", 64))},
+		"capitals":        {fault: answer("Blue")},
+		"other letters":   {fault: answer("größe")},
+		"a line's end":    {fault: answer("blue&#10;team")},
+		"the same twice":  {fault: answer("blue", "blue"), err: "the account has 2 aliases or more: expected one at most" + malformed},
+		"more to come":    {fault: xmlAnswer("ListAccountAliases", "<IsTruncated>true</IsTruncated><Marker>m</Marker><AccountAliases/>"), err: "the account has 0 aliases or more: expected one at most" + malformed},
+		"no list":         {fault: xmlAnswer("ListAccountAliases", "<IsTruncated>false</IsTruncated>"), err: "the answer has no AccountAliases: expected one, be it empty" + malformed},
+		"an empty answer": {fault: awssim.Raw(200, "text/xml", ""), err: "the answer has no AccountAliases: expected one, be it empty" + malformed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, awssim.Options{}, func(h *harness) {
+				h.world.SetFault(func(string, int) http.HandlerFunc { return test.fault })
+				got, err := readerOf(h.world).Alias(h.Context())
+				if test.err != "" {
+					mustFail(h.T, "call iam:ListAccountAliases for the account: "+test.err, err)
+					return
+				}
+				h.ok(err)
+				inventorytest.Equal(h.T, test.want, got)
+			})
+		})
+	}
+}
+
 func TestWhenAReportWasMade(t *testing.T) {
 	now := epoch
 	for name, test := range map[string]struct {

@@ -11,6 +11,7 @@ import (
 
 // account is the state of the world, either the truth or what reads see.
 type account struct {
+	alias        string // empty if there is none
 	root         *user
 	rootPassword RootPassword
 	users        map[string]*user // by fold(name); without root

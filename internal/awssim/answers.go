@@ -217,6 +217,19 @@ func (w *World) getAccountSummary(request) (any, *apiError) {
 	}}, nil
 }
 
+type listAccountAliasesResult struct {
+	AccountAliases []string `xml:"AccountAliases>member"`
+	paging
+}
+
+func (w *World) listAccountAliases(request) (any, *apiError) {
+	var result listAccountAliasesResult
+	if w.shown.alias != "" {
+		result.AccountAliases = []string{w.shown.alias}
+	}
+	return result, nil
+}
+
 type getCallerIdentityResult struct {
 	ARN     string `xml:"Arn"`
 	UserID  string `xml:"UserId"`

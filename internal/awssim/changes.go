@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -183,6 +184,22 @@ func (w *World) RemovePassword(name string) error {
 func (w *World) SetRootPassword(state RootPassword) error {
 	return w.change(func(a *account) error {
 		a.rootPassword = state
+		return nil
+	})
+}
+
+// accountAlias is what AWS takes as an alias. Go's regular expressions cannot
+// tell that no hyphen follows another.
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateAccountAlias.html
+var accountAlias = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$`)
+
+// SetAlias sets the account's alias; an empty one removes it.
+func (w *World) SetAlias(alias string) error {
+	if alias != "" && (!accountAlias.MatchString(alias) || strings.Contains(alias, "--")) {
+		return fmt.Errorf("set alias %q: want 3 to 63 lower case letters, digits and single hyphens, with no hyphen at an end", alias)
+	}
+	return w.change(func(a *account) error {
+		a.alias = alias
 		return nil
 	})
 }

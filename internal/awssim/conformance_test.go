@@ -44,6 +44,8 @@ func (s simulator) DeactivateKey(_ context.Context, _, id string) error {
 	return s.world.SetKeyStatus(id, types.StatusTypeInactive)
 }
 
+func (s simulator) SetAlias(_ context.Context, alias string) error { return s.world.SetAlias(alias) }
+
 func (s simulator) TagUser(_ context.Context, name, key, value string) error {
 	return s.world.TagUser(name, key, value)
 }

@@ -55,6 +55,7 @@ func operations() map[string]operation {
 		"GetCredentialReport":      {iamVersion, (*World).getCredentialReport},
 		"GetAccountSummary":        {iamVersion, (*World).getAccountSummary},
 		"ListUserTags":             {iamVersion, (*World).listUserTags},
+		"ListAccountAliases":       {iamVersion, (*World).listAccountAliases},
 		"GetCallerIdentity":        {stsVersion, (*World).getCallerIdentity},
 
 		"GetAccountAuthorizationDetails": {iamVersion, (*World).getAccountAuthorizationDetails},

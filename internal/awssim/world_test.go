@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -340,6 +341,36 @@ func TestReportRootPassword(t *testing.T) {
 	}
 }
 
+func TestAlias(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := awssim.New(awssim.Options{VisibilityDelay: 10 * time.Second})
+		aliases := func() []string {
+			return get[*iam.ListAccountAliasesOutput](t)(once(w).ListAccountAliases(t.Context(), nil)).AccountAliases
+		}
+		for _, step := range []struct {
+			set           string
+			atOnce, later []string
+		}{
+			{"blue-team", nil, []string{"blue-team"}},
+			{"r2d", []string{"blue-team"}, []string{"r2d"}},
+			{"", []string{"r2d"}, nil},
+		} {
+			check(t, w.SetAlias(step.set))
+			for _, want := range [][]string{step.atOnce, step.later} {
+				if got := aliases(); !slices.Equal(want, got) {
+					t.Errorf("alias set to %q: got %q, want %q", step.set, got, want)
+				}
+				time.Sleep(10 * time.Second)
+			}
+		}
+		for _, bad := range []string{"ab", "Blue", "-blue", "blue-", "blue--team", "blue team", strings.Repeat("b", 64)} {
+			if err := w.SetAlias(bad); err == nil {
+				t.Errorf("alias %q: got no error, want one", bad)
+			}
+		}
+	})
+}
+
 func TestReportSlotsAndSurplusKeys(t *testing.T) {
 	w := awssim.New(awssim.Options{Now: fixed, KeysPerUser: 3, ReportExtraColumn: true})
 	addUsers(t, w, "many")
@@ -512,7 +543,7 @@ func TestOnlyItsOperations(t *testing.T) {
 	}
 	wantOperations := []string{
 		"GenerateCredentialReport", "GetAccessKeyLastUsed", "GetAccountAuthorizationDetails", "GetAccountSummary", "GetCallerIdentity",
-		"GetCredentialReport", "GetLoginProfile", "ListAccessKeys", "ListMFADevices", "ListUserTags", "ListUsers",
+		"GetCredentialReport", "GetLoginProfile", "ListAccessKeys", "ListAccountAliases", "ListMFADevices", "ListUserTags", "ListUsers",
 	}
 	if diff := cmp.Diff(wantOperations, awssim.Operations()); diff != "" {
 		t.Errorf("operations (-want +got):\n%s", diff)
@@ -555,6 +586,12 @@ func TestWireFormat(t *testing.T) {
 				`</GetAccountAuthorizationDetailsResult><ResponseMetadata><RequestId>REQUEST</RequestId></ResponseMetadata></GetAccountAuthorizationDetailsResponse>`,
 		},
 		{
+			"alias", "Action=ListAccountAliases&Version=2010-05-08", http.StatusOK,
+			`<ListAccountAliasesResponse xmlns="https://iam.amazonaws.com/doc/2010-05-08/"><ListAccountAliasesResult>` +
+				`<AccountAliases><member>blue-team</member></AccountAliases><IsTruncated>false</IsTruncated></ListAccountAliasesResult>` +
+				`<ResponseMetadata><RequestId>REQUEST</RequestId></ResponseMetadata></ListAccountAliasesResponse>`,
+		},
+		{
 			"sts", "Action=GetCallerIdentity&Version=2011-06-15", http.StatusOK,
 			`<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>` +
 				`<Arn>arn:aws-cn:iam::111122223333:user/exporter</Arn><UserId>AIDAEXPORTERSIMULATED</UserId><Account>111122223333</Account>` +
@@ -569,6 +606,7 @@ func TestWireFormat(t *testing.T) {
 	w := awssim.New(awssim.Options{Now: fixed, AccountID: "111122223333", Partition: "aws-cn"})
 	id := get[string](t)(w.CreateUser("alice", "/ops/", start()))
 	check(t, w.TagUser("alice", "Owner", "blue team"))
+	check(t, w.SetAlias("blue-team"))
 	check(t, w.PutUserPolicy("alice", "one", `{"a": []}`))
 	client := http.Client{Transport: w.Transport()}
 	for _, test := range tests {

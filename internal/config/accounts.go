@@ -11,7 +11,7 @@ import (
 type Account struct {
 	ID   string
 	Name string         // empty if the file gives none
-	Tags inventory.Tags // ordered by key
+	Tags inventory.Tags // ordered by key; never nil: the file says which there are
 	Role *awsapi.Role   // nil for the account of the exporter's own credentials
 	Settings
 }

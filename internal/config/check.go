@@ -22,6 +22,7 @@ func (d *document) policy(f *format, flags policy.Limits) *policy.Policy {
 		Classes:         d.classes(f.Policy.Classes, defaults),
 		OwnerTags:       d.tagKeys("owner_tags", f.OwnerTags),
 		UserTags:        d.labelled("user_tags", d.tagKeys("user_tags", f.UserTags)),
+		AccountTags:     d.labelled("account_tags", d.tagKeys("account_tags", f.AccountTags)),
 		KeyDescriptions: f.KeyDescriptions,
 		Exemptions:      d.exemptions(f.Exemptions),
 		ExemptionTag:    string(f.ExemptionTag),
@@ -121,16 +122,24 @@ func (d *document) once(first map[string]string, path, text, identity string) {
 	first[identity] = path
 }
 
-func (d *document) matches(path string, list []match) []policy.Match {
+func (d *document) matches(path string, list []conditions) []policy.Match {
 	var all []policy.Match
 	for i, m := range list {
-		all = append(all, d.match(element(path, i), m))
+		all = append(all, d.match(element(path, i), match{conditions: m}))
 	}
 	return all
 }
 
 func (d *document) match(path string, m match) policy.Match {
-	matcher := policy.Match{Console: m.ConsoleAccess, Tags: d.tagMatches(join(path, "tags"), m.Tags)}
+	matcher := policy.Match{
+		Console: m.ConsoleAccess, Tags: d.tagMatches(join(path, "tags"), m.Tags),
+		AccountID: string(m.AccountID), AccountTags: d.tagMatches(join(path, "account_tags"), m.AccountTags),
+	}
+	if m.AccountName != "" {
+		matcher.AccountName = policy.Glob(string(m.AccountName))
+	}
+	d.needAccounts(join(path, "account_name"), "with names")
+	d.needAccounts(join(path, "account_tags"), "with tags")
 	if m.Path != "" {
 		matcher.Path = policy.Glob(string(m.Path))
 	}
@@ -233,11 +242,11 @@ func (d *document) exemptions(list []exemption) []policy.Exemption {
 type exemptionKey struct {
 	user    userName
 	rule    rule
-	account account
+	account idAlone
 }
 
 // anyAccount in an exemptionKey stands for the account that was met first.
-const anyAccount account = "*"
+const anyAccount idAlone = "*"
 
 // exempted returns the rules of an exemption, and notes those that cannot apply
 // to the user or were exempted before. The map holds the paths of those met.

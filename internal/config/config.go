@@ -4,6 +4,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"io/fs"
@@ -26,15 +27,25 @@ const soon = 30 * 24 * time.Hour
 // Config is a configuration file, read and checked.
 type Config struct {
 	Policy *policy.Policy
-	Tags   awsapi.TagSource // NoTags unless the policy needs tags
+	// Tags is where the tags of users come from in an account that says nothing else,
+	// such as the one of the exporter's own credentials; NoTags unless the policy needs
+	// tags.
+	Tags awsapi.TagSource
 
-	Accounts  []Account       // nil for the account of the exporter's own credentials
-	Sessions  awsapi.Sessions // how the accounts' roles are assumed
-	Partition string          // of the roles; empty if none names one
+	Accounts  []Account       // in the order of the file; nil for that of the exporter's own credentials alone
+	Sessions  awsapi.Sessions // for the accounts' roles; zero without accounts
+	Partition string          // that the ARNs of roles name; empty if there are none
+}
+
+// Defaults are what counts where the file says nothing. The source of tags is not
+// used.
+type Defaults struct {
+	Limits   policy.Limits
+	Settings Settings
 }
 
 // Load reads the file as Parse does. Its errors name the file.
-func Load(file string, defaults policy.Limits) (*Config, error) {
+func Load(file string, defaults Defaults) (*Config, error) {
 	content, err := readFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
@@ -44,7 +55,7 @@ func Load(file string, defaults policy.Limits) (*Config, error) {
 
 // LoadFrom reads what the reader holds as Parse does. The name stands for it in
 // errors.
-func LoadFrom(name string, r io.Reader, defaults policy.Limits) (*Config, error) {
+func LoadFrom(name string, r io.Reader, defaults Defaults) (*Config, error) {
 	content, err := readBounded(r)
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
@@ -90,27 +101,22 @@ func noBytes(name string) error {
 	return fmt.Errorf("%s has no bytes, want a configuration: one that sets nothing needs a comment", name)
 }
 
-// Parse reads the content of the file. The defaults are the limits where the
-// file sets none. The error holds every problem found, or the first hundred,
+// Parse reads the content of the file. The error holds every problem found, or the first hundred,
 // each on a line of its own that begins with the file's name.
-func Parse(file string, content []byte, defaults policy.Limits) (*Config, error) {
+func Parse(file string, content []byte, defaults Defaults) (*Config, error) {
 	if len(content) > maxSize {
 		return nil, fmt.Errorf("%s: got more than %d bytes, want no more", file, maxSize)
 	}
 	d := newDocument(file)
 	var f format
 	d.read(content, &f)
-	p := d.policy(&f, defaults)
+	c := &Config{Policy: d.policy(&f, defaults.Limits)}
+	if c.Policy.NeedsTags() {
+		c.Tags = cmp.Or(awsapi.TagSource(f.TagsFrom), awsapi.TagSources()[0])
+	}
+	d.accounts(&f, defaults.Settings, c)
 	if err := d.err(); err != nil {
 		return nil, err
-	}
-	c := &Config{Policy: p}
-	switch {
-	case !p.NeedsTags():
-	case f.TagsFrom == "":
-		c.Tags = awsapi.TagSources()[0]
-	default:
-		c.Tags = awsapi.TagSource(f.TagsFrom)
 	}
 	return c, nil
 }
@@ -141,6 +147,7 @@ func (c *Config) Summary(now time.Time) string {
 		fmt.Fprintf(&b, "  and those that users' tags %s hold\n", c.Policy.ExemptionTag)
 	}
 	b.WriteString("users with series of their own: " + selectionInWords(c.Policy.Users) + "\n")
+	c.summarizeAccounts(&b)
 	return b.String()
 }
 

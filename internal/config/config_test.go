@@ -61,6 +61,14 @@ func anchored(t *testing.T, expr string) *regexp.Regexp {
 	return compiled
 }
 
+// flags are the defaults of the flags.
+func flags() Defaults {
+	return Defaults{
+		Limits:   policy.DefaultLimits(),
+		Settings: Settings{Source: awsapi.SourceAuto, RefreshInterval: 5 * time.Minute, KeysInterval: time.Hour},
+	}
+}
+
 func isTrue(b bool) *bool { return &b }
 
 func TestLoad(t *testing.T) {
@@ -104,8 +112,39 @@ func TestLoad(t *testing.T) {
 			exempt("012345678901", "unquoted decimal"), exempt("012345670123", "unquoted octal"),
 			exempt("123456789012", "unquoted"), exempt("000000000001", "quoted"),
 		}}}},
+		{"many-accounts.yml", manyAccounts(standard)},
 		{"full.yml", Config{
-			Tags: awsapi.TagsFromListUserTags,
+			Accounts: []Account{
+				{
+					ID: "111122223333", Name: "production",
+					Tags: inventory.Tags{{Key: "Owner", Value: "platform"}, {Key: "cost center", Value: "4711"}, {Key: "env"}},
+					Role: &awsapi.Role{Name: "audit/aws-iam-exporter", ExternalID: "s3cr3t:of=the/hub"},
+					Settings: Settings{
+						Source: awsapi.SourceReport, RefreshInterval: 15 * time.Minute, KeysInterval: 4 * time.Hour,
+						Tags: awsapi.TagsFromListUserTags,
+					},
+				},
+				{
+					ID: "222233334444", Tags: inventory.Tags{},
+					Role: &awsapi.Role{Name: "legacy/audit", ExternalID: "s3cr3t-2"},
+					Settings: Settings{
+						Source: awsapi.SourceAuto, RefreshInterval: 10 * time.Minute, KeysInterval: time.Hour,
+						Tags: awsapi.TagsFromAuthorizationDetails,
+					},
+				},
+				{
+					ID: "333344445555", Tags: inventory.Tags{},
+					Settings: Settings{
+						Source: awsapi.SourceReport, RefreshInterval: 15 * time.Minute, KeysInterval: 4 * time.Hour,
+						Tags: awsapi.TagsFromListUserTags,
+					},
+				},
+			},
+			Sessions: awsapi.Sessions{
+				InitialRole: "arn:aws:iam::999988887777:role/hub", Name: "watcher", SourceIdentity: "key.watcher",
+			},
+			Partition: "aws",
+			Tags:      awsapi.TagsFromListUserTags,
 			Policy: &policy.Policy{
 				Default: policy.Class{Name: "default", Limits: fullDefaults},
 				Classes: []policy.Class{
@@ -118,7 +157,10 @@ func TestLoad(t *testing.T) {
 								{Key: "cost center", Value: policy.Glob("4?")},
 								{Key: "kind", Value: policy.Glob("robot")},
 							},
-							Console: isTrue(false),
+							Console:     isTrue(false),
+							AccountID:   "111122223333",
+							AccountName: policy.Glob("prod*"),
+							AccountTags: []policy.TagMatch{{Key: "env", Value: policy.Glob("p*")}},
 						},
 						Limits: policy.Limits{
 							MaxKeyAge: 365 * day, RotationWarning: 30 * day, MaxKeyIdle: 20 * day, RotationOverlap: day,
@@ -132,6 +174,7 @@ func TestLoad(t *testing.T) {
 				},
 				OwnerTags:       []string{"Owner", "team"},
 				UserTags:        []string{"cost-center"},
+				AccountTags:     []string{"cost-center", "Owner"},
 				KeyDescriptions: true,
 				Exemptions: []policy.Exemption{
 					{
@@ -149,14 +192,16 @@ func TestLoad(t *testing.T) {
 					Include: []policy.Match{
 						{
 							UserName: policy.Glob("a*"), Path: policy.Glob("/in/*"), Console: isTrue(true),
-							Tags: []policy.TagMatch{{Key: "in", Value: policy.Glob("1")}},
+							Tags:      []policy.TagMatch{{Key: "in", Value: policy.Glob("1")}},
+							AccountID: "111122223334", AccountTags: []policy.TagMatch{{Key: "stage", Value: policy.Glob("in")}},
 						},
 						{UserName: anchored(t, "in-[0-9]+")},
 					},
 					Exclude: []policy.Match{
 						{
 							UserName: policy.Glob("x*"), Path: policy.Glob("/out/*"), Console: isTrue(false),
-							Tags: []policy.TagMatch{{Key: "out", Value: policy.Glob("2")}},
+							Tags:      []policy.TagMatch{{Key: "out", Value: policy.Glob("2")}},
+							AccountID: "111122223335", AccountTags: []policy.TagMatch{{Key: "stage", Value: policy.Glob("out")}},
 						},
 						{UserName: anchored(t, "out-[0-9]+")},
 					},
@@ -168,7 +213,7 @@ func TestLoad(t *testing.T) {
 	for _, tt := range tests {
 		tested[tt.file] = true
 		t.Run(tt.file, func(t *testing.T) {
-			got, err := Load(filepath.Join("testdata", tt.file), policy.DefaultLimits())
+			got, err := Load(filepath.Join("testdata", tt.file), flags())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -181,6 +226,37 @@ func TestLoad(t *testing.T) {
 		if !tested[filepath.Base(file)] {
 			t.Errorf("%s is not tested", file)
 		}
+	}
+}
+
+// manyAccounts is what many-accounts.yml says, in which nothing needs tags.
+func manyAccounts(class policy.Class) Config {
+	settings := func(source awsapi.Source, refresh, keys time.Duration) Settings {
+		return Settings{Source: source, RefreshInterval: refresh, KeysInterval: keys}
+	}
+	return Config{
+		Policy: &policy.Policy{Default: class},
+		Accounts: []Account{
+			{
+				ID: "111122223333", Name: "Production, größe ✓",
+				Tags:     inventory.Tags{{Key: "Owner", Value: "platform"}, {Key: "a b", Value: "4711"}, {Key: "env"}},
+				Role:     &awsapi.Role{Name: "audit/aws-iam-exporter", ExternalID: "s3cr3t:of=the/hub"},
+				Settings: settings(awsapi.SourceReport, 2*time.Hour, 2*time.Hour), // the keys follow
+			},
+			{
+				ID: "012345678901", Tags: inventory.Tags{},
+				Role:     &awsapi.Role{Name: "a/b/legacy-audit", ExternalID: "s3cr3t-2"},
+				Settings: settings(awsapi.SourceLive, 5*time.Minute, 5*time.Minute),
+			},
+			{
+				ID: "444455556666", Name: "Production", Tags: inventory.Tags{},
+				Role:     &awsapi.Role{Name: "other+role@=", ExternalID: "s3cr3t:of=the/hub"},
+				Settings: settings(awsapi.SourceReport, 2*time.Hour, day),
+			},
+			{ID: "333344445555", Tags: inventory.Tags{}, Settings: settings(awsapi.SourceReport, 2*time.Hour, 2*time.Hour)},
+		},
+		Sessions:  awsapi.Sessions{Name: "aws_iam_exporter"},
+		Partition: "aws-cn",
 	}
 }
 
@@ -201,7 +277,7 @@ func TestBadFiles(t *testing.T) {
 	var all strings.Builder
 	for _, file := range files(t, "testdata/*.bad.yml") {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			c, err := Parse(filepath.Base(file), []byte(read(t, file)), policy.DefaultLimits())
+			c, err := Parse(filepath.Base(file), []byte(read(t, file)), flags())
 			if c != nil || err == nil {
 				t.Fatalf("Parse = %v, %v, want an error alone", c, err)
 			}
@@ -222,8 +298,8 @@ func TestBadFiles(t *testing.T) {
 }
 
 func TestBadLimitsOfFlags(t *testing.T) {
-	flags := policy.DefaultLimits()
-	flags.MaxKeyIdle = 0
+	flags := flags()
+	flags.Limits.MaxKeyIdle = 0
 	tests := []struct{ name, content, want string }{
 		{"left", "owner_tags: [Owner]\n", "f.yml:1: policy.defaults.max_key_idle: got 0s, which comes from the flags, want more than 0"},
 		{"left to a class", "policy:\n  classes: [{name: a, match: {path: '*'}, max_key_age: 50d}]\n", "f.yml:1: policy.defaults.max_key_idle: got 0s, which comes from the flags, want more than 0"},
@@ -253,7 +329,7 @@ func TestFileThatCannotBeRead(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := Load(tt.file, policy.DefaultLimits())
+			_, err := Load(tt.file, flags())
 			if err == nil || err.Error() != tt.want {
 				t.Errorf("Load: got %v, want %s", err, tt.want)
 			}
@@ -263,13 +339,13 @@ func TestFileThatCannotBeRead(t *testing.T) {
 
 func TestLargestFile(t *testing.T) {
 	content := append([]byte("owner_tags: [Owner]\n#"), bytes.Repeat([]byte(" "), maxSize)...)[:maxSize]
-	if _, err := Parse("f.yml", content, policy.DefaultLimits()); err != nil {
+	if _, err := Parse("f.yml", content, flags()); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestTooManyProblems(t *testing.T) {
-	_, err := Parse("f.yml", []byte("owner_tags: ["+strings.Repeat("'',", maxReported+2)+"]"), policy.DefaultLimits())
+	_, err := Parse("f.yml", []byte("owner_tags: ["+strings.Repeat("'',", maxReported+2)+"]"), flags())
 	if err == nil {
 		t.Fatal("got no error")
 	}
@@ -293,6 +369,9 @@ func changes() map[string][2]string {
 		"policy.classes[].match.path":             {"/robots/*", "/machines/*"},
 		"policy.classes[].match.tags":             {"kind: robot", "kind: machine"},
 		"policy.classes[].match.console_access":   {"false", "true"},
+		"policy.classes[].match.account_id":       {"id: \"111122223333\"\n        account", "id: \"111122223337\"\n        account"},
+		"policy.classes[].match.account_name":     {"prod*", "dev*"},
+		"policy.classes[].match.account_tags":     {"{env: p*}", "{env: q*}"},
 		"policy.classes[].max_key_age":            {"365d", "366d"},
 		"policy.classes[].rotation_warning":       {"30d", "31d"},
 		"policy.classes[].max_key_idle":           {"20d", "21d"},
@@ -313,6 +392,28 @@ func changes() map[string][2]string {
 		"users.include[].path":                    {"/in/*", "/on/*"},
 		"users.include[].tags":                    {`{in: "1"}`, `{in: "3"}`},
 		"users.include[].console_access":          {"access: true", "access: false"},
+		"users.include[].account_id":              {"111122223334", "111122223337"},
+		"users.include[].account_tags":            {"stage: in", "stage: on"},
+		"users.exclude[].account_id":              {"111122223335", "111122223337"},
+		"users.exclude[].account_tags":            {"stage: out", "stage: off"},
+		"account_defaults.role":                   {"/audit/aws", "/watch/aws"},
+		"account_defaults.external_id":            {"s3cr3t:of", "s3cr3t:by"},
+		"account_defaults.source":                 {"source: report", "source: live"},
+		"account_defaults.refresh_interval":       {"15m\n  keys", "16m\n  keys"},
+		"account_defaults.keys_interval":          {"4h", "5h"},
+		"account_defaults.initial_role":           {"role/hub", "role/bub"},
+		"account_defaults.session_name":           {"name: watcher", "name: onlooker"},
+		"account_defaults.source_identity":        {"key.watcher", "key.onlooker"},
+		"account_tags":                            {"[cost-center, Owner]", "[cost-center, owner]"},
+		"accounts[].id":                           {"333344445555", "333344445556"},
+		"accounts[].name":                         {"name: production", "name: Production"},
+		"accounts[].role":                         {"role/legacy/audit", "role/audit"},
+		"accounts[].external_id":                  {"s3cr3t-2", "s3cr3t-3"},
+		"accounts[].source":                       {"source: auto", "source: live"},
+		"accounts[].refresh_interval":             {"interval: 10m", "interval: 11m"},
+		"accounts[].keys_interval":                {"interval: 1h", "interval: 2h"},
+		"accounts[].tags_from":                    {"tags_from: GetAccountAuthorizationDetails", "tags_from: ListUserTags"},
+		"accounts[].tags":                         {"Owner: platform", "Owner: ops"},
 		"users.exclude[].user_name":               {"x*", "y*"},
 		"users.exclude[].user_name_regexp":        {"out-[0-9]+", "out-[0-8]+"},
 		"users.exclude[].path":                    {"/out/*", "/off/*"},
@@ -325,7 +426,7 @@ func changes() map[string][2]string {
 // comes of it.
 func TestEveryFieldIsRead(t *testing.T) {
 	content := read(t, filepath.Join("testdata", "full.yml"))
-	base, err := Parse("full.yml", []byte(content), policy.DefaultLimits())
+	base, err := Parse("full.yml", []byte(content), flags())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -344,7 +445,7 @@ func TestEveryFieldIsRead(t *testing.T) {
 			if changed == content {
 				t.Fatalf("the file does not hold %q", change[0])
 			}
-			got, err := Parse("full.yml", []byte(changed), policy.DefaultLimits())
+			got, err := Parse("full.yml", []byte(changed), flags())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -413,7 +514,18 @@ func TestSummary(t *testing.T) {
 				"exemptions: 2\n" +
 				"  break-glass in 123456789012 from console_user_without_mfa, key_unused: lapses soon, its last day is 2026-12-31\n" +
 				"  and those that users' tags iam-exporter-exempt hold\n" +
-				"users with series of their own: those that match one of 2 under include, but for those that match one of 2 under exclude\n",
+				"users with series of their own: those that match one of 2 under include, but for those that match one of 2 under exclude\n" +
+				"accounts: 3\n" +
+				"  by role audit/aws-iam-exporter with an external id: 1\n" +
+				"  by role legacy/audit with an external id: 1\n" +
+				"  by the exporter's own credentials: 1\n" +
+				"  roles are assumed through arn:aws:iam::999988887777:role/hub\n" +
+				"  read with source report, every 15m, keys every 4h, tags by ListUserTags: 2\n" +
+				"  read with source auto, every 10m, keys every 1h, tags by GetAccountAuthorizationDetails: 1\n" +
+				"  none is that of the exemption of break-glass in 123456789012 from console_user_without_mfa, key_unused\n" +
+				"  none is one that class machines asks for\n" +
+				"  none is one that users.include[0] asks for\n" +
+				"  none is one that users.exclude[0] asks for\n",
 		},
 		{
 			"long in force", one, ends.Add(-30*day - time.Second),
@@ -445,7 +557,7 @@ func TestSummary(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			c, err := Parse("f.yml", []byte(tt.content), policy.DefaultLimits())
+			c, err := Parse("f.yml", []byte(tt.content), flags())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -470,7 +582,7 @@ func FuzzParse(f *testing.F) {
 	}
 	now := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, content []byte) {
-		c, err := Parse("f.yml", content, policy.DefaultLimits())
+		c, err := Parse("f.yml", content, flags())
 		if err != nil {
 			for line := range strings.Lines(err.Error()) {
 				if !strings.HasPrefix(line, "f.yml:") {
@@ -482,6 +594,7 @@ func FuzzParse(f *testing.F) {
 		if c.Policy.NeedsTags() != (c.Tags != awsapi.NoTags) {
 			t.Errorf("tags come from %q, and they are needed: %t", c.Tags, c.Policy.NeedsTags())
 		}
+		checkAccounts(t, c)
 		for _, class := range append(c.Policy.Classes, c.Policy.Default) {
 			if problems := class.Limits.Problems(); len(problems) > 0 {
 				t.Errorf("class %s: %v", class.Name, problems)
@@ -498,7 +611,7 @@ func FuzzParse(f *testing.F) {
 // finds them.
 func TestErrorsAreInOrder(t *testing.T) {
 	content := "user_tags: [a-b, a_b]\nowner: x\npolicy: {defaults: {max_key_age: 0}}\nexemption_tag: ''\n"
-	_, err := Parse("f.yml", []byte(content), policy.DefaultLimits())
+	_, err := Parse("f.yml", []byte(content), flags())
 	if err == nil {
 		t.Fatal("got no error")
 	}
@@ -514,7 +627,7 @@ func TestErrorsAreInOrder(t *testing.T) {
 
 // TestFilesOfSomethingElse checks that nothing of them is quoted.
 func TestFilesOfSomethingElse(t *testing.T) {
-	const refused = "f:1: this is no configuration of the exporter, want a mapping with any of policy, owner_tags, user_tags, key_descriptions, tags_from, exemptions, exemption_tag, users"
+	const refused = "f:1: this is no configuration of the exporter, want a mapping with any of policy, owner_tags, user_tags, key_descriptions, tags_from, exemptions, exemption_tag, users, account_defaults, account_tags, accounts"
 	for name, content := range map[string]string{
 		"passwords":       "root:$6$s3cr3t:20228:0:99999:7::\ndaemon:*:20228:0:99999:7::\n",
 		"text":            "s3cr3t\n",
@@ -523,13 +636,13 @@ func TestFilesOfSomethingElse(t *testing.T) {
 		"a quoted secret": `{"s3cr3t of": "s3cr3t"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Parse("f", []byte(content), policy.DefaultLimits())
+			_, err := Parse("f", []byte(content), flags())
 			if err == nil || !regexp.MustCompile("^f:[12]"+regexp.QuoteMeta(strings.TrimPrefix(refused, "f:1"))+"$").MatchString(err.Error()) {
 				t.Errorf("got %v, want %s", err, refused)
 			}
 		})
 	}
-	_, err := Parse("f", []byte("owner_tag: [a]\nuser_tag: [b]\n"), policy.DefaultLimits())
+	_, err := Parse("f", []byte("owner_tag: [a]\nuser_tag: [b]\n"), flags())
 	if err == nil || strings.Count(err.Error(), "unknown field") != 2 {
 		t.Errorf("misspelt fields: got %v, want both told", err)
 	}
@@ -538,12 +651,12 @@ func TestFilesOfSomethingElse(t *testing.T) {
 func TestLoadFrom(t *testing.T) {
 	for name, test := range map[string]struct{ content, err string }{
 		"good":     {"owner_tags: [team]", ""},
-		"a slip":   {"\nowner_tag: [team]", "standard input:2: owner_tag: unknown field, want one of policy, owner_tags, user_tags, key_descriptions, tags_from, exemptions, exemption_tag, users"},
+		"a slip":   {"\nowner_tag: [team]", "standard input:2: owner_tag: unknown field, want one of policy, owner_tags, user_tags, key_descriptions, tags_from, exemptions, exemption_tag, users, account_defaults, account_tags, accounts"},
 		"nothing":  {"", "read configuration: standard input has no bytes, want a configuration: one that sets nothing needs a comment"},
 		"too much": {strings.Repeat("#", 1<<20+5), "standard input: got more than 1048576 bytes, want no more"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, err := LoadFrom("standard input", strings.NewReader(test.content), policy.DefaultLimits())
+			c, err := LoadFrom("standard input", strings.NewReader(test.content), flags())
 			switch {
 			case test.err == "" && (err != nil || len(c.Policy.OwnerTags) != 1):
 				t.Errorf("got %+v, %v, want one tag", c, err)

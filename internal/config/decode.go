@@ -139,7 +139,23 @@ func (d *document) failSyntax(err error, content []byte) {
 		text += fmt.Sprintf(" %s that begins on line %d", syntax.ContextMsg, syntax.ContextMark.Line)
 	}
 	text = strings.Join(strings.Fields(text), " ")
+	if strings.Contains(lineOf(content, line), "external_id") {
+		text = anchorName.ReplaceAllString(text, "anchor")
+	}
 	d.failAt(line, "", "not valid YAML: %s%s", text, hint(text))
+}
+
+// anchorName is the only text of the file that a message of YAML quotes.
+var anchorName = regexp.MustCompile(`anchor '.*?'`)
+
+// lineOf returns the line of that number, from 1 on; empty if there is none.
+func lineOf(content []byte, number int) string {
+	for line := range strings.Lines(string(content)) {
+		if number--; number == 0 {
+			return line
+		}
+	}
+	return ""
 }
 
 // hint says what to do about common mistakes with unclear YAML messages.
@@ -237,14 +253,28 @@ func (d *document) is(kind yaml.Kind, path string, n *yaml.Node, t reflect.Type)
 
 func (d *document) decodeScalar(path string, n *yaml.Node, s scalar) {
 	_, asWritten := s.(unquoted)
-	switch {
-	case n.Kind != yaml.ScalarNode, n.Style&yaml.TaggedStyle != 0, isNull(n):
-		d.fail(path, "got %s, want %s", shown(n), s.want())
-	case n.Tag != "!!str" && !asWritten:
-		d.fail(path, "got %s, which is not text, want %s, in quotes", n.Value, s.want())
-	case !s.set(n.Value):
-		d.fail(path, "got %s, want %s", shown(n), s.want())
+	_, orNull := s.(nullable)
+	got, value := shown(n), n.Value
+	if isSecret(s) && !isNull(n) {
+		got, value = hidden, hidden
 	}
+	switch {
+	case orNull && isNull(n) && n.Style&yaml.TaggedStyle == 0 && n.Value != "": // written, not forgotten
+	case n.Kind != yaml.ScalarNode, n.Style&yaml.TaggedStyle != 0, isNull(n):
+		d.fail(path, "got %s, want %s", got, s.want())
+	case n.Tag != "!!str" && !asWritten:
+		d.fail(path, "got %s, which is not text, want %s, in quotes", value, s.want())
+	case !s.set(n.Value):
+		d.fail(path, "got %s, want %s", got, s.want())
+	}
+}
+
+// hidden stands for a secret in an error.
+const hidden = "a value that is not shown"
+
+func isSecret(s any) bool {
+	_, is := s.(secret)
+	return is
 }
 
 func (d *document) decodeList(path string, n *yaml.Node, into reflect.Value) {
@@ -271,7 +301,7 @@ func (d *document) decodeFields(path string, n *yaml.Node, into reflect.Value) {
 	for _, p := range d.pairs(path, n) {
 		i := slices.IndexFunc(known, func(f field) bool { return f.name == p.key.Value })
 		if i < 0 {
-			d.fail(p.path, "unknown field, want one of %s", names(known))
+			d.failField(path, p, into.Interface(), known)
 			continue
 		}
 		d.decode(p.path, p.value, into.FieldByIndex(known[i].Index))
@@ -281,6 +311,20 @@ func (d *document) decodeFields(path string, n *yaml.Node, into reflect.Value) {
 			d.fail(at, "missing, want %s", wanted(f.Type))
 		}
 	}
+}
+
+// failField notes a field that the mapping cannot have. A name without a value may
+// be the rest of a secret: {external_id: a,b} is a mapping of two fields.
+func (d *document) failField(path string, p pair, mapping any, known []field) {
+	if l, ok := mapping.(lacking); ok && l.instead()[p.key.Value] != "" {
+		d.fail(p.path, "got it, want %s", l.instead()[p.key.Value])
+		return
+	}
+	if slices.ContainsFunc(known, func(f field) bool { return isSecret(reflect.New(f.Type).Interface()) }) && p.value.Value == "" && isNull(p.value) {
+		d.failAt(p.key.Line, path, "unknown field without a value, which is not shown, want one of %s; quote an external_id that holds a comma or a colon", names(known))
+		return
+	}
+	d.fail(p.path, "unknown field, want one of %s", names(known))
 }
 
 // pair is one entry of a mapping.
@@ -350,6 +394,9 @@ func wanted(t reflect.Type) string {
 	case reflect.Slice:
 		return "a list"
 	case reflect.Map:
+		if t == reflect.TypeFor[accountTags]() {
+			return "a mapping of tag keys to values"
+		}
 		return "a mapping of tag keys to globs"
 	}
 	return "a mapping with any of " + names(fieldsOf(t))

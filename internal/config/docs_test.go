@@ -46,7 +46,7 @@ func fieldTable() string {
 			about = "Required. " + about
 		}
 		if f.Type == reflect.TypeFor[match]() {
-			shown[f.Type] = path
+			shown[reflect.TypeFor[conditions]()] = path
 		}
 		b.WriteString("| `" + path + "` | " + prose(valueInWords(f.Type, shown)) + " | " + prose(about) + " |\n")
 	}
@@ -56,7 +56,7 @@ func fieldTable() string {
 func valueInWords(t reflect.Type, shown map[reflect.Type]string) string {
 	switch {
 	case t.Kind() == reflect.Slice && shown[t.Elem()] != "":
-		return "a list of mappings as in " + shown[t.Elem()]
+		return "a list of mappings as in " + shown[t.Elem()] + ", but without account_name"
 	case t.Kind() == reflect.Slice && holdsFields(t):
 		return "a list of mappings"
 	case t.Kind() == reflect.Slice:
@@ -83,7 +83,7 @@ func TestExamplesInDocs(t *testing.T) {
 	for _, example := range examples {
 		content := example[1]
 		t.Run(strings.SplitN(content, "\n", 2)[0], func(t *testing.T) {
-			if _, err := Parse("example", []byte(content), policy.DefaultLimits()); err != nil {
+			if _, err := Parse("example", []byte(content), flags()); err != nil {
 				t.Error(err)
 			}
 			seen, _ := seenByEditors(t, content)

@@ -25,6 +25,10 @@ type format struct {
 	Exemptions      []exemption   `json:"exemptions,omitempty" jsonschema:"Who is excused from which rules, why and until when."`
 	ExemptionTag    tagKey        `json:"exemption_tag,omitempty" jsonschema:"The user tag that may hold an exemption. Anybody who can tag a user can then exempt that user. Without it, tags exempt nobody."`
 	Users           users         `json:"users,omitempty" jsonschema:"Which users have series of their own. The others stay in the account's counts."`
+
+	AccountDefaults accountDefaults `json:"account_defaults,omitempty" jsonschema:"How the accounts of the list are read, where they say nothing else."`
+	AccountTags     []tagKey        `json:"account_tags,omitempty" jsonschema:"The tags of accounts to serve as labels of aws_iam_account_info, as user_tags are."`
+	Accounts        accountList     `json:"accounts,omitempty" jsonschema:"The accounts to watch. Without it, the account of the exporter's own credentials alone."`
 }
 
 type policySection struct {
@@ -46,30 +50,39 @@ type class struct {
 	limits
 }
 
+// match is what classes match by. The account's name is not among the conditions of
+// users, where a change of it would hide somebody.
 type match struct {
+	conditions
+	AccountName nameGlob `json:"account_name,omitempty" jsonschema:"The whole name of the user's account, as accounts gives it; never its alias. * stands for any number of characters, ? for one."`
+}
+
+type conditions struct {
 	UserName       userGlob      `json:"user_name,omitempty" jsonschema:"The user's whole name. * stands for any number of characters, ? for one."`
 	UserNameRegexp expression    `json:"user_name_regexp,omitempty" jsonschema:"The same as a regular expression, anchored at both ends; instead of user_name."`
 	Path           pathGlob      `json:"path,omitempty" jsonschema:"The user's whole path. * stands for any number of characters, slashes included, ? for one."`
 	Tags           tagConditions `json:"tags,omitempty" jsonschema:"Tags that the user must have, each with a glob for its whole value. Keys match in any case."`
 	ConsoleAccess  *bool         `json:"console_access,omitempty" jsonschema:"Whether the user has a password."`
+	AccountID      accountID     `json:"account_id,omitempty" jsonschema:"The user's account."`
+	AccountTags    tagConditions `json:"account_tags,omitempty" jsonschema:"Tags that the user's account must have, as tags are those of the user."`
 }
 
 type exemption struct {
 	User    userName `json:"user" jsonschema:"The user's exact name; <root_account> for root, which only root_access_key judges."`
-	Account account  `json:"account,omitempty" jsonschema:"The user's account. Without it, every account."`
+	Account idAlone  `json:"account,omitempty" jsonschema:"The user's account. Without it, every account."`
 	Rules   ruleList `json:"rules" jsonschema:"The rules that the user is excused from."`
 	Reason  reason   `json:"reason" jsonschema:"Why, in words for people."`
 	Until   date     `json:"until" jsonschema:"The last day of the exemption, in UTC."`
 }
 
 type users struct {
-	Include inclusions `json:"include,omitempty" jsonschema:"Only users that match one of these. Without it, all users."`
-	Exclude []match    `json:"exclude,omitempty" jsonschema:"No users that match one of these, even if included."`
+	Include inclusions   `json:"include,omitempty" jsonschema:"Only users that match one of these. Without it, all users."`
+	Exclude []conditions `json:"exclude,omitempty" jsonschema:"No users that match one of these, even if included."`
 }
 
 type (
 	ruleList      []rule
-	inclusions    []match
+	inclusions    []conditions
 	tagConditions map[tagKey]valueGlob
 )
 
@@ -82,8 +95,24 @@ func (ruleList) atLeast() string { return "at least one rule" }
 func (inclusions) atLeast() string {
 	return "at least one mapping of conditions, or no include at all"
 }
-func (match) atLeast() string         { return "at least one condition" }
+func (conditions) atLeast() string    { return "at least one condition" }
 func (tagConditions) atLeast() string { return "at least one tag" }
+func (accountList) atLeast() string   { return "at least one account, or no accounts at all" }
+
+// lacking is a mapping that says of fields that somebody may look for in it what to
+// do instead.
+type lacking interface{ instead() map[string]string }
+
+func (conditions) instead() map[string]string {
+	return map[string]string{"account_name": "account_id or account_tags, since the account's own administrators may change its name, and that must hide nobody"}
+}
+
+// instead undoes that of the conditions.
+func (match) instead() map[string]string { return nil }
+
+func (exemption) instead() map[string]string {
+	return map[string]string{"account_name": "account, an id, since the account's own administrators may change its name, and that must exempt nobody"}
+}
 
 // scalar is a value that the file holds as one text.
 type scalar interface {
@@ -111,7 +140,7 @@ var (
 	userNames  = regexp.MustCompile(`^([A-Za-z0-9_+=,.@-]{1,64}|<root_account>)$`)
 	userGlobs  = regexp.MustCompile(`^[A-Za-z0-9_+=,.@*?-]{1,128}$`)
 	pathGlobs  = regexp.MustCompile(`^[/*]([!-~]{0,510}[/*?])?$`)
-	accounts   = regexp.MustCompile(`^[0-9]{12}$`)
+	accountIDs = regexp.MustCompile(`^[0-9]{12}$`)
 )
 
 // take sets a text if it matches the pattern.
@@ -164,13 +193,24 @@ func (d *date) set(text string) bool {
 	return err == nil
 }
 
-type account string
+type accountID string
 
-func (*account) unquoted() {}
+func (*accountID) unquoted() {}
 
-func (*account) want() string { return "the 12 digits of an account's id" }
+func (*accountID) want() string { return "the 12 digits of an account's id" }
 
-func (a *account) set(text string) bool { return take(a, text, accounts) }
+func (id *accountID) set(text string) bool { return take(id, text, accountIDs) }
+
+// idAlone is an account's id where somebody might write its name.
+type idAlone accountID
+
+func (*idAlone) unquoted() {}
+
+func (*idAlone) want() string {
+	return "the 12 digits of an account's id; a name will not do, since the account's own administrators may change it"
+}
+
+func (id *idAlone) set(text string) bool { return take(id, text, accountIDs) }
 
 type className string
 

@@ -3,8 +3,6 @@ package config
 import (
 	"strings"
 	"testing"
-
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
 // TestProblemsAreShort has files that say everything at length.
@@ -27,9 +25,18 @@ func TestProblemsAreShort(t *testing.T) {
 		"user of exemption":    "exemptions: [{user: " + long + ", rules: [key_rotation], reason: r, until: 2026-12-31}]",
 		"rule of exemption":    "exemptions: [{user: alice, rules: [" + long + "], reason: r, until: 2026-12-31}]",
 		"account of exemption": "exemptions: [{user: alice, account: " + long + ", rules: [key_rotation], reason: r, until: 2026-12-31}]",
+		"id of account":        "accounts: [{id: " + long + ", role: a}]",
+		"name of account":      "accounts: [{id: '111122223333', role: a, name: " + long + "}]",
+		"role of account":      "accounts: [{id: '111122223333', role: " + long + "}]",
+		"ARN of account":       "accounts: [{id: '111122223333', role: 'arn:aws:iam::222233334444:role/" + long + "'}]",
+		"partition of account": "accounts: [{id: '111122223333', role: 'arn:aws-" + long + ":iam::111122223333:role/a'}, {id: '222233334444', role: 'arn:aws:iam::222233334444:role/a'}]",
+		"external id":          "accounts: [{id: '111122223333', role: a, external_id: " + long + "}]",
+		"tag of account":       "accounts: [{id: '111122223333', role: a, tags: {" + long + ": " + long + "}}]",
+		"name of session":      "account_defaults: {session_name: " + long + "}",
+		"name that is matched": "policy: {classes: [{name: a, match: {account_name: " + long + "}}]}",
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Parse("f.yml", []byte(content), policy.DefaultLimits())
+			_, err := Parse("f.yml", []byte(content), flags())
 			if err == nil {
 				t.Fatal("error: got none")
 			}

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
 // TestLoadOddFiles reads what is no regular file, and waits for nobody.
@@ -33,7 +31,7 @@ func TestLoadOddFiles(t *testing.T) {
 		"nothing":                      {os.DevNull, "read configuration: /dev/null is a device or the like: name a file"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Load(test.file, policy.DefaultLimits())
+			_, err := Load(test.file, flags())
 			if err == nil || !strings.Contains(err.Error(), test.err) {
 				t.Errorf("got %v, want %q", err, test.err)
 			}
@@ -54,7 +52,7 @@ func TestLoadFromPipe(t *testing.T) {
 		_, more := writing.WriteString("[team]\n")
 		done <- errors.Join(err, more, writing.Close())
 	}()
-	c, err := Load(fmt.Sprintf("/dev/fd/%d", reading.Fd()), policy.DefaultLimits())
+	c, err := Load(fmt.Sprintf("/dev/fd/%d", reading.Fd()), flags())
 	if err != nil || len(c.Policy.OwnerTags) != 1 {
 		t.Errorf("got %+v, %v, want one tag", c, err)
 	}
@@ -80,14 +78,14 @@ func TestLoadFollowsLinks(t *testing.T) {
 		must(os.WriteFile(filepath.Join(dir, version, "config.yml"), []byte("owner_tags: ["+version+"]\n"), 0o600))
 		must(os.Symlink(version, link+"_new"))
 		must(os.Rename(link+"_new", link))
-		c, err := Load(file, policy.DefaultLimits())
+		c, err := Load(file, flags())
 		must(err)
 		if got := c.Policy.OwnerTags; len(got) != 1 || got[0] != version {
 			t.Errorf("got the tags %q, want %q", got, version)
 		}
 	}
 	must(os.Remove(link))
-	if _, err := Load(file, policy.DefaultLimits()); err == nil || !strings.Contains(err.Error(), file) {
+	if _, err := Load(file, flags()); err == nil || !strings.Contains(err.Error(), file) {
 		t.Errorf("without the directory: got %v, want an error that names %s", err, file)
 	}
 }

@@ -41,10 +41,14 @@ func TestSchema(t *testing.T) {
 func schema(t *testing.T) *jsonschema.Schema {
 	t.Helper()
 	types := scalarSchemas()
-	conditions := inferred[match](t, types)
-	conditions.MinProperties = jsonschema.Ptr(1)
-	conditions.Not = &jsonschema.Schema{Required: []string{"user_name", "user_name_regexp"}}
-	types[reflect.TypeFor[match]()] = conditions
+	for of, s := range map[reflect.Type]*jsonschema.Schema{
+		typeOf[match]():      inferred[match](t, types),
+		typeOf[conditions](): inferred[conditions](t, types),
+	} {
+		s.MinProperties = jsonschema.Ptr(1)
+		s.Not = &jsonschema.Schema{Required: []string{"user_name", "user_name_regexp"}}
+		types[of] = s
+	}
 
 	s := inferred[format](t, types)
 	s.Schema = "https://json-schema.org/draft/2020-12/schema"
@@ -52,7 +56,12 @@ func schema(t *testing.T) *jsonschema.Schema {
 	s.Properties["owner_tags"].UniqueItems = true
 	s.Properties["user_tags"].UniqueItems = true
 	s.Properties["users"].Properties["include"].MinItems = jsonschema.Ptr(1)
+	s.Properties["account_tags"].UniqueItems = true
+	s.Properties["accounts"].MinItems = jsonschema.Ptr(1)
+	s.DependentRequired = map[string][]string{"account_defaults": {"accounts"}, "account_tags": {"accounts"}}
 	refuseNull(s)
+	role := s.Properties["accounts"].Items.Properties["role"]
+	role.Type, role.Types = "", []string{"string", "null"}
 	return s
 }
 
@@ -74,6 +83,14 @@ func scalarSchemas() map[reflect.Type]*jsonschema.Schema {
 	key := func() *jsonschema.Schema {
 		return &jsonschema.Schema{Type: "string", MinLength: jsonschema.Ptr(1), MaxLength: jsonschema.Ptr(maxTagKey)}
 	}
+	id := func() *jsonschema.Schema {
+		return &jsonschema.Schema{
+			Types: []string{"string", "integer"}, Minimum: jsonschema.Ptr(0.0), Maximum: jsonschema.Ptr(999999999999.0),
+			Pattern: accountIDs.String(),
+		}
+	}
+	external := text(externalIDs)
+	external.MaxLength = jsonschema.Ptr(maxExternalID)
 	names := text(classNames)
 	names.Not = oneOf([]string{policy.DefaultClass, policy.UnknownClass})
 	return map[reflect.Type]*jsonschema.Schema{
@@ -81,20 +98,30 @@ func scalarSchemas() map[reflect.Type]*jsonschema.Schema {
 			Types: []string{"string", "integer"}, Minimum: jsonschema.Ptr(0.0), Maximum: jsonschema.Ptr(0.0), MinLength: jsonschema.Ptr(1),
 			Pattern: `^(0|([0-9]+y)?([0-9]+w)?([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?)$`,
 		},
-		typeOf[date](): text(regexp.MustCompile(`^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$`)),
-		typeOf[account](): {
-			Types: []string{"string", "integer"}, Minimum: jsonschema.Ptr(0.0), Maximum: jsonschema.Ptr(999999999999.0),
-			Pattern: accounts.String(),
+		typeOf[date]():        text(regexp.MustCompile(`^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$`)),
+		typeOf[accountID]():   id(),
+		typeOf[idAlone]():     id(),
+		typeOf[className]():   names,
+		typeOf[userName]():    text(userNames),
+		typeOf[userGlob]():    text(userGlobs),
+		typeOf[pathGlob]():    text(pathGlobs),
+		typeOf[expression]():  {Type: "string", MinLength: jsonschema.Ptr(1)},
+		typeOf[reason]():      text(regexp.MustCompile(`\S`)),
+		typeOf[tagKey]():      key(),
+		typeOf[tagSource]():   oneOf(awsapi.TagSources()),
+		typeOf[source]():      oneOf(awsapi.Sources()),
+		typeOf[roleName]():    text(roleNames),
+		typeOf[roleARN]():     text(roleARNs),
+		typeOf[accountRole](): text(accountRoles),
+		typeOf[externalID]():  external,
+		typeOf[sessionName](): text(sessionNames),
+		typeOf[accountName](): text(accountNames),
+		typeOf[nameGlob]():    text(accountNames),
+		typeOf[accountTags](): {
+			Type: "object", MaxProperties: jsonschema.Ptr(maxAccountTags), PropertyNames: key(),
+			AdditionalProperties: &jsonschema.Schema{Type: "string", MaxLength: jsonschema.Ptr(maxTagValue)},
 		},
-		typeOf[className]():  names,
-		typeOf[userName]():   text(userNames),
-		typeOf[userGlob]():   text(userGlobs),
-		typeOf[pathGlob]():   text(pathGlobs),
-		typeOf[expression](): {Type: "string", MinLength: jsonschema.Ptr(1)},
-		typeOf[reason]():     text(regexp.MustCompile(`\S`)),
-		typeOf[tagKey]():     key(),
-		typeOf[tagSource]():  oneOf(awsapi.TagSources()),
-		typeOf[ruleList]():   {Type: "array", Items: oneOf(policy.Rules()), MinItems: jsonschema.Ptr(1), UniqueItems: true},
+		typeOf[ruleList](): {Type: "array", Items: oneOf(policy.Rules()), MinItems: jsonschema.Ptr(1), UniqueItems: true},
 		typeOf[tagConditions](): {
 			Type: "object", MinProperties: jsonschema.Ptr(1), PropertyNames: key(),
 			AdditionalProperties: &jsonschema.Schema{Type: "string", MaxLength: jsonschema.Ptr(maxTagValue)},
@@ -205,20 +232,31 @@ func TestSchemaAcceptsGoodFiles(t *testing.T) {
 // onlyTheProgram holds the bad files that no schema can refuse, and why.
 func onlyTheProgram() map[string]string {
 	return map[string]string{
-		"class-twice":           "names compared among classes",
-		"duplicate-keys":        "YAML's own mistake, which editors tell without a schema",
-		"exempt-account-number": "a number has no leading zeros to count",
-		"exempted-twice":        "exemptions compared with each other",
-		"expressions":           "the syntax of regular expressions",
-		"inherited-age":         "values compared with each other",
-		"inherited-warning":     "values compared with each other",
-		"keys-by-case":          "keys compared without case",
-		"labels":                "keys compared as labels",
-		"limits":                "values compared with each other",
-		"long-duration":         "a number too large",
-		"no-such-day":           "the calendar",
-		"root":                  "rules compared with the user",
-		"warning-of-flags":      "values compared with flags",
+		"account-id-twice":        "ids compared among accounts",
+		"class-twice":             "names compared among classes",
+		"defaults-of-no-use":      "defaults compared with all accounts",
+		"duplicate-keys":          "YAML's own mistake, which editors tell without a schema",
+		"exempt-account-number":   "a number has no leading zeros to count",
+		"exempted-twice":          "exemptions compared with each other",
+		"expressions":             "the syntax of regular expressions",
+		"external-id-beside-null": "values compared with each other",
+		"inherited-age":           "values compared with each other",
+		"inherited-warning":       "values compared with each other",
+		"intervals-inherited":     "values compared with each other",
+		"intervals-of-defaults":   "values compared with flags",
+		"keys-by-case":            "keys compared without case",
+		"labels":                  "keys compared as labels",
+		"limits":                  "values compared with each other",
+		"long-duration":           "a number too large",
+		"no-role":                 "accounts compared with the defaults",
+		"no-such-day":             "the calendar",
+		"partitions":              "values compared with each other",
+		"role-forgotten":          "a schema cannot tell nothing from null",
+		"role-of-another":         "values compared with each other",
+		"role-path":               "the length of a part",
+		"root":                    "rules compared with the user",
+		"two-own-accounts":        "accounts compared with each other",
+		"warning-of-flags":        "values compared with flags",
 	}
 }
 

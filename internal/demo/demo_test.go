@@ -42,7 +42,7 @@ func TestEveryRuleIsBroken(t *testing.T) {
 
 // TestConfiguration checks that each exemption is in the state that it is to show.
 func TestConfiguration(t *testing.T) {
-	c, err := config.Parse("demo", Configuration(fixed()), policy.DefaultLimits())
+	c, err := config.Parse("demo", Configuration(fixed()), config.Defaults{Limits: policy.DefaultLimits()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,7 +50,7 @@ func ways() []way {
 	source := func(s awsapi.Source) awsapi.Needs { return awsapi.Needs{Source: s} }
 	tags := func(s awsapi.TagSource) awsapi.Needs { return awsapi.Needs{Source: awsapi.SourceAuto, Tags: s} }
 	return []way{
-		{name: "`report`", needs: source(awsapi.SourceReport), limit: views{first: 4, full: 4, hour: 1}},
+		{name: "`report`", needs: source(awsapi.SourceReport), limit: views{first: 5, full: 5, hour: 2}},
 		{name: "`auto`", needs: source(awsapi.SourceAuto), limit: views{first: 12, full: 5000/scale + 100, hour: 5000/scale + 200}},
 		{name: "`auto`, a third of the users accused", needs: source(awsapi.SourceAuto), accused: true, limit: views{first: 12, full: 8400/scale + 100, hour: 8400/scale + 200}},
 		{name: "`live`", needs: source(awsapi.SourceLive), limit: views{first: 12, full: 18000/scale + 100, hour: 18000/scale + 100}},

@@ -39,9 +39,9 @@ type Wanted struct {
 	Account account.Options // its ID may be empty for one account, that of the credentials
 }
 
-// sameWay reports whether both are the same account, watched in the same way.
-func (w *Wanted) sameWay(other *Wanted) bool {
-	return w.Client == other.Client && w.Account == other.Account
+// equal reports whether both want the same account in the same way.
+func (w Wanted) equal(other Wanted) bool {
+	return w.Client == other.Client && w.Account.Equal(other.Account)
 }
 
 // Fleet holds the accounts that are watched, by id. Its methods may be called
@@ -148,7 +148,7 @@ func (f *Fleet) reconcile(wanted []Wanted, change func()) error {
 func (f *Fleet) dropOthers(wanted map[string]*Wanted) {
 	var dropped []*member
 	for _, m := range f.all() {
-		if w, still := wanted[m.wanted.Account.ID]; !still || !w.sameWay(&m.wanted) {
+		if w, still := wanted[m.wanted.Account.ID]; !still || !w.equal(m.wanted) {
 			m.stop()
 			dropped = append(dropped, m)
 		}

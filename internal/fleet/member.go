@@ -151,6 +151,9 @@ func (m *member) note(p account.Progress) {
 	for _, news := range p.News {
 		m.log.logger.Warn("Checking AWS's clock", "account_id", m.wanted.Account.ID, "news", news)
 	}
+	if p.AliasErr != nil {
+		m.log.logger.Debug("Cannot learn the account's alias, asking again in an hour", "account_id", m.wanted.Account.ID, "err", p.AliasErr)
+	}
 	switch {
 	case p.Restore:
 		id := m.account.Snapshot().Account.ID

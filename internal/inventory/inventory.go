@@ -71,7 +71,7 @@ type Account struct {
 
 	// What is not kept with the account's facts, because each start knows it anew.
 	Name string `json:"-"` // from the configuration or the organization; empty if neither gives one
-	Tags Tags   `json:"-"` // of the account, as far as they are known, ordered by key
+	Tags Tags   `json:"-"` // of the account, ordered by key; nil while they are not known, unlike an empty list
 }
 
 // ShownName returns the account's name, or else its alias; empty if it has neither.
@@ -139,13 +139,13 @@ type User struct {
 	Tags Fact[Tags] `json:"tags,omitzero"`
 }
 
-// Tag is a tag of a user.
+// Tag is a tag of a user or of an account.
 type Tag struct {
 	Key   string `json:"key"`
 	Value string `json:"value"`
 }
 
-// Tags are the tags of one user.
+// Tags are the tags of one user or account.
 type Tags []Tag
 
 // Get returns the value of the tag and whether there is one. As in IAM, case

@@ -28,6 +28,9 @@ type Evaluation struct {
 	// Users holds the classification of each of the snapshot's users, in the same
 	// order.
 	Users []Classification
+	// RootOwner is whom a finding about root belongs to: the account's owner, or empty
+	// if its tags name none or are not known.
+	RootOwner string
 	// Findings holds every violation that is not exempted, ordered by rule (as
 	// Rules), user and key.
 	Findings []Finding
@@ -88,15 +91,16 @@ func (j *Evaluation) Classification(userName string) *Classification {
 // decides which exemptions are in force, and nothing else.
 func Evaluate(snapshot *inventory.Snapshot, policy *Policy, now time.Time) *Evaluation {
 	j := &Evaluation{
-		Snapshot: snapshot,
-		Policy:   policy,
-		Users:    make([]Classification, len(snapshot.Users)),
-		counts:   map[Rule]tally{},
-		accused:  map[string]inventory.GroupSet{},
-		excused:  map[exemptionKey]bool{},
+		Snapshot:  snapshot,
+		Policy:    policy,
+		Users:     make([]Classification, len(snapshot.Users)),
+		RootOwner: policy.ownerIn(snapshot.Account.Tags),
+		counts:    map[Rule]tally{},
+		accused:   map[string]inventory.GroupSet{},
+		excused:   map[exemptionKey]bool{},
 	}
 	for i := range snapshot.Users {
-		j.Users[i] = policy.classification(&snapshot.Users[i])
+		j.Users[i] = policy.classification(&snapshot.Account, &snapshot.Users[i])
 	}
 	j.collectExemptions(now)
 	for _, r := range rules() {

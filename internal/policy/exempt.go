@@ -91,7 +91,8 @@ func (j *Evaluation) collectExemptions(now time.Time) {
 }
 
 // Concerns reports whether the exemption counts in the account of that id. In an
-// account whose id is not known yet, only those for every account do.
+// account whose id is not known yet, only those for every account do. Nothing else of
+// an account exempts: its own administrators may change its name.
 func (e *Exemption) Concerns(account string) bool { return e.Account == "" || e.Account == account }
 
 func (j *Evaluation) exempt(e Exemption, now time.Time) {

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"regexp"
 	"strings"
 
@@ -35,13 +36,23 @@ func Anchored(expr string) (*regexp.Regexp, error) {
 
 // matches reports whether all conditions hold, and whether that is known. One
 // that is known not to hold decides, even while others are unknown.
-func (m *Match) matches(user *inventory.User) (all, known bool) {
+func (m *Match) matches(account *inventory.Account, user *inventory.User) (all, known bool) {
+	ofUser, userKnown := m.matchesUser(user)
+	ofAccount, accountKnown := m.matchesAccount(account)
+	if userKnown && !ofUser || accountKnown && !ofAccount {
+		return false, true
+	}
+	known = userKnown && accountKnown
+	return known, known
+}
+
+func (m *Match) matchesUser(user *inventory.User) (all, known bool) {
 	tags, tagsKnown := user.Tags.Get()
 	console, consoleKnown := user.Console.Get()
 	switch {
 	case m.UserName != nil && !m.UserName.MatchString(user.Name),
 		m.Path != nil && !m.Path.MatchString(user.Path),
-		tagsKnown && !m.matchesTags(tags),
+		tagsKnown && !matchTags(m.Tags, tags),
 		consoleKnown && m.Console != nil && console != *m.Console:
 		return false, true
 	}
@@ -49,10 +60,32 @@ func (m *Match) matches(user *inventory.User) (all, known bool) {
 	return known, known
 }
 
-func (m *Match) matchesTags(tags inventory.Tags) bool {
-	for i := range m.Tags {
-		value, found := tags.Get(m.Tags[i].Key)
-		if !found || !m.Tags[i].Value.MatchString(value) {
+// MayBeIn reports whether users of the account may match: nothing that is known of the
+// account speaks against it.
+func (m *Match) MayBeIn(account *inventory.Account) bool {
+	matches, known := m.matchesAccount(account)
+	return matches || !known
+}
+
+// matchesAccount never takes an account that nobody has named for one of another
+// name: the name is known to be missing only where the tags are known.
+func (m *Match) matchesAccount(account *inventory.Account) (all, known bool) {
+	idKnown, tagsKnown := account.ID != "", account.Tags != nil
+	nameKnown := account.Name != "" || tagsKnown
+	switch {
+	case m.AccountID != "" && idKnown && m.AccountID != account.ID,
+		m.AccountName != nil && nameKnown && (account.Name == "" || !m.AccountName.MatchString(account.Name)),
+		tagsKnown && !matchTags(m.AccountTags, account.Tags):
+		return false, true
+	}
+	known = (idKnown || m.AccountID == "") && (nameKnown || m.AccountName == nil) && (tagsKnown || len(m.AccountTags) == 0)
+	return known, known
+}
+
+func matchTags(conditions []TagMatch, tags inventory.Tags) bool {
+	for i := range conditions {
+		value, found := tags.Get(conditions[i].Key)
+		if !found || !conditions[i].Value.MatchString(value) {
 			return false
 		}
 	}
@@ -60,15 +93,19 @@ func (m *Match) matchesTags(tags inventory.Tags) bool {
 }
 
 // classification tells the class, the owner and the visibility of the user.
-func (p *Policy) classification(user *inventory.User) Classification {
-	return Classification{Class: p.classOf(user), Owner: p.ownerOf(user), Hidden: !p.Users.selects(user)}
+func (p *Policy) classification(account *inventory.Account, user *inventory.User) Classification {
+	return Classification{
+		Class:  p.classOf(account, user),
+		Owner:  p.ownerOf(account, user),
+		Hidden: !p.Users.selects(account, user),
+	}
 }
 
 // classOf returns the first class that matches. One that might match stands in
 // the way of those after it: to pass it over would be a guess.
-func (p *Policy) classOf(user *inventory.User) *Class {
+func (p *Policy) classOf(account *inventory.Account, user *inventory.User) *Class {
 	for i := range p.Classes {
-		switch matches, known := p.Classes[i].Match.matches(user); {
+		switch matches, known := p.Classes[i].Match.matches(account, user); {
 		case matches:
 			return &p.Classes[i]
 		case !known:
@@ -78,14 +115,18 @@ func (p *Policy) classOf(user *inventory.User) *Class {
 	return &p.Default
 }
 
-func (p *Policy) ownerOf(user *inventory.User) string {
-	if len(p.OwnerTags) == 0 {
-		return ""
-	}
+// ownerOf returns the account's owner where the user has none, so that a finding
+// reaches somebody.
+func (p *Policy) ownerOf(account *inventory.Account, user *inventory.User) string {
 	tags, known := user.Tags.Get()
-	if !known {
+	if !known && len(p.OwnerTags) > 0 {
 		return UnknownValue
 	}
+	return cmp.Or(p.ownerIn(tags), p.ownerIn(account.Tags))
+}
+
+// ownerIn returns the owner that the tags name; empty without one.
+func (p *Policy) ownerIn(tags inventory.Tags) string {
 	for _, key := range p.OwnerTags {
 		if owner, _ := tags.Get(key); owner != "" {
 			return owner
@@ -96,14 +137,14 @@ func (p *Policy) ownerOf(user *inventory.User) string {
 
 // selects reports whether the user is known to be selected: as long as that
 // cannot be told, privacy wins.
-func (s *Selection) selects(user *inventory.User) bool {
+func (s *Selection) selects(account *inventory.Account, user *inventory.User) bool {
 	for i := range s.Exclude {
-		if excluded, known := s.Exclude[i].matches(user); excluded || !known {
+		if excluded, known := s.Exclude[i].matches(account, user); excluded || !known {
 			return false
 		}
 	}
 	for i := range s.Include {
-		if included, _ := s.Include[i].matches(user); included {
+		if included, _ := s.Include[i].matches(account, user); included {
 			return true
 		}
 	}

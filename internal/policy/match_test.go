@@ -345,6 +345,163 @@ func TestOwner(t *testing.T) {
 	}
 }
 
+// inside is a snapshot of the account with the user in it.
+func inside(account inventory.Account, u inventory.User) *inventory.Snapshot {
+	s := snapshot(u)
+	s.Account = account
+	return s
+}
+
+// accountTags are known tags of an account, keys and values in turns.
+func accountTags(keysAndValues ...string) inventory.Tags {
+	all, _ := tags(keysAndValues...).Get()
+	return all
+}
+
+// TestMatchAccounts tries every mix of conditions on the account with one on the
+// user. Whatever is not known of the account is not guessed.
+func TestMatchAccounts(t *testing.T) {
+	const robots = "robots"
+	byID := policy.Match{AccountID: "111122223333"}
+	byName := policy.Match{AccountName: policy.Glob("prod-*")}
+	byAnyName := policy.Match{AccountName: policy.Glob("*")}
+	byTag := policy.Match{AccountTags: withTag("env", "prod*").Tags}
+	all := policy.Match{
+		AccountID: byID.AccountID, AccountName: byName.AccountName, AccountTags: byTag.AccountTags,
+		UserName: policy.Glob("bob"),
+	}
+	with := func(m policy.Match, change func(*policy.Match)) policy.Match { change(&m); return m }
+	untold := inventory.Account{ID: "111122223333"} // its name and tags are unknown
+	told := inventory.Account{ID: "111122223333", Name: "prod-1", Tags: accountTags("Env", "production")}
+	plain := inventory.Account{ID: "111122223333", Tags: inventory.Tags{}} // neither name nor tags
+	tests := []struct {
+		name    string
+		match   policy.Match
+		account inventory.Account
+		want    string
+	}{
+		{"id", byID, untold, robots},
+		{"another id", byID, inventory.Account{ID: "111122223334"}, policy.DefaultClass},
+		{"unknown id", byID, inventory.Account{}, policy.UnknownClass},
+		{"name", byName, told, robots},
+		{"another name", byName, inventory.Account{ID: "1", Name: "my-prod-1"}, policy.DefaultClass},
+		{"name in another case", byName, inventory.Account{ID: "1", Name: "Prod-1"}, policy.DefaultClass},
+		{"no name", byName, plain, policy.DefaultClass},
+		{"no name, and any will do", byAnyName, plain, policy.DefaultClass},
+		{"unknown name", byName, untold, policy.UnknownClass},
+		{"a name while the tags are unknown", byName, inventory.Account{ID: "1", Name: "prod-1"}, robots},
+		{"an alias is no name", byName, inventory.Account{ID: "1", Alias: "prod-1", Tags: inventory.Tags{}}, policy.DefaultClass},
+		{"an alias tells no name", byName, inventory.Account{ID: "1", Alias: "prod-1"}, policy.UnknownClass},
+		{"an alias beside a name", byName, inventory.Account{ID: "1", Alias: "x", Name: "prod-1"}, robots},
+		{"tag", byTag, told, robots},
+		{"another value", byTag, inventory.Account{ID: "1", Tags: accountTags("env", "test")}, policy.DefaultClass},
+		{"no tag", byTag, plain, policy.DefaultClass},
+		{"unknown tags", byTag, untold, policy.UnknownClass},
+		{"everything", all, told, robots},
+		{"everything, but unknown", all, untold, policy.UnknownClass},
+		{"unknown, but another id", with(all, func(m *policy.Match) { m.AccountID = "999988887777" }), untold, policy.DefaultClass},
+		{"unknown, but another user", with(all, func(m *policy.Match) { m.UserName = policy.Glob("eve") }), untold, policy.DefaultClass},
+		{"unknown user, another account", with(byID, func(m *policy.Match) { m.Tags = withTag("kind", "*").Tags }), inventory.Account{ID: "1"}, policy.DefaultClass},
+		{"unknown user of the account", with(byID, func(m *policy.Match) { m.Tags = withTag("kind", "*").Tags }), untold, policy.UnknownClass},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p := policy.WithLimits(policy.DefaultLimits())
+			p.Classes = []policy.Class{{Name: robots, Match: tt.match}}
+			p.Users.Exclude = []policy.Match{tt.match}
+			if tt.want != policy.DefaultClass && !tt.match.MayBeIn(&tt.account) {
+				t.Error("MayBeIn = false, but a user of the account may match")
+			}
+			got := policy.Evaluate(inside(tt.account, inventory.User{Name: "bob"}), p, born).Users[0]
+			if got.ClassName() != tt.want {
+				t.Errorf("class %s, want %s", got.ClassName(), tt.want)
+			}
+			if hidden := tt.want != policy.DefaultClass; got.Hidden != hidden {
+				t.Errorf("Hidden = %t, want %t", got.Hidden, hidden)
+			}
+		})
+	}
+}
+
+// TestMayBeIn needs no user.
+func TestMayBeIn(t *testing.T) {
+	untold := inventory.Account{ID: "111122223333"}
+	told := inventory.Account{ID: "111122223333", Name: "prod", Tags: accountTags("env", "prod")}
+	for name, test := range map[string]struct {
+		match        policy.Match
+		untold, told bool
+	}{
+		"anywhere":       {named("bob"), true, true},
+		"this account":   {policy.Match{AccountID: "111122223333"}, true, true},
+		"another":        {policy.Match{AccountID: "999988887777"}, false, false},
+		"a name":         {policy.Match{AccountName: policy.Glob("p*")}, true, true},
+		"another name":   {policy.Match{AccountName: policy.Glob("q*")}, true, false},
+		"tags":           {policy.Match{AccountTags: withTag("env", "prod").Tags}, true, true},
+		"other tags":     {policy.Match{AccountTags: withTag("env", "test").Tags}, true, false},
+		"one that fails": {policy.Match{AccountID: "999988887777", AccountTags: withTag("env", "prod").Tags}, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := test.match.MayBeIn(&untold); got != test.untold {
+				t.Errorf("of an account that is known by its id: got %t, want %t", got, test.untold)
+			}
+			if got := test.match.MayBeIn(&told); got != test.told {
+				t.Errorf("of an account that is known: got %t, want %t", got, test.told)
+			}
+		})
+	}
+}
+
+func TestOwnerOfAccount(t *testing.T) {
+	unknown := inventory.Fact[inventory.Tags]{}
+	tests := []struct {
+		name       string
+		user       inventory.Fact[inventory.Tags]
+		account    inventory.Tags
+		keys       []string
+		want, root string
+	}{
+		{"no owner tags", tags("Owner", "ann"), accountTags("Owner", "ops"), nil, "", ""},
+		{"nobody", tags(), accountTags("env", "prod"), []string{"Owner"}, "", ""},
+		{"the user's before the account's", tags("Owner", "ann"), accountTags("Owner", "ops"), []string{"Owner"}, "ann", "ops"},
+		{"the user's last key before the account's first", tags("team", "red"), accountTags("Owner", "ops"), []string{"Owner", "team"}, "red", "ops"},
+		{"the account's", tags(), accountTags("Owner", "ops"), []string{"Owner"}, "ops", "ops"},
+		{"the account's in the order of the keys", tags(), accountTags("Owner", "ops", "team", "blue"), []string{"team", "Owner"}, "blue", "blue"},
+		{"the account's first is empty", tags(), accountTags("owner", "", "team", "blue"), []string{"Owner", "team"}, "blue", "blue"},
+		{"an empty tag of the user", tags("Owner", ""), accountTags("OWNER", "ops"), []string{"Owner"}, "ops", "ops"},
+		{"unknown tags of the user", unknown, accountTags("Owner", "ops"), []string{"Owner"}, policy.UnknownValue, "ops"},
+		{"unknown tags of the account", tags(), nil, []string{"Owner"}, "", ""},
+		{"unknown tags of both", unknown, nil, []string{"Owner"}, policy.UnknownValue, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p := policy.WithLimits(policy.DefaultLimits())
+			p.OwnerTags = tt.keys
+			j := policy.Evaluate(inside(inventory.Account{ID: "1", Tags: tt.account}, inventory.User{Name: "bob", Tags: tt.user}), p, born)
+			if got := j.Users[0].Owner; got != tt.want || j.RootOwner != tt.root {
+				t.Errorf("Owner = %q, RootOwner = %q, want %q, %q", got, j.RootOwner, tt.want, tt.root)
+			}
+		})
+	}
+}
+
+func TestTagOfAccount(t *testing.T) {
+	for name, test := range map[string]struct {
+		tags inventory.Tags
+		want string
+	}{
+		"unknown":               {nil, policy.UnknownValue},
+		"missing":               {inventory.Tags{}, ""},
+		"empty":                 {accountTags("Owner", ""), ""},
+		"present, without case": {accountTags("a", "b", "owner", "ann"), "ann"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := policy.TagOfAccount(&inventory.Account{Tags: test.tags}, "Owner"); got != test.want {
+				t.Errorf("TagOfAccount = %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
 func TestTagOf(t *testing.T) {
 	tests := []struct {
 		name string
@@ -404,7 +561,10 @@ func TestWithLimits(t *testing.T) {
 
 func TestNeedsTags(t *testing.T) {
 	console := true
-	untagged := policy.Match{UserName: policy.Glob("*"), Path: policy.Glob("*"), Console: &console}
+	untagged := policy.Match{
+		UserName: policy.Glob("*"), Path: policy.Glob("*"), Console: &console,
+		AccountID: "1", AccountName: policy.Glob("*"), AccountTags: withTag("a", "b").Tags,
+	}
 	tests := []struct {
 		name   string
 		change func(*policy.Policy)
@@ -412,6 +572,7 @@ func TestNeedsTags(t *testing.T) {
 	}{
 		{"nothing", func(*policy.Policy) {}, false},
 		{"owners", func(p *policy.Policy) { p.OwnerTags = []string{"a"} }, true},
+		{"account tags", func(p *policy.Policy) { p.AccountTags = []string{"a"} }, false},
 		{"user tags", func(p *policy.Policy) { p.UserTags = []string{"a"} }, true},
 		{"descriptions", func(p *policy.Policy) { p.KeyDescriptions = true }, true},
 		{"exemption tag", func(p *policy.Policy) { p.ExemptionTag = "a" }, true},

@@ -15,12 +15,14 @@ type Policy struct {
 	Default Class   // of users whom no class matches; its name is DefaultClass
 	Classes []Class // the first that matches counts; names are unique
 
-	// OwnerTags are the keys of the tags that name a user's owner; the first
-	// that a user has with a value counts.
+	// OwnerTags are the keys of the tags that name a user's owner: the first
+	// that the user has with a value counts, or else the first that the account has.
 	OwnerTags []string
 	// UserTags are the keys of the tags to be served, each as TagLabel has it;
 	// no two of them make the same label.
 	UserTags []string
+	// AccountTags are the keys of the accounts' tags to be served, likewise.
+	AccountTags []string
 	// KeyDescriptions tells whether to serve the descriptions of access keys,
 	// which AWS keeps in user tags named by the key's id.
 	KeyDescriptions bool
@@ -57,9 +59,13 @@ type Match struct {
 	Path     *regexp.Regexp // anchored
 	Tags     []TagMatch
 	Console  *bool // whether the user has console access
+
+	AccountID   string         // of the user's account, whole
+	AccountName *regexp.Regexp // anchored; an alias is no name
+	AccountTags []TagMatch
 }
 
-// TagMatch is the condition that a user has a tag with such a value.
+// TagMatch is the condition that a user, or an account, has a tag with such a value.
 type TagMatch struct {
 	Key   string
 	Value *regexp.Regexp // anchored
@@ -98,7 +104,7 @@ func (p *Policy) NeedsTags() bool {
 	return needs
 }
 
-// TagLabel returns the label under which a user's tag is served.
+// TagLabel returns the label under which a tag of a user or an account is served.
 func TagLabel(key string) string {
 	return "tag_" + strings.Map(func(r rune) rune {
 		switch {
@@ -140,5 +146,15 @@ func TagOf(user *inventory.User, key string) string {
 		return UnknownValue
 	}
 	value, _ := tags.Get(key)
+	return value
+}
+
+// TagOfAccount returns the value of an account's tag for a label, as TagOf does for
+// a user's.
+func TagOfAccount(account *inventory.Account, key string) string {
+	if account.Tags == nil {
+		return UnknownValue
+	}
+	value, _ := account.Tags.Get(key)
 	return value
 }

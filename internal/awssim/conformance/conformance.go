@@ -33,6 +33,7 @@ type Target interface {
 	AddMFA(ctx context.Context, name string) error
 	CreateKey(ctx context.Context, name string) (id string, err error)
 	DeactivateKey(ctx context.Context, name, id string) error
+	SetAlias(ctx context.Context, alias string) error
 	TagUser(ctx context.Context, name, key, value string) error
 	PutUserPolicy(ctx context.Context, name, policyName, document string) error
 }
@@ -75,6 +76,7 @@ func Run(t *testing.T, target Target) {
 		{"what does not exist", s.unknown},
 		{"summary", s.summary},
 		{"caller", s.caller},
+		{"alias", s.alias},
 		{"report", s.report},
 	}
 	for _, test := range tests {
@@ -236,6 +238,18 @@ func (s *suite) caller(t *testing.T) {
 	equal(t, "account", "123456789012", aws.ToString(out.Account))
 	owner, _, _ := strings.Cut(aws.ToString(out.Arn), "/")
 	equal(t, "ARN", expect(s, callerUnderSTS, "arn:aws:iam::123456789012:user", "arn:aws:sts::123456789012:user"), owner)
+}
+
+func (s *suite) alias(t *testing.T) {
+	for _, want := range [][]string{{}, {"blue-team"}} {
+		for _, alias := range want {
+			check(t, s.target.SetAlias(t.Context(), alias))
+		}
+		out, err := s.target.IAM().ListAccountAliases(t.Context(), nil)
+		check(t, err)
+		equal(t, "aliases", want, out.AccountAliases)
+		equal(t, "truncated", false, out.IsTruncated)
+	}
 }
 
 func (s *suite) reportAbsent(t *testing.T) {

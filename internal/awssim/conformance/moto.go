@@ -71,6 +71,11 @@ func (m *moto) DeactivateKey(ctx context.Context, name, id string) error {
 	return wrap("deactivate key", err)
 }
 
+func (m *moto) SetAlias(ctx context.Context, alias string) error {
+	_, err := m.iam.CreateAccountAlias(ctx, &iam.CreateAccountAliasInput{AccountAlias: &alias})
+	return wrap("create account alias", err)
+}
+
 func (m *moto) TagUser(ctx context.Context, name, key, value string) error {
 	_, err := m.iam.TagUser(ctx, &iam.TagUserInput{UserName: &name, Tags: []types.Tag{{Key: &key, Value: &value}}})
 	return wrap("tag user", err)

@@ -1,0 +1,30 @@
+package account
+
+import (
+	"context"
+	"time"
+)
+
+// aliasInterval is how often the account's alias is asked for, with success or
+// without. It seldom changes, and nothing is decided by it.
+const aliasInterval = time.Hour
+
+// aliasDue reports whether to ask for the account's alias in the refresh that
+// began then: an answer does not tell whose it is, so not while that is in doubt.
+func (m *memory) aliasDue(began time.Time) bool {
+	return !m.needs().Named && m.verified && began.Sub(m.aliasAsked) >= aliasInterval &&
+		!m.trouble.wrongAccount("users", "report", "tags")
+}
+
+// askAlias learns what the account is called. It is worth no trouble: if it
+// cannot be had, the last alias stays.
+func (a *Account) askAlias(ctx context.Context) Progress {
+	a.aliasAsked = a.began
+	alias, err := a.reads.Alias(ctx)
+	if err != nil {
+		return Progress{AliasErr: err}
+	}
+	changed := alias != a.known.account.Alias
+	a.known.account.Alias = alias
+	return Progress{Learnt: changed}
+}

@@ -1,0 +1,118 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+)
+
+// maxKinds is how many kinds of a thing Summary names.
+const maxKinds = 10
+
+// summarizeAccounts writes a line for each kind of access and of settings, because
+// there can be thousands of accounts.
+func (c *Config) summarizeAccounts(b *strings.Builder) {
+	if c.Accounts == nil {
+		return
+	}
+	fmt.Fprintf(b, "accounts: %d\n", len(c.Accounts))
+	var access, settings kinds
+	for _, a := range c.Accounts {
+		access.add(accessInWords(a))
+		settings.add(settingsInWords(a.Settings))
+	}
+	access.write(b)
+	if c.Sessions.InitialRole != "" {
+		fmt.Fprintf(b, "  roles are assumed through %s\n", c.Sessions.InitialRole)
+	}
+	settings.write(b)
+	c.summarizeStrangers(b)
+}
+
+// summarizeStrangers says what is about accounts that are not in the list, be they
+// misspelt or gone. That is no mistake: an account may leave the list before whatever
+// names it does.
+func (c *Config) summarizeStrangers(b *strings.Builder) {
+	for _, e := range c.Policy.Exemptions {
+		if e.Account != "" && !c.hasAccount(policy.Match{AccountID: e.Account}) {
+			fmt.Fprintf(b, "  none is that of the exemption of %s\n", exemptionInWords(e))
+		}
+	}
+	for i := range c.Policy.Classes {
+		if class := &c.Policy.Classes[i]; !c.hasAccount(class.Match) {
+			fmt.Fprintf(b, "  none is one that class %s asks for\n", class.Name)
+		}
+	}
+	for _, part := range []struct {
+		name    string
+		matches []policy.Match
+	}{{"include", c.Policy.Users.Include}, {"exclude", c.Policy.Users.Exclude}} {
+		for i, m := range part.matches {
+			if !c.hasAccount(m) {
+				fmt.Fprintf(b, "  none is one that %s asks for\n", element("users."+part.name, i))
+			}
+		}
+	}
+}
+
+// hasAccount reports whether the conditions on the account hold for one of the list.
+func (c *Config) hasAccount(m policy.Match) bool {
+	return slices.ContainsFunc(c.Accounts, func(a Account) bool {
+		return m.MayBeIn(&inventory.Account{ID: a.ID, Name: a.Name, Tags: a.Tags})
+	})
+}
+
+// accessInWords says how the account is reached, but no external id.
+func accessInWords(a Account) string {
+	switch {
+	case a.Role == nil:
+		return "by the exporter's own credentials"
+	case a.Role.ExternalID != "":
+		return "by role " + a.Role.Name + " with an external id"
+	}
+	return "by role " + a.Role.Name
+}
+
+func settingsInWords(s Settings) string {
+	text := fmt.Sprintf("read with source %s, every %s, keys every %s", s.Source, policy.InDays(s.RefreshInterval), policy.InDays(s.KeysInterval))
+	if s.Tags != awsapi.NoTags {
+		text += fmt.Sprintf(", tags by %s", s.Tags)
+	}
+	return text
+}
+
+// kinds counts things that are described alike.
+type kinds []kind
+
+type kind struct {
+	text  string
+	count int
+}
+
+func (k *kinds) add(text string) {
+	i := slices.IndexFunc(*k, func(known kind) bool { return known.text == text })
+	if i < 0 {
+		i, *k = len(*k), append(*k, kind{text: text})
+	}
+	(*k)[i].count++
+}
+
+// write writes a line for each kind, the most frequent first.
+func (k *kinds) write(b *strings.Builder) {
+	slices.SortStableFunc(*k, func(x, y kind) int { return y.count - x.count })
+	rest := 0
+	for i, one := range *k {
+		if i < maxKinds {
+			fmt.Fprintf(b, "  %s: %d\n", one.text, one.count)
+		} else {
+			rest += one.count
+		}
+	}
+	if rest > 0 {
+		fmt.Fprintf(b, "  and in %d other ways: %d\n", len(*k)-maxKinds, rest)
+	}
+}
