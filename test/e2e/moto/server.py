@@ -360,10 +360,7 @@ def stamp(t: datetime) -> str:
     return t.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def seed_accounts(now: datetime) -> None:
-    hub = iam_backends[ACCOUNT]["aws"]
-    hub.create_account_alias(HUB_ALIAS)
-    seed(hub, now, 0, HUB_EVERY)
+def seed_members(now: datetime) -> None:
     for n, member in enumerate(MEMBERS):
         backend = iam_backends[member.account]["aws"]
         seed(backend, now, n + 1, member.every)
@@ -378,14 +375,15 @@ def main() -> None:
     what.add_argument("--empty", action="store_true", help="plain moto: no users, nothing mended")
     what.add_argument("--accounts", action="store_true", help="several accounts, each with fewer users")
     args = parser.parse_args()
-    now = datetime.now(UTC).replace(microsecond=0)
+    if not args.empty:
+        now = datetime.now(UTC).replace(microsecond=0)
+        hub = iam_backends[ACCOUNT]["aws"]
+        hub.create_account_alias(HUB_ALIAS)
+        seed(hub, now, every=HUB_EVERY if args.accounts else 1)
+        mend(now)
     if args.accounts:
-        seed_accounts(now)
-        mend(now)
+        seed_members(now)
         guard()
-    elif not args.empty:
-        seed(iam_backends[ACCOUNT]["aws"], now)
-        mend(now)
     serve(["--host", "127.0.0.1", "--port", args.port])
 
 
