@@ -22,12 +22,15 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/common/model"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/collector"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/account"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/app"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/config"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/cost"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
@@ -73,10 +76,17 @@ func blocks() []block {
 		{"rules", ruleTable},
 		{"operations", operationTable},
 		{"cost", costTable},
+		{"costs", costsTable},
 		{"reasons", reasonTable},
 	}
 	for _, source := range awsapi.Sources() {
 		all = append(all, block{"iam-policy-" + string(source), func(t *testing.T) string { return printedPolicy(t, source) }})
+	}
+	for name, args := range map[string][]string{
+		"iam-policy-hub":   {"--for=hub", "--role=audit/aws-iam-exporter"},
+		"iam-policy-trust": {"--for=member", "--trust", "--hub-role=arn:aws:iam::111111111111:role/hub", "--organization-id=o-a1b2c3d4e5"},
+	} {
+		all = append(all, block{name, func(t *testing.T) string { return printedPolicy(t, awsapi.SourceAuto, args...) }})
 	}
 	return append(all, block{"iam-policy-tags", func(t *testing.T) string {
 		file := filepath.Join(t.TempDir(), "config.yml")
@@ -268,6 +278,37 @@ func costTable(t *testing.T) string {
 	return table
 }
 
+// costsTable reckons what accounts of a hundred users cost at the default flags.
+func costsTable(*testing.T) string {
+	table := row("accounts", "`--iam.source`", "calls an hour", "calls a second", "a full round", "million events a month", "USD a month for each paid copy of a trail") +
+		row("---", "---", "---", "---", "---", "---", "---")
+	for _, n := range []int{1, 100, 1000} {
+		for _, source := range awsapi.Sources() {
+			one := cost.Account{
+				Settings:   config.Settings{Source: source, RefreshInterval: 5 * time.Minute, KeysInterval: time.Hour},
+				Population: cost.Population{Users: 100, Keys: 100}, Role: n > 1,
+			}
+			c := cost.Of(slices.Repeat([]cost.Account{one}, n), awsapi.Sessions{}, cost.Rates{All: 20, Account: 5})
+			round := "–"
+			if c.Round > 0 {
+				round = model.Duration(c.Round.Round(time.Minute)).String()
+			}
+			second := c.Wanted.Total()
+			table += row(strconv.Itoa(n), code(string(source)), threeDigits(3600*second), threeDigits(second), round,
+				threeDigits(c.Events()/1e6), fmt.Sprintf("%.2f", c.Price()))
+		}
+	}
+	return table
+}
+
+func threeDigits(x float64) string {
+	if x < 1000 {
+		return fmt.Sprintf("%.3g", x)
+	}
+	unit := math.Pow(10, math.Floor(math.Log10(x))-2)
+	return fmt.Sprintf("%.0f", unit*math.Round(x/unit))
+}
+
 // smallWorld has one user with a password and a key.
 func smallWorld(t *testing.T) *awssim.World {
 	world := awssim.New(awssim.Options{Seed: 1})
@@ -298,6 +339,7 @@ func exampleFailures() []exampleFailure {
 		{inventory.ReasonThrottled, "ListUsers", awssim.Error(400, "Throttling", "Rate exceeded")},
 		{inventory.ReasonDenied, "ListUsers", awssim.Error(403, "AccessDenied", notAllowed)},
 		{inventory.ReasonCredentials, "GetCallerIdentity", awssim.Error(403, "InvalidClientTokenId", "The security token included in the request is invalid.")},
+		{inventory.ReasonRole, "AssumeRole", nil},
 		{inventory.ReasonTimeout, "ListUsers", awssim.Hang()},
 		{inventory.ReasonNetwork, "ListUsers", awssim.Reset()},
 		{inventory.ReasonServer, "ListUsers", awssim.Error(503, "ServiceUnavailable", "")},
@@ -332,9 +374,16 @@ func messageOf(t *testing.T, f exampleFailure) string {
 		}
 		return nil
 	})
-	client := awsapi.New(world.Config(), awsapi.NewShared(20), awsapi.Options{
-		Needs: awsapi.Needs{Source: awsapi.SourceAuto}, Rate: 5, Timeout: 10 * time.Second,
-	})
+	options := awsapi.Options{Needs: awsapi.Needs{Source: awsapi.SourceAuto}, Rate: 5, Timeout: 10 * time.Second}
+	config, shared := world.Config(), awsapi.NewShared(20)
+	if f.operation == "AssumeRole" { // a role that does not exist
+		role := awsapi.Role{Name: "audit/aws-iam-exporter"}
+		config = awssim.NewRealm(world).Config()
+		hub := awsapi.NewHub(config, shared, awsapi.HubOptions{Sessions: awsapi.Sessions{Name: "aws_iam_exporter"}, Timeout: 10 * time.Second})
+		hub.SetRoles(map[string]string{role.ARN("aws", "111122223333"): role.Name})
+		options.Assume = &awsapi.Assumption{Hub: hub, AccountID: "111122223333", Role: role}
+	}
+	client := awsapi.New(config, shared, options)
 	watched := account.New(client, account.Options{RefreshInterval: 5 * time.Minute, KeysInterval: time.Hour}, nil)
 	for {
 		p := watched.Step(t.Context(), nil)

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"time"
@@ -24,7 +25,7 @@ func checkConfig(_ context.Context, s *settings, stdout, _ io.Writer) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.WriteString(stdout, c.Summary(time.Now()))
+	_, err = fmt.Fprintf(stdout, "%scost: %s\n", c.Summary(time.Now()), costOf(s, c))
 	return err
 }
 

@@ -23,7 +23,9 @@ accounts:
 		"  by role audit with an external id: 2\n" +
 		"  by the exporter's own credentials: 1\n" +
 		"  read with source report, every 2h, keys every 2h: 2\n" +
-		"  read with source live, every 2h, keys every 2h: 1\n"
+		"  read with source live, every 2h, keys every 2h: 1\n" +
+		"cost: wants 156 calls an hour (sweep 150, listings 1, reports 1.5, roles 2, aliases 2): a full round takes 2h; " +
+		"113,000 CloudTrail events a month, 2.25 USD for each paid copy of a trail; assumed: 100 users with a key each\n"
 	if code != 0 || stderr != "" || !strings.HasSuffix(stdout, want) {
 		t.Errorf("got exit code %d, stderr %q and stdout %q, want %q at its end", code, stderr, stdout, want)
 	}
@@ -31,6 +33,18 @@ accounts:
 	wantErr := "aws_iam_exporter: error: " + file.name + ":5: accounts[1].keys_interval: got 2h, want refresh_interval (3h) or more, which comes from the flags\n"
 	if code != 1 || stdout != "" || stderr != wantErr {
 		t.Errorf("got exit code %d, stdout %q and stderr %q, want %q", code, stdout, stderr, wantErr)
+	}
+}
+
+// TestCheckCost counts with the flags, and with what the file says of tags.
+func TestCheckCost(t *testing.T) {
+	setEnvironment(t, nil)
+	file := newConfigFile(t, "owner_tags: [team]\ntags_from: ListUserTags\n")
+	stdout, _, _ := runArgs(t, "check-config", file.name, "--iam.source=report", "--iam.keys-interval=30m", "--iam.rate=0.01")
+	want := "cost: wants 202 calls an hour (reports 0.75, tags 200, aliases 1), more than --iam.rate 0.01: a full round takes 2h55m; " +
+		"25,900 CloudTrail events a month, 0.52 USD for each paid copy of a trail; assumed: 100 users with a key each\n"
+	if !strings.HasSuffix(stdout, want) {
+		t.Errorf("got %q, want %q at its end", stdout, want)
 	}
 }
 

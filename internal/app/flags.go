@@ -64,6 +64,7 @@ type settings struct {
 	given given // of the flags whose defaults depend on others
 
 	partition, accountID string // of the policy to print
+	printed              policyFlags
 	checkFile            string // to check
 	checkInput           bool   // the file to check is standard input
 }

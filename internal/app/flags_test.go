@@ -121,7 +121,16 @@ func TestParse(t *testing.T) {
 		},
 		{
 			name: "policy to print", args: []string{"iam-policy", "--partition=aws-cn", "--account-id=123456789012"},
-			want: func(s *settings) { s.command, s.partition, s.accountID = "iam-policy", "aws-cn", "123456789012" },
+			want: func(s *settings) {
+				s.command, s.partition, s.accountID, s.printed.audience = "iam-policy", "aws-cn", "123456789012", "account"
+			},
+		},
+		{
+			name: "trust policy to print", args: []string{"iam-policy", "--for=member", "--trust", "--hub-role=arn:aws:iam::111111111111:role/hub", "--organization-id=o-a1b2c3d4e5"},
+			want: func(s *settings) {
+				s.command, s.partition, s.accountID = "iam-policy", "aws", "*"
+				s.printed = policyFlags{audience: "member", trust: true, hubRole: "arn:aws:iam::111111111111:role/hub", organizationID: "o-a1b2c3d4e5"}
+			},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -132,7 +141,7 @@ func TestParse(t *testing.T) {
 				t.Fatalf("got done %t, error %v", done, err)
 			}
 			ignored := cmpopts.IgnoreFields(settings{}, "web", "log", "given") // other libraries' own, and what only parse needs
-			if diff := cmp.Diff(defaultSettings(test.want), got, cmp.AllowUnexported(settings{}), ignored); diff != "" {
+			if diff := cmp.Diff(defaultSettings(test.want), got, cmp.AllowUnexported(settings{}, policyFlags{}), ignored); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 			if stdout.Len()+stderr.Len() > 0 {
@@ -215,6 +224,18 @@ func badCommandLines() []badCommandLine {
 		{"no file to check", []string{"check-config"}, "required argument 'FILE' not provided; try --help"},
 		{"demo with a state", []string{"--demo", "--state.dir=facts"}, "flag --state.dir: got it beside --demo, want one of them: each start makes a new demo account"},
 		{"odd partition", []string{"iam-policy", "--partition="}, `flag --partition: got "", want a partition such as aws, aws-cn or aws-us-gov`},
+		{"policy for nobody", []string{"iam-policy", "--for=everybody"}, `flag --for: got "everybody", want one of account, member, hub, caller; try --help`},
+		{"trust of no role", []string{"iam-policy", "--trust"}, "flag --trust: got it without --for=member, which alone it is for"},
+		{"one account of all", []string{"iam-policy", "--for=hub", "--account-id=123456789012"}, "flag --account-id: got it without --for=account or --for=member, which alone it is for"},
+		{"role to assume, for a member", []string{"iam-policy", "--for=member", "--role=audit"}, "flag --role: got it without --for=hub, which alone it is for"},
+		{"odd role", []string{"iam-policy", "--for=hub", "--role=arn:aws:iam::123456789012:role/audit"}, `flag --role: got "arn:aws:iam::123456789012:role/audit", want the name of a role, with its path if it has one, such as audit/aws-iam-exporter`},
+		{"trusted role without trust", []string{"iam-policy", "--for=member", "--hub-role=arn:aws:iam::123456789012:role/hub"}, "flag --hub-role: got it without --trust, which alone it is for"},
+		{"a session is trusted", []string{"iam-policy", "--for=member", "--trust", "--hub-role=arn:aws:sts::123456789012:assumed-role/hub/me"}, `flag --hub-role: got "arn:aws:sts::123456789012:assumed-role/hub/me", want the ARN of a role, such as arn:aws:iam::111111111111:role/hub`},
+		{"trust in another partition", []string{"iam-policy", "--for=member", "--trust", "--hub-role=arn:aws-cn:iam::123456789012:role/hub"}, "flag --partition: got aws, want aws-cn, the partition of --hub-role"},
+		{"organization without trust", []string{"iam-policy", "--organization-id=o-a1b2c3d4e5"}, "flag --organization-id: got it without --trust, which alone it is for"},
+		{"odd organization", []string{"iam-policy", "--for=member", "--trust", "--organization-id=r-a1b2"}, `flag --organization-id: got "r-a1b2", want an id such as o-a1b2c3d4e5`},
+		{"nobody is trusted", []string{"iam-policy", "--for=member", "--trust"}, "flag --trust: got no role to trust, want its ARN by --hub-role, or an initial_role in --config.file"},
+		{"own credentials without initial role", []string{"iam-policy", "--for=caller"}, "flag --for: got caller, want a --config.file with an initial_role beside it; without one, the exporter's own credentials are the hub"},
 		{"rate without meaning", []string{"--iam.account-rate=NaN"}, "flag --iam.account-rate: got NaN, want a number above 0"},
 		{"refreshes too often", []string{"--iam.refresh-interval=500ms"}, "flag --iam.refresh-interval: got 500ms, want 1s or more"},
 		{"keys too often", []string{"--iam.keys-interval=0"}, "flag --iam.keys-interval: got 0s, want 1s or more"},

@@ -1,32 +1,121 @@
 package app
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
+	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/config"
 )
 
-const commandPolicy = "iam-policy"
+const (
+	commandPolicy = "iam-policy"
+	// defaultRole is assumed in each account where no file says otherwise.
+	defaultRole = "aws-iam-exporter"
+)
+
+// The values of --for: whose policy to print.
+const (
+	forAccount = "account" // who reads the account of its own
+	forMember  = "member"  // the role in each account of a list
+	forHub     = "hub"     // who assumes these roles
+	forCaller  = "caller"  // who assumes the hub, if that is a role
+)
+
+// policyFlags are the flags of the command, but for partition and account.
+type policyFlags struct {
+	audience       string // a value of --for
+	trust          bool
+	role           string
+	hubRole        string
+	organizationID string
+}
 
 func declarePolicy(app *kingpin.Application, s *settings) {
 	print := app.Command(commandPolicy, "Print the least IAM policy that the exporter needs with the flags given, as JSON.")
+	choiceFlag(print, "for", "Whose policy to print: account, for credentials that read their own account; member, for the role in each account of a list; "+
+		"hub, for whatever assumes these roles; caller, for the exporter's own credentials where the configuration file names an initial_role, which then is the hub.",
+		&s.printed.audience, forAccount, forMember, forHub, forCaller)
 	print.Flag("partition", "The partition of the account: aws, aws-cn, aws-us-gov, …").Default("aws").StringVar(&s.partition)
 	print.Flag("account-id", "Narrow the policy to users of this account.").Default("*").StringVar(&s.accountID)
+	print.Flag("role", "With --for=hub: name, with its path, of the role in each account, where no configuration file lists accounts. Without it: "+defaultRole+".").
+		PlaceHolder("NAME").StringVar(&s.printed.role)
+	boolFlag(print, "trust", "false", "With --for=member: print the role's trust policy instead. This alone shows the external id, if the configuration file sets one.", &s.printed.trust)
+	print.Flag("hub-role", "With --trust: ARN of the role that is trusted. Without it, the initial_role of the configuration file.").
+		PlaceHolder("ARN").StringVar(&s.printed.hubRole)
+	print.Flag("organization-id", "With --trust: the organization that the trusted role has to belong to. Example: `o-a1b2c3d4e5`").
+		PlaceHolder("ID").StringVar(&s.printed.organizationID)
 }
 
+var (
+	accountPattern      = regexp.MustCompile(`^([0-9]{12}|\*)$`)
+	partitionPattern    = regexp.MustCompile(`^aws(-[a-z]+)*$`)
+	rolePattern         = regexp.MustCompile(`^/?([\w+=,.@-]+/)*[\w+=,.@-]{1,64}$`)
+	roleARNPattern      = regexp.MustCompile(`^arn:(aws(?:-[a-z]+)*):iam::[0-9]{12}:role/([\w+=,.@-]+/)*[\w+=,.@-]{1,64}$`)
+	organizationPattern = regexp.MustCompile(`^o-[a-z0-9]{10,32}$`)
+)
+
 // validatePolicy refuses values whose policy AWS would refuse, or that would allow
-// nothing.
+// nothing, and flags that have nothing to say on the policy that is asked for.
 func (s *settings) validatePolicy() error {
-	if !regexp.MustCompile(`^([0-9]{12}|\*)$`).MatchString(s.accountID) {
+	if !accountPattern.MatchString(s.accountID) {
 		return fmt.Errorf("flag --account-id: got %q, want 12 digits, or * for any account", s.accountID)
 	}
-	if !regexp.MustCompile(`^aws(-[a-z]+)*$`).MatchString(s.partition) {
+	if !partitionPattern.MatchString(s.partition) {
 		return fmt.Errorf("flag --partition: got %q, want a partition such as aws, aws-cn or aws-us-gov", s.partition)
+	}
+	return cmp.Or(s.printed.validate(s.accountID), s.printed.validateValues(s.partition))
+}
+
+// validate refuses flags that do not go together.
+func (p *policyFlags) validate(accountID string) error {
+	for _, f := range []struct {
+		name  string
+		given bool
+		works bool
+		with  string
+	}{
+		{"account-id", accountID != "*", p.audience == forAccount || p.audience == forMember, "--for=account or --for=member"},
+		{"role", p.role != "", p.audience == forHub, "--for=hub"},
+		{"trust", p.trust, p.audience == forMember, "--for=member"},
+		{"hub-role", p.hubRole != "", p.trust, "--trust"},
+		{"organization-id", p.organizationID != "", p.trust, "--trust"},
+	} {
+		if f.given && !f.works {
+			return fmt.Errorf("flag --%s: got it without %s, which alone it is for", f.name, f.with)
+		}
+	}
+	return nil
+}
+
+func (p *policyFlags) validateValues(partition string) error {
+	if p.role != "" && !rolePattern.MatchString(p.role) {
+		return fmt.Errorf("flag --role: got %q, want the name of a role, with its path if it has one, such as audit/%s", p.role, defaultRole)
+	}
+	if p.organizationID != "" && !organizationPattern.MatchString(p.organizationID) {
+		return fmt.Errorf("flag --organization-id: got %q, want an id such as o-a1b2c3d4e5", p.organizationID)
+	}
+	if p.hubRole == "" {
+		return nil
+	}
+	arn := roleARNPattern.FindStringSubmatch(p.hubRole)
+	if arn == nil {
+		return fmt.Errorf("flag --hub-role: got %q, want the ARN of a role, such as arn:aws:iam::111111111111:role/hub", p.hubRole)
+	}
+	return samePartition("--hub-role", arn[1], partition)
+}
+
+func samePartition(of, got, want string) error {
+	if got != want {
+		return fmt.Errorf("flag --partition: got %s, want %s, the partition of %s", want, got, of)
 	}
 	return nil
 }
@@ -36,10 +125,176 @@ func printPolicy(_ context.Context, s *settings, stdout, _ io.Writer) error {
 	if err != nil {
 		return err
 	}
-	document, err := awsapi.Policy(awsapi.Needs{Source: awsapi.Source(s.source), Tags: c.Tags}, s.partition, s.accountID)
+	document, err := (&policyPrinter{s, c}).document()
 	if err != nil {
 		return err
 	}
-	_, err = stdout.Write(document)
+	encoded, err := document.JSON()
+	if err != nil {
+		return err
+	}
+	_, err = stdout.Write(encoded)
 	return err
+}
+
+// policyPrinter makes the policy that is asked for.
+type policyPrinter struct {
+	*settings
+	*config.Config
+}
+
+func (p *policyPrinter) document() (awsapi.PolicyDocument, error) {
+	if p.Partition != "" {
+		if err := samePartition("the roles in "+p.configFile, p.Partition, p.partition); err != nil {
+			return awsapi.PolicyDocument{}, err
+		}
+	}
+	switch {
+	case p.printed.trust:
+		return p.trust()
+	case p.printed.audience == forMember:
+		return p.member()
+	case p.printed.audience == forHub:
+		return p.hub()
+	case p.printed.audience == forCaller:
+		return p.caller()
+	}
+	return awsapi.Reading(p.partition, p.accountID, p.ownNeeds()), nil
+}
+
+// own returns the account of the exporter's own credentials, nil if the file
+// lists accounts and it is not among them, or lists none.
+func (p *policyPrinter) own() *config.Account {
+	i := slices.IndexFunc(p.Accounts, func(a config.Account) bool { return a.Role == nil })
+	if i < 0 {
+		return nil
+	}
+	return &p.Accounts[i]
+}
+
+// ownNeeds are what reading the account of the own credentials needs: by the
+// flags, if the file does not list it.
+func (p *policyPrinter) ownNeeds() awsapi.Needs {
+	if own := p.own(); own != nil {
+		return configuredNeeds(own)
+	}
+	return awsapi.Needs{Source: awsapi.Source(p.source), Tags: p.Tags}
+}
+
+func configuredNeeds(a *config.Account) awsapi.Needs {
+	return awsapi.Needs{Source: a.Source, Tags: a.Settings.Tags, Named: a.Name != ""}
+}
+
+// members returns the accounts with a role that the policy is for.
+func (p *policyPrinter) members() ([]config.Account, error) {
+	if len(p.Accounts) == 0 {
+		return nil, nil
+	}
+	var members []config.Account
+	for i := range p.Accounts {
+		switch a := &p.Accounts[i]; {
+		case p.accountID != "*" && a.ID != p.accountID:
+		case a.Role != nil:
+			members = append(members, *a)
+		case p.accountID != "*":
+			return nil, fmt.Errorf("flag --account-id: got %s, whose role is null in %s, want an account with a role", a.ID, p.configFile)
+		}
+	}
+	switch {
+	case len(members) > 0:
+		return members, nil
+	case p.accountID != "*":
+		return nil, fmt.Errorf("flag --account-id: got %s, want an account that %s lists", p.accountID, p.configFile)
+	}
+	return nil, fmt.Errorf("flag --for: got %s, want account: no account of %s has a role", p.printed.audience, p.configFile)
+}
+
+// member returns the policy of the role in each account, or in one of them.
+func (p *policyPrinter) member() (awsapi.PolicyDocument, error) {
+	members, err := p.members()
+	if err != nil {
+		return awsapi.PolicyDocument{}, err
+	}
+	if len(members) == 0 {
+		return awsapi.Reading(p.partition, p.accountID, p.ownNeeds()), nil
+	}
+	var needs []awsapi.Needs
+	for i := range members {
+		needs = append(needs, configuredNeeds(&members[i]))
+	}
+	return awsapi.Reading(p.partition, p.accountID, needs...), nil
+}
+
+// trust returns the trust policy of that role.
+func (p *policyPrinter) trust() (awsapi.PolicyDocument, error) {
+	members, err := p.members()
+	if err != nil {
+		return awsapi.PolicyDocument{}, err
+	}
+	t := awsapi.Trust{HubRole: cmp.Or(p.printed.hubRole, p.Sessions.InitialRole), OrganizationID: p.printed.organizationID, Sessions: p.Sessions}
+	switch {
+	case t.HubRole == "":
+		return awsapi.PolicyDocument{}, errors.New("flag --trust: got no role to trust, want its ARN by --hub-role, or an initial_role in --config.file")
+	case p.Sessions.InitialRole != "" && t.HubRole != p.Sessions.InitialRole:
+		return awsapi.PolicyDocument{}, fmt.Errorf("flag --hub-role: got %s, want none, or the initial_role of %s, which is %s", t.HubRole, p.configFile, p.Sessions.InitialRole)
+	}
+	for i := range members {
+		if i > 0 && members[i].Role.ExternalID != t.ExternalID {
+			return awsapi.PolicyDocument{}, fmt.Errorf("flag --trust: got it for accounts with different external ids (%s and %s), want one account, by --account-id", members[0].ID, members[i].ID)
+		}
+		t.ExternalID = members[i].Role.ExternalID
+	}
+	return t.Document(), nil
+}
+
+// hub returns the policy of whatever assumes the roles: the initial role or, if
+// there is none, the own credentials, which may read their own account besides.
+func (p *policyPrinter) hub() (awsapi.PolicyDocument, error) {
+	if len(p.Accounts) == 0 {
+		role := strings.TrimPrefix(cmp.Or(p.printed.role, defaultRole), "/")
+		return awsapi.AssumingAnywhere(p.Sessions, p.partition, []string{role}), nil
+	}
+	if p.printed.role != "" {
+		return awsapi.PolicyDocument{}, fmt.Errorf("flag --role: got %s, want none: %s names the accounts' roles", p.printed.role, p.configFile)
+	}
+	members, err := p.members()
+	if err != nil {
+		return awsapi.PolicyDocument{}, err
+	}
+	var arns, names []string
+	for i := range members {
+		arns = append(arns, members[i].Role.ARN(p.partition, members[i].ID))
+		names = append(names, members[i].Role.Name)
+	}
+	var own awsapi.PolicyDocument
+	if p.Sessions.InitialRole == "" {
+		own = p.readingOwn()
+	}
+	for _, assuming := range []awsapi.PolicyDocument{
+		awsapi.Assuming(p.Sessions, arns), // each role by itself, as long as AWS takes them all
+		awsapi.AssumingAnywhere(p.Sessions, p.partition, names),
+	} {
+		document := assuming.And(own)
+		if text, err := document.Minified(); err != nil || len(text) <= awsapi.MaxManagedPolicy {
+			return document, err
+		}
+	}
+	return awsapi.PolicyDocument{}, fmt.Errorf("the accounts' roles have so many names that AWS takes no policy that lists them (%d characters): give roles the same name", awsapi.MaxManagedPolicy)
+}
+
+// caller returns the policy of the own credentials where the hub is a role.
+func (p *policyPrinter) caller() (awsapi.PolicyDocument, error) {
+	if p.Sessions.InitialRole == "" {
+		return awsapi.PolicyDocument{}, errors.New("flag --for: got caller, want a --config.file with an initial_role beside it; without one, the exporter's own credentials are the hub")
+	}
+	return awsapi.Assuming(p.Sessions, []string{p.Sessions.InitialRole}).And(p.readingOwn()), nil
+}
+
+// readingOwn allows to read the account of the own credentials if the file lists it.
+func (p *policyPrinter) readingOwn() awsapi.PolicyDocument {
+	own := p.own()
+	if own == nil {
+		return awsapi.PolicyDocument{}
+	}
+	return awsapi.Reading(p.partition, own.ID, configuredNeeds(own))
 }

@@ -44,6 +44,9 @@ func (r *roster) wanted(c *config.Config) ([]fleet.Wanted, error) {
 		own.Settings.Tags = c.Tags
 		return []fleet.Wanted{r.want(own)}, nil
 	}
+	if r.settings.demo {
+		return nil, fmt.Errorf("%s: got accounts beside --demo, want one of them: the demo has an account of its own", r.settings.configFile)
+	}
 	if err := r.checkPartitions(c); err != nil {
 		return nil, err
 	}

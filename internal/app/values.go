@@ -38,17 +38,22 @@ func numberFlag(app *kingpin.Application, name, defaultValue, help string, targe
 	return flag
 }
 
+// declarer declares flags: the application, or one of its commands.
+type declarer interface {
+	Flag(name, help string) *kingpin.FlagClause
+}
+
 // choiceFlag declares a flag with a closed list of values, the default first.
-func choiceFlag[T ~string](app *kingpin.Application, name, help string, target *string, among ...T) {
+func choiceFlag[T ~string](of declarer, name, help string, target *string, among ...T) {
 	c := choice{target: target}
 	for _, one := range among {
 		c.among = append(c.among, string(one))
 	}
-	app.Flag(name, help).Default(c.among[0]).SetValue(value{c, name, "one of " + strings.Join(c.among, ", ")})
+	of.Flag(name, help).Default(c.among[0]).SetValue(value{c, name, "one of " + strings.Join(c.among, ", ")})
 }
 
-func boolFlag(app *kingpin.Application, name, defaultValue, help string, target *bool) {
-	app.Flag(name, help).Default(defaultValue).SetValue(boolValue{value{(*boolean)(target), name, "true or false"}})
+func boolFlag(of declarer, name, defaultValue, help string, target *bool) {
+	of.Flag(name, help).Default(defaultValue).SetValue(boolValue{value{(*boolean)(target), name, "true or false"}})
 }
 
 // given notes which flags were given, even if with their default values. Kingpin

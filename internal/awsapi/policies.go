@@ -5,135 +5,196 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
 
-// MaxSessionPolicy is how many characters AWS takes as a session policy.
-const MaxSessionPolicy = 2048
+// How many characters AWS takes. Blanks do not count in a managed policy; session
+// policies of these functions have none.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+const (
+	MaxManagedPolicy = 6144
+	MaxSessionPolicy = 2048
+)
 
-// actionAssumeRole is what is allowed of those who assume a role, by their own
-// policies and by the role's trust policy.
-const actionAssumeRole = "sts:AssumeRole"
+const (
+	actionAssumeRole = "sts:AssumeRole"
+	// actionSetSourceIdentity is needed beside it if sessions have a source identity.
+	actionSetSourceIdentity = "sts:SetSourceIdentity"
+)
 
-// actionSetSourceIdentity is needed beside it if the session has a source identity.
-const actionSetSourceIdentity = "sts:SetSourceIdentity"
-
-type policyDocument struct {
+// PolicyDocument is a policy in IAM's language.
+type PolicyDocument struct {
 	Version   string
 	Statement []policyStatement
 }
 
 type policyStatement struct {
-	Sid      string
-	Effect   string
-	Action   []string
-	Resource any // a string, or several
+	Sid       string
+	Effect    string
+	Principal map[string]string `json:",omitempty"` // in trust policies alone
+	Action    []string
+	Resource  any                          `json:",omitempty"` // a string, or several; none in trust policies
+	Condition map[string]map[string]string `json:",omitempty"`
 }
 
-// Policy returns the least IAM policy, as JSON, under which the needs are met.
-// The partition and the account id narrow the user resources; "*" as account
-// leaves the account open.
-func Policy(needs Needs, partition, accountID string) ([]byte, error) {
-	return indented(readingPolicy(needs, partition, accountID))
-}
-
-// SessionPolicy returns the same policy as short as it goes: with it, AssumeRole
-// asks for a session that can do no more, whatever the role is allowed.
-func SessionPolicy(needs Needs, partition, accountID string) (string, error) {
-	policy := readingPolicy(needs, partition, accountID)
-	if len(policy.Statement) == 0 {
-		return "", fmt.Errorf("session policy for source %q: nothing to allow", needs.Source)
-	}
-	return short(policy)
-}
-
-// HubSessionPolicy returns the session policy of the initial role: it assumes the
-// roles of these names, in any account, and does nothing else.
-func HubSessionPolicy(sessions Sessions, partition string, roleNames []string) (string, error) {
-	if len(roleNames) == 0 {
-		return "", errors.New("session policy of the initial role: no role to assume")
-	}
-	names := slices.Compact(slices.Sorted(slices.Values(roleNames)))
-	policy, err := short(assumingPolicy(sessions, rolesOfAnyAccount(partition, names)))
-	if err == nil {
-		return policy, nil
-	}
-	return short(assumingPolicy(sessions, rolesOfAnyAccount(partition, []string{"*"})))
-}
-
-// readingPolicy allows what reading an account needs.
-func readingPolicy(needs Needs, partition, accountID string) policyDocument {
+// Reading returns the least policy under which all of the needs are met. The
+// partition and the account id narrow the user resources; "*" as account leaves
+// the account open.
+func Reading(partition, accountID string, needs ...Needs) PolicyDocument {
 	account := policyStatement{Sid: "ReadAccount", Effect: "Allow", Resource: "*"}
 	users := policyStatement{
 		Sid: "ReadUsers", Effect: "Allow",
 		Resource: fmt.Sprintf("arn:%s:iam::%s:user/*", partition, accountID),
 	}
-	for _, o := range OperationsFor(needs) {
+	for _, o := range Operations() {
 		switch {
-		case o.Free:
+		case o.Free || !slices.ContainsFunc(needs, o.neededBy):
 		case o.OnUsers:
 			users.Action = append(users.Action, o.Action())
 		default:
 			account.Action = append(account.Action, o.Action())
 		}
 	}
-	var policy policyDocument
+	var statements []policyStatement
 	for _, s := range []policyStatement{account, users} {
 		if len(s.Action) > 0 {
 			slices.Sort(s.Action)
-			policy.Statement = append(policy.Statement, s)
+			statements = append(statements, s)
 		}
 	}
-	return policy
+	return document(statements...)
 }
 
-// assumingPolicy allows to assume the roles of these ARNs.
-func assumingPolicy(sessions Sessions, roles []string) policyDocument {
-	return policyDocument{Statement: []policyStatement{{
-		Sid: "AssumeRoles", Effect: "Allow", Action: assumingActions(sessions), Resource: roles,
-	}}}
-}
-
-func assumingActions(sessions Sessions) []string {
-	if sessions.SourceIdentity == "" {
-		return []string{actionAssumeRole}
+// Assuming returns the policy under which the roles of these ARNs are assumed.
+func Assuming(sessions Sessions, arns []string) PolicyDocument {
+	s := policyStatement{Sid: "AssumeRoles", Effect: "Allow", Action: []string{actionAssumeRole}}
+	if sessions.SourceIdentity != "" {
+		s.Action = append(s.Action, actionSetSourceIdentity)
 	}
-	return []string{actionAssumeRole, actionSetSourceIdentity}
+	s.Resource = slices.Compact(slices.Sorted(slices.Values(arns)))
+	return document(s)
 }
 
-func rolesOfAnyAccount(partition string, names []string) []string {
+// AssumingAnywhere is Assuming for the roles of these names, in any account.
+func AssumingAnywhere(sessions Sessions, partition string, names []string) PolicyDocument {
 	arns := make([]string, 0, len(names))
 	for _, name := range names {
 		arns = append(arns, Role{Name: name}.ARN(partition, "*"))
 	}
-	return arns
+	return Assuming(sessions, arns)
 }
 
-// short encodes a session policy, or says that AWS would not take it.
-func short(policy policyDocument) (string, error) {
-	encoded, err := encode(policy, "")
-	if err != nil {
-		return "", err
-	}
-	out := strings.TrimSpace(string(encoded))
-	if len(out) > MaxSessionPolicy {
-		return "", fmt.Errorf("session policy has %d characters, AWS takes %d", len(out), MaxSessionPolicy)
-	}
-	return out, nil
+// Trust says whom a role trusts.
+type Trust struct {
+	HubRole        string // the ARN of the role that may assume it
+	OrganizationID string // that the hub's account has to belong to; empty for any
+	ExternalID     Secret // that has to be told; empty for none
+	Sessions       Sessions
 }
 
-// indented encodes a policy for people's eyes.
-func indented(policy policyDocument) ([]byte, error) { return encode(policy, "  ") }
+// Document returns the role's trust policy. It is the only one that shows the
+// external id.
+func (t Trust) Document() PolicyDocument {
+	assume := policyStatement{
+		Sid: "AssumedByHub", Effect: "Allow", Principal: map[string]string{"AWS": t.HubRole},
+		Action: []string{actionAssumeRole},
+	}
+	conditions := map[string]string{}
+	if t.OrganizationID != "" {
+		conditions["aws:PrincipalOrgID"] = t.OrganizationID
+	}
+	identity := assume
+	identity.Condition = equal(conditions, "sts:SourceIdentity", t.Sessions.SourceIdentity)
+	assume.Condition = equal(conditions, "sts:ExternalId", string(t.ExternalID))
+	if t.Sessions.SourceIdentity == "" {
+		return document(assume)
+	}
+	// A statement of its own: SetSourceIdentity knows nothing of external ids, so
+	// that a condition on them would refuse it.
+	identity.Sid, identity.Action = "SourceIdentity", []string{actionSetSourceIdentity}
+	return document(assume, identity)
+}
 
-func encode(policy policyDocument, indent string) ([]byte, error) {
-	policy.Version = "2012-10-17"
+// equal returns the conditions, and one more unless its value is empty.
+func equal(conditions map[string]string, key, value string) map[string]map[string]string {
+	all := maps.Clone(conditions)
+	if value != "" {
+		all[key] = value
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return map[string]map[string]string{"StringEquals": all}
+}
+
+func document(statements ...policyStatement) PolicyDocument {
+	return PolicyDocument{Version: "2012-10-17", Statement: statements}
+}
+
+// And returns a policy that allows what either does.
+func (d PolicyDocument) And(other PolicyDocument) PolicyDocument {
+	return document(slices.Concat(d.Statement, other.Statement)...)
+}
+
+// Empty reports whether the policy allows nothing.
+func (d PolicyDocument) Empty() bool { return len(d.Statement) == 0 }
+
+// JSON returns the policy for people's eyes.
+func (d PolicyDocument) JSON() ([]byte, error) { return d.encode("  ") }
+
+// Minified returns the policy as short as it goes.
+func (d PolicyDocument) Minified() (string, error) {
+	out, err := d.encode("")
+	return strings.TrimSuffix(string(out), "\n"), err
+}
+
+func (d PolicyDocument) encode(indent string) ([]byte, error) {
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false) // a path can have an ampersand, and AWS counts characters
 	encoder.SetIndent("", indent)
-	if err := encoder.Encode(policy); err != nil {
+	if err := encoder.Encode(d); err != nil {
 		return nil, fmt.Errorf("encode IAM policy: %w", err)
 	}
 	return out.Bytes(), nil
+}
+
+// Policy returns the policy of Reading for one account, as JSON.
+func Policy(needs Needs, partition, accountID string) ([]byte, error) {
+	return Reading(partition, accountID, needs).JSON()
+}
+
+// SessionPolicy returns the same policy as short as it goes: with it, AssumeRole
+// gives a session that can do no more, whatever the role is allowed.
+func SessionPolicy(needs Needs, partition, accountID string) (string, error) {
+	policy := Reading(partition, accountID, needs)
+	if policy.Empty() {
+		return "", fmt.Errorf("session policy for source %q: nothing to allow", needs.Source)
+	}
+	return policy.session()
+}
+
+// HubSessionPolicy returns the session policy of the initial role: it assumes the
+// roles of these names, in any account, and does nothing else. The roles' own
+// policies decide where there are too many names for a session policy.
+func HubSessionPolicy(sessions Sessions, partition string, roleNames []string) (string, error) {
+	if len(roleNames) == 0 {
+		return "", errors.New("session policy of the initial role: no role to assume")
+	}
+	policy, err := AssumingAnywhere(sessions, partition, roleNames).session()
+	if err == nil {
+		return policy, nil
+	}
+	return AssumingAnywhere(sessions, partition, []string{"*"}).session()
+}
+
+// session returns a session policy, or says that AWS would not take it.
+func (d PolicyDocument) session() (string, error) {
+	out, err := d.Minified()
+	if err == nil && len(out) > MaxSessionPolicy {
+		return "", fmt.Errorf("session policy has %d characters, AWS takes %d", len(out), MaxSessionPolicy)
+	}
+	return out, err
 }

@@ -17,7 +17,7 @@ import policy_sentry
 
 # Keys that every action knows, as far as the policies use them, and those that need a principal of a kind.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
-GLOBAL = {"aws:PrincipalArn", "aws:PrincipalTag/${TagKey}", "aws:MultiFactorAuthPresent", "aws:username"}
+GLOBAL = {"aws:PrincipalArn", "aws:PrincipalOrgID", "aws:PrincipalTag/${TagKey}", "aws:MultiFactorAuthPresent", "aws:username"}
 
 
 def reference():
@@ -62,7 +62,7 @@ def problems(services, statement):
         known = keys_of(service, action)
         yield from (f"{full_name} has no condition key {key}" for key in conditions if general(key) not in known)
         types = {name for name in action["resource_types"] if name}
-        for resource in as_list(statement["Resource"]):
+        for resource in as_list(statement.get("Resource", [])):  # trust policies have none
             if resource != "*" and resource.split(":")[5].split("/")[0] not in types:
                 yield f"{full_name} has no resource {resource}"
 

@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -45,7 +46,7 @@ func block(line string) string { return "```sh\n" + line + "\n```\n" }
 // TestPolicies holds the example policies to AWS's reference of actions,
 // resources and condition keys. How they decide is tested beside them.
 func TestPolicies(t *testing.T) {
-	run(t, nil, python, append([]string{"policies.py"}, glob(t, policies)...)...)
+	run(t, nil, python, append([]string{"policies.py"}, append(glob(t, policies), printedPolicies(t)...)...)...)
 
 	for _, test := range []struct{ name, statement, want string }{
 		{"an action", `"Action": "iam:CreateKey", "Resource": "*"`, "no action iam:CreateKey"},
@@ -73,6 +74,23 @@ func TestPolicies(t *testing.T) {
 			}
 		})
 	}
+}
+
+// printedPolicies returns files of the policies that the exporter prints.
+func printedPolicies(t *testing.T) []string {
+	t.Helper()
+	var files []string
+	for i, args := range [][]string{
+		{"--iam.source=auto"},
+		{"--for=member", "--iam.source=report", "--account-id=123456789012"},
+		{"--for=hub"},
+		{"--for=member", "--trust", "--hub-role=arn:aws:iam::123456789012:role/hub", "--organization-id=o-a1b2c3d4e5"},
+	} {
+		file := filepath.Join(t.TempDir(), fmt.Sprintf("printed-%d.json", i))
+		writeFile(t, file, string(run(t, nil, exporterBinary, append([]string{"iam-policy"}, args...)...)))
+		files = append(files, file)
+	}
+	return files
 }
 
 func glob(t *testing.T, pattern string) []string {
