@@ -1,7 +1,7 @@
 """Reads a configuration file as docs/configuration.md defines it."""
 
 import re
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime, timedelta
 
 import yaml
@@ -25,6 +25,28 @@ class Limits:
         return replace(self, **{n: duration(given[n]) for n in names if n in given})
 
 
+@dataclass(frozen=True)
+class Account:
+    """An account of the list. Its tags are by keys in lower case."""
+
+    id: str
+    name: str = ""
+    tags: dict = field(default_factory=dict)
+    role: str | None = None  # an ARN; without one, it is the account of the caller's credentials
+    external_id: str | None = None
+    source: str | None = None
+
+    @classmethod
+    def read(cls, given, defaults):
+        given = {**defaults, **given}
+        number = str(given["id"])
+        role = given["role"]
+        if role and not role.startswith("arn:"):
+            role = f"arn:aws:iam::{number}:role/{role.removeprefix('/')}"
+        tags = {key.lower(): str(value) for key, value in given.get("tags", {}).items()}
+        return cls(number, given.get("name", ""), tags, role, given.get("external_id"), given.get("source"))
+
+
 class Configuration:
     def __init__(self, file=None):
         document = {}
@@ -42,35 +64,47 @@ class Configuration:
         self.exemption_tag = document.get("exemption_tag")
         self.include = document.get("users", {}).get("include", [{}])
         self.exclude = document.get("users", {}).get("exclude", [])
+        self.account_tags = document.get("account_tags", [])
+        defaults = document.get("account_defaults", {})
+        self.accounts = [Account.read(given, defaults) for given in document.get("accounts", [])]
 
     def class_of(self, user):
         """The name and the limits of the first class that matches."""
         return next((name, limits) for name, match, limits in self.classes if matches(match, user))
 
     def owner_of(self, user):
-        return next(filter(None, (tag(user, key) for key in self.owner_tags)), "")
+        """The user's own owner, or else the account's."""
+        owners = (tag(has, key) for has in (user["tags"], user["account"].tags) for key in self.owner_tags)
+        return next(filter(None, owners), "")
 
     def tag_labels(self, user):
-        return {"tag_" + re.sub("[^a-zA-Z0-9_]", "_", key): tag(user, key) for key in self.user_tags}
+        return labels(user["tags"], self.user_tags)
+
+    def account_labels(self, account):
+        return labels(account.tags, self.account_tags)
 
     def hides(self, user):
         included = any(matches(m, user) for m in self.include)
         return not included or any(matches(m, user) for m in self.exclude)
 
-    def ends(self, user, account, rules):
+    def ends(self, user, rules):
         """When each of the user's exemptions ends, the latest of each rule."""
         ends = {}
-        own = [(e["rules"], e["until"]) for e in self.exemptions if concerns(e, user["name"], account)]
+        own = [
+            (e["rules"], e["until"])
+            for e in self.exemptions
+            if concerns(e, user["name"], user["account"].id)
+        ]
         if self.exemption_tag:
-            own += from_tag(tag(user, self.exemption_tag), rules)
+            own += from_tag(tag(user["tags"], self.exemption_tag), rules)
         for named, until in own:
             for rule in named:
                 ends[rule] = max(ends.get(rule, 0), end_of(until))
         return ends
 
-    def unmatched(self, names, account):
-        """How many exemptions name none of the users."""
-        return sum(not any(concerns(e, name, account) for name in names) for e in self.exemptions)
+    def unmatched(self, users):
+        """How many exemptions concern none of the users, (name, account id) each."""
+        return sum(not any(concerns(e, *user) for user in users) for e in self.exemptions)
 
 
 def matches(match, user):
@@ -80,11 +114,27 @@ def matches(match, user):
         and re.fullmatch(match.get("user_name_regexp", ".*"), user["name"]) is not None
         and glob(match.get("path", "*"), user["path"])
         and match.get("console_access", user["console"]) == user["console"]
-        and all(
-            has_tag(user, key) and glob(value, tag(user, key))
-            for key, value in match.get("tags", {}).items()
-        )
+        and match_tags(match.get("tags", {}), user["tags"])
+        and matches_account(match, user["account"])
     )
+
+
+def matches_account(match, account):
+    """Whether the conditions about the account hold. A name that is not given
+    matches nothing."""
+    return (
+        str(match.get("account_id", account.id)) == account.id
+        and match_tags(match.get("account_tags", {}), account.tags)
+        and ("account_name" not in match or (account.name and glob(match["account_name"], account.name)))
+    )
+
+
+def match_tags(wanted, tags):
+    return all(key.lower() in tags and glob(value, tag(tags, key)) for key, value in wanted.items())
+
+
+def labels(tags, keys):
+    return {"tag_" + re.sub("[^a-zA-Z0-9_]", "_", key): tag(tags, key) for key in keys}
 
 
 def glob(pattern, text):
@@ -96,13 +146,9 @@ def glob(pattern, text):
     return bool(text) and pattern[0] in ("?", text[0]) and glob(pattern[1:], text[1:])
 
 
-def has_tag(user, key):
-    return key.lower() in user["tags"]
-
-
-def tag(user, key):
-    """The value of the user's tag; empty without one. Keys have no case in IAM."""
-    return user["tags"].get(key.lower(), "")
+def tag(tags, key):
+    """The value of the tag; empty without one. Keys have no case in IAM."""
+    return tags.get(key.lower(), "")
 
 
 def concerns(exemption, name, account):

@@ -4,6 +4,8 @@
 Written from the definitions in docs/, sharing no code with the exporter, and
 judging with whole-second integers. Reads the endpoint named by
 AWS_ENDPOINT_URL and prints {source: [{"name": …, "labels": {…}, "value": …}, …]}.
+If the configuration lists accounts, each is read by its role, and from its own
+source if it has one.
 """
 
 import argparse
@@ -16,7 +18,7 @@ import time
 from datetime import datetime
 
 import boto3
-from configuration import Configuration
+from configuration import Account, Configuration
 
 ROOT = "<root_account>"
 PARTITION = "aws"
@@ -280,18 +282,22 @@ def at_setup(user, key, limits):
 
 
 class Samples:
-    def __init__(self, account):
-        self.account = account
+    def __init__(self):
         self.list = []
+
+    def add(self, name, value, **labels):
+        labels = {k: v for k, v in labels.items() if v != ""}
+        self.list.append({"name": "aws_iam_" + name, "labels": labels, "value": float(value)})
+
+
+class AccountSamples:
+    def __init__(self, out, account):
+        self.out = out
+        self.account = account
         self.verdicts = collections.Counter()
 
     def add(self, name, value, **labels):
-        self.add_own(name, value, **labels, account_id=self.account)
-
-    def add_own(self, name, value, **labels):
-        """Adds what is said about the exporter rather than an account."""
-        labels = {k: v for k, v in labels.items() if v != ""}
-        self.list.append({"name": "aws_iam_" + name, "labels": labels, "value": float(value)})
+        self.out.add(name, value, **labels, account_id=self.account.id)
 
 
 class Subject:
@@ -304,7 +310,7 @@ class Subject:
         self.label, self.limits = configuration.class_of(user)
         self.owner = configuration.owner_of(user)
         self.hidden = configuration.hides(user)
-        self.ends = configuration.ends(user, out.account, RULES)
+        self.ends = configuration.ends(user, RULES)
 
     def add(self, name, value, **labels):
         if not self.hidden:
@@ -372,7 +378,9 @@ def write_key(subject, key):
         subject.verdict(rule, violation, since, **label)
 
 
-def write_root(out, root, ends, as_of):
+def write_root(out, root, configuration, as_of):
+    user = {"name": ROOT, "tags": {}, "account": out.account}
+    ends = configuration.ends(user, RULES)
     out.add("root_access_key_present", root["present"])
     verdict, since = judge_root(root)
     end = ends.get("root_access_key", 0)
@@ -381,7 +389,8 @@ def write_root(out, root, ends, as_of):
     out.verdicts[ROOT, "root_access_key", verdict] += 1
     rule = {"rule": "root_access_key", "user_name": ROOT}
     if verdict == "violation":
-        out.add("finding_since_timestamp_seconds", since, **rule)
+        owner = configuration.owner_of(user)
+        out.add("finding_since_timestamp_seconds", since, user_owner=owner, **rule)
     if end:
         out.add("exemption_expiry_timestamp_seconds", end, **rule)
     out.add("root_console_access", root["console"])
@@ -397,8 +406,9 @@ def write_root(out, root, ends, as_of):
         out.add("root_access_key_last_used_timestamp_seconds", used)
 
 
-def write_account(out, users, alias, as_of):
-    out.add("account_info", 1, account_name=alias, partition=PARTITION)
+def write_account(out, users, alias, configuration, as_of):
+    labels = configuration.account_labels(out.account)
+    out.add("account_info", 1, account_name=out.account.name or alias, partition=PARTITION, **labels)
     out.add("account_up", 1)
     out.add("account_users", len(users))
     out.add("account_console_users", sum(u["console"] for u in users))
@@ -430,32 +440,68 @@ def band(age):
 def write_policy(out, users, configuration):
     for name, _, limits in configuration.classes:
         for limit, seconds in vars(limits).items():
-            out.add_own(f"policy_{limit}_seconds", seconds, **{"class": name})
-    names = [ROOT, *(user["name"] for user in users)]
-    out.add_own("exporter_exemptions_unmatched", configuration.unmatched(names, out.account))
+            out.add(f"policy_{limit}_seconds", seconds, **{"class": name})
+    out.add("exporter_exemptions_unmatched", configuration.unmatched(users))
 
 
-def check_coverage(out, configuration):
+def check_coverage(counted, configuration):
     """Refuses to expect less than every verdict about every class of a file."""
     verdicts = ("compliant", "violation", "exempted") if configuration.exemptions else ()
-    seen = {(label, verdict) for label, _, verdict in out.verdicts}
+    seen = {(label, verdict) for label, _, verdict in counted}
     labels = [name for name, _, _ in configuration.classes]
     missing = set(itertools.product(labels, verdicts)) - seen
     if missing:
         sys.exit(f"the users of the simulator leave out {sorted(missing)}")
 
 
-def samples(users, root, account, alias, configuration, as_of):
-    out = Samples(account)
+def write(out, account, users, root, alias, configuration, as_of):
+    """Writes about one account, and returns how often there is each verdict."""
+    own = AccountSamples(out, account)
     for user in users:
-        write_user(Subject(out, user, configuration, as_of), configuration)
-    write_root(out, root, configuration.ends({"name": ROOT, "tags": {}}, account, RULES), as_of)
-    hidden = sum(configuration.hides(user) for user in users)
-    out.add("account_hidden_users", hidden)
-    write_account(out, users, alias, as_of)
-    write_policy(out, users, configuration)
-    check_coverage(out, configuration)
+        write_user(Subject(own, user, configuration, as_of), configuration)
+    write_root(own, root, configuration, as_of)
+    own.add("account_hidden_users", sum(configuration.hides(user) for user in users))
+    write_account(own, users, alias, configuration, as_of)
+    return own.verdicts
+
+
+def samples(source, facts, configuration, as_of):
+    """Returns all samples if accounts without a source of their own have this one."""
+    out, everybody, counted = Samples(), [], collections.Counter()
+    for account, alias, by_source in facts:
+        users, root = by_source[account.source or source]
+        counted += write(out, account, users, root, alias, configuration, as_of)
+        everybody += [(name, account.id) for name in (ROOT, *(user["name"] for user in users))]
+    write_policy(out, everybody, configuration)
+    check_coverage(counted, configuration)
     return out.list
+
+
+def session(account):
+    """Returns a session in the account; None stands for the caller's."""
+    if account is None or account.role is None:
+        return boto3.Session()
+    given = {"ExternalId": account.external_id} if account.external_id else {}
+    sts = boto3.client("sts")
+    keys = sts.assume_role(RoleArn=account.role, RoleSessionName="expected", **given)["Credentials"]
+    return boto3.Session(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
+
+
+def read_account(account, sources):
+    """Returns the account, its alias and its facts by source."""
+    caller = session(account)
+    identity = caller.client("sts").get_caller_identity()["Account"]
+    account = account or Account(identity)
+    if account.id != identity:
+        sys.exit(f"the session in account {account.id} is one in {identity}")
+    iam = caller.client("iam")
+    tags = read_tags(iam)
+    facts = read(iam, {account.source} if account.source else sources)
+    for users, _ in facts.values():
+        for user in users:
+            user.update(tags=tags[user["name"]], account=account)
+    alias = next(iter(iam.list_account_aliases()["AccountAliases"]), "")
+    return account, alias, facts
 
 
 def main():
@@ -465,15 +511,9 @@ def main():
     parser.add_argument("--as-of", type=int, default=int(time.time()), help="Unix time of judgement")
     args = parser.parse_args()
     configuration = Configuration(args.config)
-    iam = boto3.client("iam")
-    account = boto3.client("sts").get_caller_identity()["Account"]
-    alias = "".join(iam.list_account_aliases()["AccountAliases"])
-    tags = read_tags(iam)
-    expected = {}
-    for source, (users, root) in read(iam, args.source).items():
-        for user in users:
-            user["tags"] = tags[user["name"]]
-        expected[source] = samples(users, root, account, alias, configuration, args.as_of)
+    accounts = configuration.accounts or [None]
+    facts = [read_account(account, args.source) for account in accounts]
+    expected = {s: samples(s, facts, configuration, args.as_of) for s in args.source}
     print(json.dumps(expected))
 
 

@@ -3,20 +3,28 @@
 
 moto stamps whatever is created through its API with the present time, so the
 users are put straight into its backend, with creation dates of up to seven
-years ago. Their tags are what ../configuration.yml asks for. Where moto's answers differ from those of AWS in ways that matter to
-a reader of access keys, they are mended here (see mend).
+years ago. Their tags are what ../configuration.yml asks for. With --accounts there are
+several accounts, with some of those users in each, and roles to reach them by, as
+../accounts.yml names them. Where moto's answers differ from those of AWS in ways
+that matter to a reader of access keys, they are mended here (see mend and guard).
 """
 
 import argparse
 import itertools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT
-from moto.core.responses import ActionResult
+from moto.core.exceptions import ServiceException
+from moto.core.responses import ActionResult, BaseResponse
 from moto.iam.models import AccessKeyLastUsed, IAMBackend, MFADevice, User, iam_backends
 from moto.iam.responses import IamResponse
 from moto.server import main as serve
+from moto.sts.models import AssumedRole, sts_backends
+from moto.sts.responses import TokenResponse
 
 ROOT = "<root_account>"
 
@@ -76,10 +84,36 @@ UNREADABLE_EXEMPTIONS = [
 ]
 
 
-def seed(backend: IAMBackend, now: datetime) -> None:
-    """Adds every combination of password, keys, path and MFA at every age."""
+@dataclass(frozen=True)
+class Member:
+    """An account that is reached by a role, and every how many-th user it has."""
+
+    account: str
+    every: int
+    role: str
+    external_id: str | None
+    alias: str | None = None
+
+
+# Users of one name have other facts in other accounts, because each account
+# numbers its own. One has more users than fit a page, and one has none but the Bobs.
+HUB_EVERY = 61
+HUB_ALIAS = "the-hub"
+INITIAL_ROLE = f"arn:aws:iam::{ACCOUNT}:role/exporter/initial"
+MEMBERS = [
+    Member("012345678901", 8, "audit/aws-iam-exporter", "One/for:all=1", "prod-by-alias"),
+    Member("111122223333", 47, "legacy-audit", "its_own+id@2", "only-an-alias"),
+    Member("222233334444", 41, "audit/aws-iam-exporter", "One/for:all=1"),
+    Member("333344445555", 53, "audit/aws-iam-exporter", "One/for:all=1"),
+    Member("444455556666", 10**6, "audit/deep/er/no-id", None),
+]
+
+
+def seed(backend: IAMBackend, now: datetime, first: int = 0, every: int = 1) -> None:
+    """Adds every combination of password, keys, path and MFA at every age, or some."""
     combinations = itertools.product(AGES, (False, True), KEYS, ("/", "/team/sub/"), (False, True))
-    for n, (age, password, statuses, path, mfa) in enumerate(combinations):
+    some = itertools.islice(combinations, first, None, every)
+    for n, (age, password, statuses, path, mfa) in enumerate(some):
         name = f"{PREFIXES[n % 11]}-{n:04d}"
         user = add_user(backend, name, path, now - age - SETUP[n // 5 % 4])
         if password:
@@ -94,7 +128,7 @@ def seed(backend: IAMBackend, now: datetime) -> None:
         if n % 3 == 0:
             user.access_keys.reverse()
         if mfa:
-            serial = f"arn:aws:iam::{ACCOUNT}:mfa/{user.name}"
+            serial = f"arn:aws:iam::{backend.account_id}:mfa/{user.name}"
             user.mfa_devices[serial] = MFADevice(serial, "123456", "654321")
         tag(backend, user, n)
     # Names that are prefixes of each other, in another order than created.
@@ -151,7 +185,7 @@ def add_key(
         key.last_used = AccessKeyLastUsed(used, service, region)
 
 
-def mend(backend: IAMBackend, now: datetime) -> None:
+def mend(now: datetime) -> None:
     """Makes moto answer like AWS where the difference matters.
 
     moto's report is always from 2015, has no row for root and no region nor
@@ -159,28 +193,24 @@ def mend(backend: IAMBackend, now: datetime) -> None:
     ListUsers and GetAccountAuthorizationDetails know no pages; its passwords are
     as old as their users; and its root user has neither keys nor a password.
     """
-    generated = now
-    root_created = now - 3000 * DAY
-    backend.account_summary._account_access_keys_present = 1
+    generated: dict[str, datetime] = {}
 
     def generate(self: IamResponse) -> ActionResult:
-        nonlocal generated
-        state = "COMPLETE" if backend.report_generated() else "STARTED"
-        generated = datetime.now(UTC).replace(microsecond=0)
-        backend.generate_report()
+        state = "COMPLETE" if self.backend.report_generated() else "STARTED"
+        generated[self.current_account] = datetime.now(UTC).replace(microsecond=0)
+        self.backend.generate_report()
         return ActionResult({"State": state})
 
     def get_report(self: IamResponse) -> ActionResult:
-        header, *rows = backend.get_credential_report().splitlines()
-        root = root_row(header.split(","), root_created, now)
-        rows = sorted((mend_row(row, backend) for row in rows), key=str.lower)
+        header, *rows = self.backend.get_credential_report().splitlines()
+        root = root_row(header.split(","), self.current_account, now)
+        rows = sorted((mend_row(row, self.backend) for row in rows), key=str.lower)
         content = "\n".join([header, root, *rows])
-        return ActionResult(
-            {"Content": content, "ReportFormat": "text/csv", "GeneratedTime": generated}
-        )
+        made = generated.get(self.current_account, now)
+        return ActionResult({"Content": content, "ReportFormat": "text/csv", "GeneratedTime": made})
 
     def page_of_users(self: IamResponse) -> tuple[list[User], dict[str, Any]]:
-        users = sorted(backend.users.values(), key=lambda u: u.name.lower())
+        users = sorted(self.backend.users.values(), key=lambda u: u.name.lower())
         start = int(self._get_param("Marker") or 0)
         end = start + int(self._get_param("MaxItems") or 100)
         more = {"IsTruncated": True, "Marker": str(end)} if end < len(users) else {"IsTruncated": False}
@@ -197,7 +227,7 @@ def mend(backend: IAMBackend, now: datetime) -> None:
         return ActionResult({"UserDetailList": users, **more})
 
     def get_login_profile(self: IamResponse) -> ActionResult:
-        user = backend.get_login_profile(self._get_param("UserName"))
+        user = self.backend.get_login_profile(self._get_param("UserName"))
         profile = {
             "UserName": user.name,
             "CreateDate": user.password_created or user.create_date,
@@ -206,8 +236,9 @@ def mend(backend: IAMBackend, now: datetime) -> None:
         return ActionResult({"LoginProfile": profile})
 
     def get_account_summary(self: IamResponse) -> ActionResult:
-        summary = backend.get_account_summary().summary_map
-        return ActionResult({"SummaryMap": {**summary, "AccountPasswordPresent": 1}})
+        summary = self.backend.get_account_summary().summary_map
+        root = {"AccountPasswordPresent": 1, "AccountAccessKeysPresent": 1}
+        return ActionResult({"SummaryMap": {**summary, **root}})
 
     IamResponse.generate_credential_report = generate
     IamResponse.get_credential_report = get_report
@@ -215,6 +246,63 @@ def mend(backend: IAMBackend, now: datetime) -> None:
     IamResponse.get_account_authorization_details = get_account_authorization_details
     IamResponse.get_account_summary = get_account_summary
     IamResponse.get_login_profile = get_login_profile
+
+
+def guard() -> None:
+    """Makes moto deny what AWS would deny.
+
+    moto lets anybody assume any role with any external id, and allows a session
+    what its session policy does not.
+    """
+    trusts = {f"arn:aws:iam::{m.account}:role/{m.role}": m.external_id for m in MEMBERS}
+    trusts[INITIAL_ROLE] = None
+
+    def may_call_iam(self: BaseResponse, session: AssumedRole | None) -> bool:
+        return allows(session, "iam:" + self._get_action(), f":{self.current_account}:")
+
+    def may_call_sts(self: BaseResponse, session: AssumedRole | None) -> bool:
+        if self._get_action() != "AssumeRole":
+            return self._get_action() == "GetCallerIdentity"
+        role, external_id = (self.querystring.get(name, [None])[0] for name in ("RoleArn", "ExternalId"))
+        trusted = role in trusts and trusts[role] in (None, external_id)
+        return trusted and allows(session, "sts:AssumeRole", role.partition("/")[2])
+
+    deny_unless(IamResponse, "iam", may_call_iam)
+    deny_unless(TokenResponse, "sts", may_call_sts)
+
+
+def deny_unless(
+    responses: type[BaseResponse], service: str, may: Callable[[BaseResponse, AssumedRole | None], bool]
+) -> None:
+    """Has the service answer calls that may not be made as AWS does."""
+    call = responses.call_action
+
+    def call_if_allowed(self: BaseResponse) -> Any:
+        backend = sts_backends[self.current_account]["aws"]
+        session = backend.get_assumed_role_from_access_key(self.get_access_key())
+        if may(self, session):
+            return call(self)
+        caller = session.arn if session else f"arn:aws:iam::{self.current_account}:user/moto"
+        message = f"User: {caller} is not authorized to perform: {service}:{self._get_action()}"
+        if role := self.querystring.get("RoleArn"):
+            message += f" on resource: {role[0]}"
+        _, headers, body = self.serialized(ActionResult(ServiceException("AccessDenied", message)))
+        return 403, {**headers, "status": 403}, body
+
+    responses.call_action = call_if_allowed
+
+
+def allows(session: AssumedRole | None, action: str, resource: str) -> bool:
+    """Whether the session's policy names the action, on everything or on a resource
+    in whose ARN the given text occurs."""
+    if session is None or session.policy is None:
+        return True
+    for statement in json.loads(session.policy)["Statement"]:
+        named = statement["Resource"]
+        resources = [named] if isinstance(named, str) else named
+        if action in statement["Action"] and any(r == "*" or resource in r for r in resources):
+            return True
+    return False
 
 
 def listed(user: User) -> dict[str, Any]:
@@ -243,11 +331,13 @@ def mend_row(row: str, backend: IAMBackend) -> str:
     return ",".join(fields)
 
 
-def root_row(columns: list[str], created: datetime, now: datetime) -> str:
-    """A root user with a password, without MFA, with an active and an inactive key."""
+def root_row(columns: list[str], account: str, now: datetime) -> str:
+    """A root user with a password, without MFA, with an active and an inactive key.
+    No two accounts have one of the same age."""
+    created = now - (3000 + int(account) % 97) * DAY
     known = {
         "user": ROOT,
-        "arn": f"arn:aws:iam::{ACCOUNT}:root",
+        "arn": f"arn:aws:iam::{account}:root",
         "user_creation_time": stamp(created),
         "password_enabled": "true",
         "password_last_used": stamp(now - 3 * DAY),
@@ -270,17 +360,30 @@ def stamp(t: datetime) -> str:
     return t.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def seed_members(now: datetime) -> None:
+    for n, member in enumerate(MEMBERS):
+        backend = iam_backends[member.account]["aws"]
+        seed(backend, now, n + 1, member.every)
+        if member.alias:
+            backend.create_account_alias(member.alias)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", required=True)
-    parser.add_argument("--empty", action="store_true", help="plain moto: no users, nothing mended")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--empty", action="store_true", help="plain moto: no users, nothing mended")
+    what.add_argument("--accounts", action="store_true", help="several accounts, each with fewer users")
     args = parser.parse_args()
     if not args.empty:
         now = datetime.now(UTC).replace(microsecond=0)
-        backend = iam_backends[ACCOUNT]["aws"]
-        seed(backend, now)
-        backend.create_account_alias("example-corp")
-        mend(backend, now)
+        hub = iam_backends[ACCOUNT]["aws"]
+        hub.create_account_alias(HUB_ALIAS)
+        seed(hub, now, every=HUB_EVERY if args.accounts else 1)
+        mend(now)
+    if args.accounts:
+        seed_members(now)
+        guard()
     serve(["--host", "127.0.0.1", "--port", args.port])
 
 
