@@ -493,7 +493,7 @@ func healthMetrics() []metric {
 		},
 		{
 			name: "aws_iam_account_state_saved_timestamp_seconds", scope: perAccount, kind: gauge,
-			help:   "When the account's facts were last written to --state.dir. Absent before that, and without the flag.",
+			help:   "When the account's facts were last written to --state.dir, which is whenever they have changed, and hourly. Absent before that, and without the flag.",
 			series: func(s *subject, emit emit) { emitTime(emit, s.Snapshot.Health.Saved) },
 		},
 	}

@@ -339,6 +339,7 @@ func exampleFailures() []exampleFailure {
 		{inventory.ReasonThrottled, "ListUsers", awssim.Error(400, "Throttling", "Rate exceeded")},
 		{inventory.ReasonDenied, "ListUsers", awssim.Error(403, "AccessDenied", notAllowed)},
 		{inventory.ReasonCredentials, "GetCallerIdentity", awssim.Error(403, "InvalidClientTokenId", "The security token included in the request is invalid.")},
+		{inventory.ReasonRole, "AssumeRole", nil},
 		{inventory.ReasonTimeout, "ListUsers", awssim.Hang()},
 		{inventory.ReasonNetwork, "ListUsers", awssim.Reset()},
 		{inventory.ReasonServer, "ListUsers", awssim.Error(503, "ServiceUnavailable", "")},
@@ -373,9 +374,16 @@ func messageOf(t *testing.T, f exampleFailure) string {
 		}
 		return nil
 	})
-	client := awsapi.New(world.Config(), awsapi.NewShared(20), awsapi.Options{
-		Needs: awsapi.Needs{Source: awsapi.SourceAuto}, Rate: 5, Timeout: 10 * time.Second,
-	})
+	options := awsapi.Options{Needs: awsapi.Needs{Source: awsapi.SourceAuto}, Rate: 5, Timeout: 10 * time.Second}
+	config, shared := world.Config(), awsapi.NewShared(20)
+	if f.operation == "AssumeRole" { // a role that does not exist
+		role := awsapi.Role{Name: "audit/aws-iam-exporter"}
+		config = awssim.NewRealm(world).Config()
+		hub := awsapi.NewHub(config, shared, awsapi.HubOptions{Sessions: awsapi.Sessions{Name: "aws_iam_exporter"}, Timeout: 10 * time.Second})
+		hub.SetRoles(map[string]string{role.ARN("aws", "111122223333"): role.Name})
+		options.Assume = &awsapi.Assumption{Hub: hub, AccountID: "111122223333", Role: role}
+	}
+	client := awsapi.New(config, shared, options)
 	watched := account.New(client, account.Options{RefreshInterval: 5 * time.Minute, KeysInterval: time.Hour}, nil)
 	for {
 		p := watched.Step(t.Context(), nil)

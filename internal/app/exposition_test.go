@@ -36,6 +36,7 @@ func ours[F interface{ GetName() string }](gather func() ([]F, error)) func() ([
 func TestExposition(t *testing.T) {
 	eachSource(t, func(t *testing.T, source awsapi.Source) {
 		world := town(t, time.Now(), awssim.Options{ReportDelay: 2 * time.Second, ReportExtraColumn: true, MaxPage: 2})
+		check(t, world.SetAlias("example-town"))
 		// Nobody waits for a token, so that nothing depends on who comes first.
 		e := start(t, world, "--iam.source="+string(source), configured(source), "--iam.rate=1e6", "--iam.account-rate=1e6")
 		time.Sleep(58 * time.Minute) // never when a refresh is due

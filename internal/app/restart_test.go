@@ -239,9 +239,22 @@ func TestStateFile(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "state")
 		e := start(t, town(t, time.Now(), awssim.Options{}), "--state.dir="+dir)
 		time.Sleep(11 * time.Minute)
-		saved, served := e.scrape().value("aws_iam_account_state_saved_timestamp_seconds")
-		if at := time.Unix(int64(saved), 0); !served || time.Since(at) > 5*time.Minute {
+		first, served := e.scrape().value("aws_iam_account_state_saved_timestamp_seconds")
+		if at := time.Unix(int64(first), 0); !served || time.Since(at) > 11*time.Minute {
 			t.Errorf("saved: got %v, %v", at, served)
+		}
+		var saves []float64
+		for last := first; time.Since(time.Unix(int64(first), 0)) < 4*time.Hour; time.Sleep(time.Minute) {
+			saved, _ := e.scrape().value("aws_iam_account_state_saved_timestamp_seconds")
+			if age := time.Since(time.Unix(int64(saved), 0)); age > time.Hour+5*time.Minute+time.Second {
+				t.Errorf("after %s: the last save was %s ago, want an hour and a refresh at most", time.Since(time.Unix(int64(first), 0)), age)
+			}
+			if saved != last {
+				saves, last = append(saves, saved), saved
+			}
+		}
+		if len(saves) != 3 {
+			t.Errorf("saved %d times in four quiet hours, want three times: an hour after the last time, at the next refresh", len(saves))
 		}
 		for file, want := range map[string]os.FileMode{dir: os.ModeDir | 0o700, filepath.Join(dir, "123456789012.json"): 0o600} {
 			if info := must[os.FileInfo](t)(os.Stat(file)); info.Mode() != want {

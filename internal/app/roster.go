@@ -40,10 +40,12 @@ func newRoster(from awsSource, s *settings, shared *awsapi.Shared) *roster {
 // the exporter's own credentials. It changes nothing if it returns an error.
 func (r *roster) wanted(c *config.Config) ([]fleet.Wanted, error) {
 	if c.Accounts == nil {
-		return []fleet.Wanted{r.want(config.Account{Settings: config.Settings{
-			Source: awsapi.Source(r.settings.source), Tags: c.Tags,
-			RefreshInterval: time.Duration(r.settings.refreshInterval), KeysInterval: time.Duration(r.settings.keysInterval),
-		}})}, nil
+		own := config.Account{Settings: r.settings.defaults().Settings}
+		own.Settings.Tags = c.Tags
+		return []fleet.Wanted{r.want(own)}, nil
+	}
+	if r.settings.demo {
+		return nil, fmt.Errorf("%s: got accounts beside --demo, want one of them: the demo has an account of its own", r.settings.configFile)
 	}
 	if err := r.checkPartitions(c); err != nil {
 		return nil, err

@@ -49,6 +49,9 @@ func wire(from awsSource, s *settings, logger *slog.Logger) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !s.demo {
+		logger.Info("What reading costs", "cost", costOf(s, c).String())
+	}
 	p := &program{board: view.New(c.Policy, view.Reload{Wanted: s.configFile != "", Successful: true, At: time.Now()})}
 	p.accounts = fleet.New(p.board, fleet.Options{Store: store, Pause: pauseBetweenStarts(s.rate), Logger: logger})
 	if err := p.accounts.Reconcile(wanted); err != nil {

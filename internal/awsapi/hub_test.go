@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -372,5 +373,11 @@ func TestSecretsShowNowhere(t *testing.T) {
 		if got := fmt.Sprintf(verb, role); strings.Contains(got, externalID) || strings.Contains(got, fmt.Sprintf("%x", externalID)) {
 			t.Errorf("%s: got %s", verb, got)
 		}
+	}
+	var log bytes.Buffer
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("a role", "role", role, "id", role.ExternalID)
+	slog.New(slog.NewTextHandler(&log, nil)).Info("a role", "role", role, "id", role.ExternalID)
+	if strings.Contains(log.String(), externalID) || strings.Count(log.String(), "(hidden)") != 4 {
+		t.Errorf("logged: %s", log.String())
 	}
 }

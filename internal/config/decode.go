@@ -139,7 +139,7 @@ func (d *document) failSyntax(err error, content []byte) {
 		text += fmt.Sprintf(" %s that begins on line %d", syntax.ContextMsg, syntax.ContextMark.Line)
 	}
 	text = strings.Join(strings.Fields(text), " ")
-	if strings.Contains(lineOf(content, line), "external_id") {
+	if bytes.Contains(content, []byte("external_id")) { // the name may be the rest of one
 		text = anchorName.ReplaceAllString(text, "anchor")
 	}
 	d.failAt(line, "", "not valid YAML: %s%s", text, hint(text))
@@ -147,16 +147,6 @@ func (d *document) failSyntax(err error, content []byte) {
 
 // anchorName is the only text of the file that a message of YAML quotes.
 var anchorName = regexp.MustCompile(`anchor '.*?'`)
-
-// lineOf returns the line of that number, from 1 on; empty if there is none.
-func lineOf(content []byte, number int) string {
-	for line := range strings.Lines(string(content)) {
-		if number--; number == 0 {
-			return line
-		}
-	}
-	return ""
-}
 
 // hint says what to do about common mistakes with unclear YAML messages.
 func hint(text string) string {
@@ -316,15 +306,19 @@ func (d *document) decodeFields(path string, n *yaml.Node, into reflect.Value) {
 // failField notes a field that the mapping cannot have. A name without a value may
 // be the rest of a secret: {external_id: a,b} is a mapping of two fields.
 func (d *document) failField(path string, p pair, mapping any, known []field) {
-	if l, ok := mapping.(lacking); ok && l.instead()[p.key.Value] != "" {
-		d.fail(p.path, "got it, want %s", l.instead()[p.key.Value])
-		return
+	var instead string
+	if l, ok := mapping.(lacking); ok {
+		instead = l.instead()[p.key.Value]
 	}
-	if slices.ContainsFunc(known, func(f field) bool { return isSecret(reflect.New(f.Type).Interface()) }) && p.value.Value == "" && isNull(p.value) {
+	holdsSecret := slices.ContainsFunc(known, func(f field) bool { return isSecret(reflect.New(f.Type).Interface()) })
+	switch {
+	case instead != "":
+		d.fail(p.path, "got it, want %s", instead)
+	case holdsSecret && isNull(p.value) && p.value.Value == "":
 		d.failAt(p.key.Line, path, "unknown field without a value, which is not shown, want one of %s; quote an external_id that holds a comma or a colon", names(known))
-		return
+	default:
+		d.fail(p.path, "unknown field, want one of %s", names(known))
 	}
-	d.fail(p.path, "unknown field, want one of %s", names(known))
 }
 
 // pair is one entry of a mapping.

@@ -283,8 +283,8 @@ func TestLog(t *testing.T) {
 		want  string
 	}{
 		"all is well":            {[]func(*awssim.World){nothing, nothing, nothing}, complete + again + again},
-		"a problem, and its end": {[]func(*awssim.World){nothing, deny, deny, recover, nothing}, complete + problem + again + problem + again + complete + again},
-		"a bad beginning":        {[]func(*awssim.World){all(awssim.Error(http.StatusForbidden, "ExpiredToken", "")), recover, nothing}, strings.Repeat(unknown+begins, 9) + complete + again},
+		"a problem, and its end": {[]func(*awssim.World){nothing, deny, deny, recover, nothing}, complete + problem + again + again + complete + again},
+		"a bad beginning":        {[]func(*awssim.World){all(awssim.Error(http.StatusForbidden, "ExpiredToken", "")), recover, nothing}, unknown + strings.Repeat(begins, 9) + complete + again},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, test.steps[0], func(s *small) {

@@ -3,15 +3,12 @@ package fleet
 import (
 	"context"
 	"errors"
-	"log/slog"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/account"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/state"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
@@ -24,7 +21,7 @@ type member struct {
 	account *account.Account
 	log     refreshLog
 
-	saved time.Time   // when the facts were last kept
+	saved saved
 	tried atomic.Bool // the first refresh has asked its few calls
 	life
 	mailbox
@@ -160,9 +157,9 @@ func (m *member) note(p account.Progress) {
 		m.account.Restore(m.kept(id))
 	case p.Ended:
 		s := m.account.Snapshot()
-		m.save(s)
+		m.saveIfDue(s)
 		m.show(s)
-		m.log.write(m.board.View().Account(m.wanted.Account.ID))
+		m.log.write(time.Now(), m.board.View().Account(m.wanted.Account.ID))
 	case p.Learnt:
 		m.show(m.account.Snapshot())
 	}
@@ -186,8 +183,27 @@ func (m *member) rest(ctx context.Context, pause time.Duration) {
 
 // show publishes a snapshot that nobody else has seen yet.
 func (m *member) show(s *inventory.Snapshot) {
-	s.Health.Saved = m.saved
+	s.Health.Saved = m.saved.at
 	m.board.Publish(m.wanted.Account.ID, s)
+}
+
+// saveInterval is how often facts that have not changed are written again, for
+// the sake of the times of their observation.
+const saveInterval = time.Hour
+
+// saved is what was last written to disk.
+type saved struct {
+	at    time.Time // zero if nothing was
+	facts inventory.Digest
+}
+
+// saveIfDue saves the facts if they are others than those on disk, or if that was
+// long ago.
+func (m *member) saveIfDue(s *inventory.Snapshot) {
+	if m.store == nil || time.Since(m.saved.at) < saveInterval && m.saved.facts == s.Digest() {
+		return
+	}
+	m.save(s)
 }
 
 // save writes the facts to disk. A failure costs nothing now, but the next
@@ -197,12 +213,14 @@ func (m *member) save(s *inventory.Snapshot) {
 	if m.store == nil || !m.account.Identified() {
 		return
 	}
-	switch err := m.store.Save(s); {
-	case err == nil:
-		m.saved = time.Now()
-	case !errors.Is(err, state.ErrNothingKnown):
-		m.log.logger.Error("Saving facts failed; a restart would begin without them", "err", err)
+	err, now := m.store.Save(s), time.Now()
+	if errors.Is(err, state.ErrNothingKnown) {
+		return
 	}
+	if err == nil {
+		m.saved = saved{at: now, facts: s.Digest()}
+	}
+	m.log.writeSaving(now, err)
 }
 
 // kept returns what an earlier process knew of the account, or nil. Without an
@@ -224,41 +242,4 @@ func (m *member) kept(id string) *inventory.Snapshot {
 			"users", len(known.Users), "listed", known.Freshness[inventory.GroupUsers].Observed)
 	}
 	return known
-}
-
-// refreshLog tells what is wrong after each refresh, and when all is well again.
-type refreshLog struct {
-	logger      *slog.Logger
-	complete    bool     // the last refresh got everything, and everybody was read
-	tagMistakes []string // what was last said about users' tags
-}
-
-func (l *refreshLog) write(j *policy.Evaluation) {
-	s := j.Snapshot
-	logger := l.logger.With("account_id", s.Account.ID)
-	if !slices.Equal(j.Problems, l.tagMistakes) { // users' slips stay for long, and are no failure of ours
-		for _, problem := range j.Problems {
-			logger.Warn("Cannot use a tag", "problem", problem)
-		}
-		l.tagMistakes = j.Problems
-	}
-	problems := s.Health.Problems
-	for _, p := range problems {
-		if len(s.Freshness) == 0 {
-			logger.Warn("Refresh incomplete, no facts yet", "reason", p.Reason, "problem", p.Text)
-		} else {
-			logger.Warn("Refresh incomplete, keeping the last facts", "reason", p.Reason, "problem", p.Text)
-		}
-	}
-	details := []any{"users", len(s.Users), "unread", s.Sweep.Unread, "findings", len(j.Findings), "took", s.Health.Duration}
-	complete := s.Health.State == inventory.StateUp
-	switch {
-	case s.Health.State == inventory.StatePending:
-		logger.Info("Reading users", append(details, "left", s.Left().Round(time.Second))...)
-	case complete && !l.complete:
-		logger.Info("Refresh complete", details...)
-	default:
-		logger.Debug("Refreshed", details...)
-	}
-	l.complete = complete
 }

@@ -5,13 +5,13 @@ package e2e
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"net"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -28,15 +28,16 @@ func testRestart(t *testing.T, aws environment, want samples, config string) {
 	args := []string{"--iam.source=auto", config, "--state.dir=" + dir}
 	e := testSource(t, gate.aws, want, args...)
 	for _, c := range []struct {
-		name string
-		end  func(*exporter)
+		name  string
+		end   func(*exporter)
+		check func(t *testing.T, before, after samples) // of the times of facts
 	}{
-		{"SIGTERM", func(e *exporter) { e.stop() }},
-		{"SIGKILL", func(e *exporter) { e.kill() }},
+		{"SIGTERM", func(e *exporter) { e.stop() }, checkKept},
+		{"SIGKILL", func(e *exporter) { e.kill() }, checkKeptEarlier},
 	} {
 		t.Logf("the gate is shut, then comes %s", c.name)
 		gate.shut()
-		observed := awaitKept(t, e)
+		before := awaitSilence(t, e)
 		checkPrivate(t, dir)
 		c.end(e)
 
@@ -48,15 +49,13 @@ func testRestart(t *testing.T, aws environment, want samples, config string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(observed, got.observed()); diff != "" {
-			t.Errorf("after %s the facts are of other times (-before +after):\n%s", c.name, diff)
-		}
+		c.check(t, before, got)
 
 		gate.open(t)
 		awaitSamples(t, want, e.samples)
 		eventually(t, time.Minute, func(ctx context.Context) error {
 			got, err := e.samples(ctx)
-			if users := `aws_iam_account_facts_observed_timestamp_seconds{account_id="123456789012", facts="users"}`; err == nil && got[users] <= observed[users] {
+			if users := `aws_iam_account_facts_observed_timestamp_seconds{account_id="123456789012", facts="users"}`; err == nil && got[users] <= before[users] {
 				return errors.New("the users are not listed again")
 			}
 			return err
@@ -69,12 +68,11 @@ const (
 	savedSeries = `aws_iam_account_state_saved_timestamp_seconds{account_id="123456789012"}`
 )
 
-// awaitKept waits until a refresh has failed and all that is known is on disk,
-// and returns the times of the facts.
-func awaitKept(t *testing.T, e *exporter) samples {
+// awaitSilence waits until a refresh has failed, after which nothing more is
+// learnt, and returns what is served.
+func awaitSilence(t *testing.T, e *exporter) samples {
 	t.Helper()
-	var observed samples
-	down := 0.0 // when it was last saved by the time the first refresh had failed
+	var served samples
 	eventually(t, 2*time.Minute, func(ctx context.Context) error {
 		got, err := e.samples(ctx)
 		switch {
@@ -82,16 +80,34 @@ func awaitKept(t *testing.T, e *exporter) samples {
 			return err
 		case got[upSeries] != 0:
 			return errors.New("no refresh has failed yet")
-		case down == 0:
-			down = got[savedSeries]
 		}
-		if got[savedSeries] <= down {
-			return fmt.Errorf("nothing was saved since %v", down)
-		}
-		observed = got.observed()
+		served = got
 		return nil
 	})
-	return observed
+	return served
+}
+
+// checkKept expects facts of the times at which they were learnt.
+func checkKept(t *testing.T, before, after samples) {
+	t.Helper()
+	if diff := cmp.Diff(before.observed(), after.observed()); diff != "" {
+		t.Errorf("the facts are of other times (-before +after):\n%s", diff)
+	}
+}
+
+// checkKeptEarlier expects facts of the times of the last save: later ones at which
+// nothing had changed were lost.
+func checkKeptEarlier(t *testing.T, before, after samples) {
+	t.Helper()
+	was, is := before.observed(), after.observed()
+	if want, got := slices.Sorted(maps.Keys(was)), slices.Sorted(maps.Keys(is)); !slices.Equal(want, got) {
+		t.Errorf("times are served of %v, want %v", got, want)
+	}
+	for series, at := range is {
+		if latest := min(was[series], before[savedSeries]); at > latest {
+			t.Errorf("%s: got %v, want %v or earlier", series, at, latest)
+		}
+	}
 }
 
 // observed keeps the times of the facts.

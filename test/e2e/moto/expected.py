@@ -397,8 +397,8 @@ def write_root(out, root, ends, as_of):
         out.add("root_access_key_last_used_timestamp_seconds", used)
 
 
-def write_account(out, users, as_of):
-    out.add("account_info", 1, partition=PARTITION)
+def write_account(out, users, alias, as_of):
+    out.add("account_info", 1, account_name=alias, partition=PARTITION)
     out.add("account_up", 1)
     out.add("account_users", len(users))
     out.add("account_console_users", sum(u["console"] for u in users))
@@ -445,14 +445,14 @@ def check_coverage(out, configuration):
         sys.exit(f"the users of the simulator leave out {sorted(missing)}")
 
 
-def samples(users, root, account, configuration, as_of):
+def samples(users, root, account, alias, configuration, as_of):
     out = Samples(account)
     for user in users:
         write_user(Subject(out, user, configuration, as_of), configuration)
     write_root(out, root, configuration.ends({"name": ROOT, "tags": {}}, account, RULES), as_of)
     hidden = sum(configuration.hides(user) for user in users)
     out.add("account_hidden_users", hidden)
-    write_account(out, users, as_of)
+    write_account(out, users, alias, as_of)
     write_policy(out, users, configuration)
     check_coverage(out, configuration)
     return out.list
@@ -467,12 +467,13 @@ def main():
     configuration = Configuration(args.config)
     iam = boto3.client("iam")
     account = boto3.client("sts").get_caller_identity()["Account"]
+    alias = "".join(iam.list_account_aliases()["AccountAliases"])
     tags = read_tags(iam)
     expected = {}
     for source, (users, root) in read(iam, args.source).items():
         for user in users:
             user["tags"] = tags[user["name"]]
-        expected[source] = samples(users, root, account, configuration, args.as_of)
+        expected[source] = samples(users, root, account, alias, configuration, args.as_of)
     print(json.dumps(expected))
 
 

@@ -279,6 +279,7 @@ def main() -> None:
         now = datetime.now(UTC).replace(microsecond=0)
         backend = iam_backends[ACCOUNT]["aws"]
         seed(backend, now)
+        backend.create_account_alias("example-corp")
         mend(backend, now)
     serve(["--host", "127.0.0.1", "--port", args.port])
 

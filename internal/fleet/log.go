@@ -1,0 +1,166 @@
+package fleet
+
+import (
+	"cmp"
+	"log/slog"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+)
+
+// repeatAfter is how often it is said that what went wrong still does.
+const repeatAfter = time.Hour
+
+// refreshLog tells of an account what begins to be wrong, what is over, and when
+// all is well. With many accounts, nobody reads what stands there every few minutes.
+type refreshLog struct {
+	logger      *slog.Logger
+	complete    bool                          // the last refresh got everything, and everybody was read
+	problems    map[inventory.Problem]ongoing // by what tells them from others
+	told        time.Time                     // when something was last said about one of them
+	tagMistakes []string                      // what was last said about users' tags
+	saving      saveFailure
+}
+
+// ongoing is a problem that is not over.
+type ongoing struct {
+	inventory.Problem
+	since time.Time
+}
+
+func (l *refreshLog) write(now time.Time, j *policy.Evaluation) {
+	s := j.Snapshot
+	logger := l.logger.With("account_id", s.Account.ID)
+	for _, mistake := range j.Problems { // users' slips stay for long, and are no failure of ours
+		if !slices.Contains(l.tagMistakes, mistake) {
+			logger.Warn("Cannot use a tag", "problem", mistake)
+		}
+	}
+	l.tagMistakes = j.Problems
+
+	complete := s.Health.State == inventory.StateUp
+	recovered := complete && !l.complete
+	l.writeProblems(logger, now, s, recovered)
+	details := []any{"users", len(s.Users), "unread", s.Sweep.Unread, "findings", len(j.Findings), "took", s.Health.Duration}
+	switch {
+	case s.Health.State == inventory.StatePending:
+		logger.Info("Reading users", append(details, "left", s.Left().Round(time.Second))...)
+	case recovered:
+		logger.Info("Refresh complete", details...)
+	default:
+		logger.Debug("Refreshed", details...)
+	}
+	l.complete = complete
+}
+
+// writeProblems tells of the problems that are over, unless another line says so of
+// all, and of those that are new, or once in a while of the oldest.
+func (l *refreshLog) writeProblems(logger *slog.Logger, now time.Time, s *inventory.Snapshot, recovered bool) {
+	before := l.problems
+	l.problems = make(map[inventory.Problem]ongoing, len(s.Health.Problems))
+	var begun []inventory.Problem
+	for _, p := range s.Health.Problems {
+		id := identityOf(p)
+		known, old := before[id]
+		if !old {
+			known.since = now
+			begun = append(begun, p)
+		}
+		l.problems[id] = ongoing{p, known.since}
+	}
+	if !recovered {
+		l.writeEnds(logger, now, before)
+	}
+	for _, p := range begun {
+		l.told = now
+		if len(s.Freshness) == 0 {
+			logger.Warn("Refresh incomplete, no facts yet", "reason", p.Reason, "problem", p.Text)
+		} else {
+			logger.Warn("Refresh incomplete, keeping the last facts", "reason", p.Reason, "problem", p.Text)
+		}
+	}
+	if len(l.problems) > 0 && now.Sub(l.told) >= repeatAfter {
+		l.told = now
+		oldest := slices.MinFunc(slices.Collect(maps.Values(l.problems)), compareOngoing)
+		logger.Warn("Refresh still incomplete", "reason", oldest.Reason, "for", now.Sub(oldest.since).Round(time.Second),
+			"others", len(l.problems)-1, "problem", oldest.Text)
+	}
+}
+
+// writeEnds tells which of the problems are over. One is not that is there in other
+// words: of a call that fails for many users, one is named.
+func (l *refreshLog) writeEnds(logger *slog.Logger, now time.Time, before map[inventory.Problem]ongoing) {
+	type kind struct {
+		action string
+		reason inventory.Reason
+	}
+	fails := map[kind]bool{}
+	for id := range l.problems {
+		fails[kind{id.Action, id.Reason}] = id.Action != ""
+	}
+	var over []ongoing
+	for id, p := range before {
+		if _, still := l.problems[id]; !still && !fails[kind{p.Action, p.Reason}] {
+			over = append(over, p)
+		}
+	}
+	slices.SortFunc(over, compareOngoing)
+	for _, p := range over {
+		logger.Info("A problem is over", "reason", p.Reason, "lasted", now.Sub(p.since).Round(time.Second), "problem", p.Text)
+	}
+}
+
+func compareOngoing(a, b ongoing) int {
+	return cmp.Or(a.since.Compare(b.since), strings.Compare(a.Text, b.Text))
+}
+
+// passing matches what differs from one refresh to the next while a problem stays
+// the same: how many others have it, the ids of requests, names of files that are
+// made up, addresses, durations, and numbers of all kinds.
+var passing = regexp.MustCompile(` \(and [a-z ]+ for \d+ (?:more users?|others)\)|request [0-9a-f-]+|[A-Z2-7]{26}\.tmp|\[[0-9a-f:]+\]|(?:\d+(?:\.\d+)?(?:h|ms?|µs|ns|s))+|\d+`)
+
+// idDigits is how many digits an account's id has, which is no passing number.
+const idDigits = 12
+
+func withoutPassing(text string) string {
+	return passing.ReplaceAllStringFunc(text, func(match string) string {
+		if len(match) == idDigits && strings.Trim(match, "0123456789") == "" {
+			return match
+		}
+		return ""
+	})
+}
+
+// identityOf returns what tells the problem from others.
+func identityOf(p inventory.Problem) inventory.Problem {
+	p.Text = withoutPassing(p.Text)
+	return p
+}
+
+// saveFailure is why facts could not be saved; the zero value if they could.
+type saveFailure struct {
+	text string    // without what passes
+	told time.Time // when that was last said
+}
+
+// writeSaving tells whether saving has failed, unless that was said.
+func (l *refreshLog) writeSaving(now time.Time, err error) {
+	if err == nil {
+		if l.saving.text != "" {
+			l.logger.Info("Saving facts works again")
+		}
+		l.saving = saveFailure{}
+		return
+	}
+	text := withoutPassing(err.Error())
+	if text == l.saving.text && now.Sub(l.saving.told) < repeatAfter {
+		return
+	}
+	l.saving = saveFailure{text, now}
+	l.logger.Error("Saving facts failed; a restart would begin without them", "err", err)
+}

@@ -1,0 +1,75 @@
+package fleet_test
+
+import (
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/fleet"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/state"
+)
+
+// TestRestartOfManyAccountsInSilence starts with the facts of an earlier process
+// about many accounts, at none of which AWS answers: everything is there from the
+// first moment on, with its age.
+func TestRestartOfManyAccountsInSilence(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(t, crowdSize)
+		store, err := state.Open(dir)
+		check(t, err)
+		c.accounts = fleet.New(c.board, fleet.Options{Store: store, Logger: slog.New(slog.DiscardHandler)})
+		var wanted []fleet.Wanted
+		for _, w := range c.worlds {
+			wanted = append(wanted, c.want(w))
+		}
+		check(t, c.accounts.Reconcile(wanted))
+		stop := run(t, c.accounts)
+		time.Sleep(time.Hour)
+		stop()
+		before := c.board.View()
+		files, err := os.ReadDir(dir)
+		check(t, err)
+		if len(files) != crowdSize {
+			t.Fatalf("files: got %d, want one for each of %d accounts", len(files), crowdSize)
+		}
+
+		time.Sleep(30 * time.Minute)
+		for _, w := range c.worlds {
+			w.SetFault(func(string, int) http.HandlerFunc { return awssim.Hang() })
+		}
+		c.realm.SetFault(func(string, int) http.HandlerFunc { return awssim.Hang() })
+		c.board = newBoard()
+		c.accounts = fleet.New(c.board, fleet.Options{Store: store, Pause: 250 * time.Millisecond, Logger: slog.New(slog.DiscardHandler)})
+		for i := range wanted {
+			wanted[i] = c.want(c.worlds[i])
+		}
+		check(t, c.accounts.Reconcile(wanted))
+		compare := func(when string, state inventory.State) {
+			t.Helper()
+			for _, w := range c.worlds {
+				was, is := before.Account(w.AccountID()).Snapshot, c.board.View().Account(w.AccountID()).Snapshot
+				if len(is.Users) != 3 || is.Health.State != state {
+					t.Fatalf("%s: account %s has %d users and is %s, want 3 and %s", when, w.AccountID(), len(is.Users), is.Health.State, state)
+				}
+				for group, fresh := range was.Freshness {
+					if got := is.Freshness[group].Observed; !got.Equal(fresh.Observed) {
+						t.Fatalf("%s: account %s: facts about %s observed at %s, want %s as before", when, w.AccountID(), group, got, fresh.Observed)
+					}
+				}
+			}
+		}
+		compare("at once", inventory.StatePending)
+		stop = run(t, c.accounts)
+		time.Sleep(time.Hour)
+		compare("after an hour", inventory.StateDown)
+		stop()
+		time.Sleep(time.Minute) // until the calls end that began sessions: the SDK lets nobody end them sooner
+	})
+}
