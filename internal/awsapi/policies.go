@@ -49,17 +49,41 @@ func SessionPolicy(needs Needs, partition, accountID string) (string, error) {
 }
 
 // HubSessionPolicy returns the session policy of the initial role: it assumes the
-// roles of these names, in any account, and does nothing else.
-func HubSessionPolicy(sessions Sessions, partition string, roleNames []string) (string, error) {
-	if len(roleNames) == 0 {
-		return "", errors.New("session policy of the initial role: no role to assume")
+// roles of these names, in any account, finds the accounts of its organization if
+// there is a discovery, and does nothing else. Before the first discovery there may
+// be no role yet.
+func HubSessionPolicy(sessions Sessions, partition string, roleNames []string, discovery *Discovery) (string, error) {
+	var finding []policyStatement
+	if discovery != nil {
+		finding = []policyStatement{discoveringStatement(*discovery)}
 	}
-	names := slices.Compact(slices.Sorted(slices.Values(roleNames)))
-	policy, err := short(assumingPolicy(sessions, rolesOfAnyAccount(partition, names)))
+	if len(roleNames) == 0 {
+		if discovery == nil {
+			return "", errors.New("session policy of the initial role: no role to assume")
+		}
+		return short(policyDocument{Statement: finding})
+	}
+	with := func(names []string) policyDocument {
+		policy := assumingPolicy(sessions, rolesOfAnyAccount(partition, names))
+		policy.Statement = append(policy.Statement, finding...)
+		return policy
+	}
+	policy, err := short(with(slices.Compact(slices.Sorted(slices.Values(roleNames)))))
 	if err == nil {
 		return policy, nil
 	}
-	return short(assumingPolicy(sessions, rolesOfAnyAccount(partition, []string{"*"})))
+	return short(with([]string{"*"}))
+}
+
+// discoveringStatement allows to find the accounts of an organization. None of the
+// operations that list knows a resource but "*".
+func discoveringStatement(d Discovery) policyStatement {
+	s := policyStatement{Sid: "ReadOrganization", Effect: "Allow", Resource: "*"}
+	for _, o := range OperationsToDiscover(d) {
+		s.Action = append(s.Action, o.Action())
+	}
+	slices.Sort(s.Action)
+	return s
 }
 
 // readingPolicy allows what reading an account needs.
