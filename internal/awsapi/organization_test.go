@@ -273,3 +273,26 @@ func TestDiscoveryIsPaced(t *testing.T) {
 		}
 	})
 }
+
+// TestOrganizationsAreAskedWhereTheyAre asks in the one region of each partition that
+// answers, whichever the configuration names.
+func TestOrganizationsAreAskedWhereTheyAre(t *testing.T) {
+	for region, want := range map[string]string{
+		"us-east-1": "organizations.us-east-1.amazonaws.com", "eu-west-1": "organizations.us-east-1.amazonaws.com",
+		"us-gov-east-1": "organizations.us-gov-west-1.amazonaws.com", "cn-north-1": "organizations.cn-northwest-1.amazonaws.com.cn",
+	} {
+		m := newMembers(t, awsapi.Sessions{})
+		m.organize()
+		var host string
+		cfg := m.realm.Config()
+		transport := m.realm.Transport()
+		cfg.Region = region
+		cfg.HTTPClient = &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			host = r.URL.Host
+			return transport.RoundTrip(r)
+		})}
+		if err := listAccounts(t.Context(), awsapi.NewOrganization(cfg, m.hub, awsapi.Discovery{})); err != nil || host != want {
+			t.Errorf("%s: got host %q, error %v; want host %q", region, host, err, want)
+		}
+	}
+}
