@@ -19,6 +19,7 @@ const (
 	longestAnswer    = 8 << 20   // a page of 1,000 users is 0.4 MB, with the longest paths 2 MB
 	longestDetails   = 32 << 20  // 1,000 users with tags, groups and policies are 5 MB
 	longestReport    = 64 << 20  // a report on 100,000 users is 45 MB
+	longestDiscovery = 256 << 10 // a page of 20 accounts is 20 kB; the tags of one are 120 kB if each character is escaped
 	longestRefusal   = 256 << 10 // an error is 1 kB
 )
 
@@ -27,6 +28,8 @@ func (o Operation) longest() int64 {
 	switch {
 	case o.OnUsers, o.Roles:
 		return longestAboutUser
+	case o.Discovers != DiscoveredNothing:
+		return longestDiscovery
 	case o.Name == string(TagsFromAuthorizationDetails):
 		return longestDetails
 	case o.Name == "GetCredentialReport":
@@ -130,6 +133,5 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 // Pause returns how long a client waits at present between two requests, if it
 // sends many.
 func (c *Client) Pause() time.Duration {
-	slowest := min(c.pace.limiter.Limit(), c.shared.limiter.Limit())
-	return time.Duration(float64(time.Second) / float64(slowest))
+	return c.pace.pause(c.shared)
 }

@@ -58,7 +58,7 @@ func TestEveryAnswerIsBounded(t *testing.T) {
 		"ListAccountAliases":  8 << 20,
 		"GetCredentialReport": 64 << 20, "GetAccountAuthorizationDetails": 32 << 20,
 		"ListAccessKeys": 1 << 20, "GetAccessKeyLastUsed": 1 << 20, "GetLoginProfile": 1 << 20, "ListMFADevices": 1 << 20, "ListUserTags": 1 << 20,
-		"AssumeRole": 1 << 20,
+		"AssumeRole": 1 << 20, "DescribeOrganization": 256 << 10, "ListAccounts": 256 << 10, "ListTagsForResource": 256 << 10, "DescribeOrganizationalUnit": 256 << 10,
 	}
 	for _, o := range Operations() {
 		if want[o.Name] == 0 {

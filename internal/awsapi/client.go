@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -68,6 +69,15 @@ func (s *Shared) needRoles() {
 	defer s.mu.Unlock()
 	for i, o := range Operations() {
 		s.needed[i] = s.needed[i] || o.Roles
+	}
+}
+
+// needDiscovery has the calls that find accounts shown.
+func (s *Shared) needDiscovery(d Discovery) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, o := range Operations() {
+		s.needed[i] = s.needed[i] || o.neededToDiscover(d)
 	}
 }
 
@@ -192,7 +202,7 @@ func endpointOf(service string, base *string, fips aws.FIPSEndpointState) string
 		if u, err := url.Parse(*base); err == nil {
 			address = scrub(u.Redacted())
 		}
-		return fmt.Sprintf("check the endpoint %s: AWS_ENDPOINT_URL_%s, AWS_ENDPOINT_URL or endpoint_url of the profile sets it", address, service)
+		return fmt.Sprintf("check the endpoint %s: AWS_ENDPOINT_URL_%s, AWS_ENDPOINT_URL or endpoint_url of the profile sets it", address, strings.ToUpper(service))
 	case fips == aws.FIPSEndpointStateEnabled:
 		return fmt.Sprintf("check that %s has a FIPS endpoint in the region: AWS_USE_FIPS_ENDPOINT or use_fips_endpoint of the profile asks for it, and most regions have none", service)
 	}

@@ -27,7 +27,7 @@ const policyKinds = `((?:identity-based|resource-based|service control|resource 
 var (
 	deniedSentence = regexp.MustCompile(`^User: (arn:aws[a-z-]*:(?:iam|sts)::[0-9]{12}:[\w+=,.@/-]{1,600}) is not authorized to perform: ([a-z0-9-]{1,40}:[A-Za-z]{1,100})(.*)$`)
 	// The key's id is no resource to show.
-	deniedResource = regexp.MustCompile(`^ on resource: (\*|arn:aws[a-z-]*:iam::[0-9]{12}:[\w+=,.@/*-]{1,600}|user [\w+=,.@-]{1,64}|access key)(?: \w{16,128})?( .*)?$`)
+	deniedResource = regexp.MustCompile(`^ on resource: (\*|arn:aws[a-z-]*:(?:iam|organizations)::[0-9]{12}:[\w+=,.@/*-]{1,600}|user [\w+=,.@-]{1,64}|access key)(?: \w{16,128})?( .*)?$`)
 	deniedBy       = regexp.MustCompile(`^ with an explicit deny(?: in an? ` + policyKinds + `\b)?`)
 	deniedLacking  = regexp.MustCompile(`^ because no ` + policyKinds + ` allows the\b`)
 )

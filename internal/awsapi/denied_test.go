@@ -42,6 +42,10 @@ func deniedMessages() map[string]awsapi.Denial {
 		notAllowed + " on resource: user alice with an explicit deny in a permissions boundary":                                                                              of(awsapi.Denial{Resource: "user alice", Policy: "permissions boundary", Explicit: true}),
 		notAllowed + " on resource: user alice with an explicit deny in a VPC endpoint policy":                                                                               of(awsapi.Denial{Resource: "user alice", Policy: "VPC endpoint policy", Explicit: true}),
 		notAllowed + " on resource: user alice with an explicit deny in a resource control policy":                                                                           of(awsapi.Denial{Resource: "user alice", Policy: "resource control policy", Explicit: true}),
+		"User: " + exporterARN + " is not authorized to perform: organizations:DescribeOrganizationalUnit on resource: arn:aws:organizations::123456789012:ou/o-exampleorgid/ou-ab12-34567890 because no identity-based policy allows the organizations:DescribeOrganizationalUnit action": {
+			Principal: exporterARN, Action: "organizations:DescribeOrganizationalUnit",
+			Resource: "arn:aws:organizations::123456789012:ou/o-exampleorgid/ou-ab12-34567890", Policy: "identity-based policy",
+		},
 		"User: arn:aws-cn:sts::123456789012:assumed-role/reader/session@1 is not authorized to perform: sts:AssumeRole on resource: arn:aws-cn:iam::123456789012:role/reader because no role trust policy allows the sts:AssumeRole action": {
 			Principal: "arn:aws-cn:sts::123456789012:assumed-role/reader/session@1", Action: "sts:AssumeRole",
 			Resource: "arn:aws-cn:iam::123456789012:role/reader", Policy: "role trust policy",

@@ -118,6 +118,7 @@ var reasonsByCode = map[string]inventory.Reason{
 	"AccessDenied":                        inventory.ReasonDenied,
 	"AccessDeniedException":               inventory.ReasonDenied,
 	"UnauthorizedOperation":               inventory.ReasonDenied,
+	"AWSOrganizationsNotInUseException":   inventory.ReasonDenied,
 	"AuthFailure":                         inventory.ReasonCredentials,
 	"ExpiredToken":                        inventory.ReasonCredentials,
 	"ExpiredTokenException":               inventory.ReasonCredentials,
@@ -137,6 +138,7 @@ var reasonsByCode = map[string]inventory.Reason{
 	"ReportNotPresent":                    inventory.ReasonReport,
 	"InternalFailure":                     inventory.ReasonServer,
 	"InternalError":                       inventory.ReasonServer,
+	"ServiceException":                    inventory.ReasonServer,
 	"ServiceFailure":                      inventory.ReasonServer,
 	"ServiceUnavailable":                  inventory.ReasonServer,
 }
@@ -230,7 +232,7 @@ func detail(err error) string {
 		}
 		return "no answer in time"
 	case inventory.ReasonMalformed:
-		return "the answer is not what IAM sends" + status(err)
+		return "the answer is not what " + sender(err) + " sends" + status(err)
 	case inventory.ReasonServer:
 		return "AWS answered with an error" + status(err)
 	}
@@ -251,6 +253,15 @@ func denial(message string) string {
 		return ": " + d.String()
 	}
 	return ""
+}
+
+// sender names the service that was asked.
+func sender(err error) string {
+	var operation *smithy.OperationError
+	if errors.As(err, &operation) && operation.Service() == ServiceOrganizations {
+		return operation.Service()
+	}
+	return ServiceIAM
 }
 
 // requestIDs are what AWS's requests are called by, and nothing else.

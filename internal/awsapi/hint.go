@@ -2,6 +2,7 @@ package awsapi
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/aws/smithy-go"
 
@@ -17,6 +18,10 @@ func (e *Error) hint() string {
 		return role.hint()
 	case errors.As(e.err, &advised):
 		return advised.Do
+	case isDiscovery(e.Action) && e.Reason == inventory.ReasonDenied:
+		return discoveryHint(e.Action, e.err)
+	case isDiscovery(e.Action) && e.Reason == inventory.ReasonThrottled:
+		return "the call is repeated more slowly, and the next discovery asks again; others in the organization may be asking a lot"
 	}
 	switch e.Reason {
 	case inventory.ReasonThrottled:
@@ -57,6 +62,32 @@ func deniedHint(action string, err error) string {
 	return "a " + inWords(d.Policy) + " that applies here has to allow " + action + " too: have it changed"
 }
 
+// isDiscovery reports whether the action tells of an organization.
+func isDiscovery(action string) bool { return strings.HasPrefix(action, "organizations:") }
+
+// discoveryHint says who may ask about an organization. AWS names no policy if the
+// account is the wrong one.
+func discoveryHint(action string, err error) string {
+	const whose = "credentials, or an initial role, of the organization's management account or of a delegated administrator"
+	if Code(err) == "AWSOrganizationsNotInUseException" {
+		return "the account that asked is in no organization: give " + whose
+	}
+	var d Denial
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		d, _ = ParseDenial(api.ErrorMessage())
+	}
+	const printed = " (`aws_iam_exporter iam-policy --for=hub` prints the policy)"
+	switch {
+	case d.Explicit, d.Policy != "" && d.Policy != "identity-based policy":
+		return deniedHint(action, err)
+	case d.Policy != "":
+		return "allow " + action + printed
+	}
+	return "AWS answers this only to the management account and to delegated administrators, and only if a policy allows " + action +
+		": give " + whose + printed
+}
+
 // roleHint says what to check if a role cannot be assumed. AWS gives one answer to
 // a role that is missing, to one whose trust policy lacks the caller and to a wrong
 // external id, so that nobody learns from it which roles there are.
@@ -90,7 +121,7 @@ func credentialsHint(action string, err error) string {
 		return "give the exporter credentials: by AWS_ environment variables, a profile in ~/.aws, or a role of its machine or pod"
 	case isMissing && Code(err) == "AccessDenied":
 		return "let these credentials assume the role: by a policy of theirs and by the role's trust policy"
-	case action == "sts:GetCallerIdentity", action == actionAssumeRole: // they are not the account's, or that is not known
+	case action == "sts:GetCallerIdentity", action == actionAssumeRole, isDiscovery(action): // they are not the account's, or that is not known
 		return "give the exporter valid credentials, and check the machine's clock"
 	}
 	return "give the exporter valid credentials of this account, and check the machine's clock"

@@ -31,8 +31,9 @@ type Hub struct {
 	initial     *session     // of the initial role; nil without one
 	own, sts    *sts.Client  // with the exporter's own credentials, and with those that assume the accounts' roles
 
-	mu    sync.Mutex
-	roles map[string]string // the names of roles that may be assumed, by ARN
+	mu        sync.Mutex
+	roles     map[string]string // the names of roles that may be assumed, by ARN
+	discovery *Discovery        // what is asked of the organization; nil for nothing
 }
 
 // NewHub returns a hub with the credentials of cfg, which is not used to read any
@@ -90,7 +91,7 @@ func (h *Hub) mayAssume(arn string) bool {
 }
 
 // initialPolicy is what the initial role's session may do: assume the accounts'
-// roles, and read nothing.
+// roles, and read nothing but which accounts there are, if that is asked.
 func (h *Hub) initialPolicy() (string, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -98,7 +99,7 @@ func (h *Hub) initialPolicy() (string, error) {
 	for _, name := range h.roles {
 		names = append(names, name)
 	}
-	return HubSessionPolicy(h.o.Sessions, h.partition, names)
+	return HubSessionPolicy(h.o.Sessions, h.partition, names, h.discovery)
 }
 
 // guard makes building a request fail, before anything is signed or sent, for

@@ -37,6 +37,7 @@ const (
 // role, and a hub that may assume it.
 type members struct {
 	t      *testing.T
+	home   *awssim.World
 	member *awssim.World
 	realm  *awssim.Realm
 	shared *awsapi.Shared
@@ -46,7 +47,7 @@ type members struct {
 func newMembers(t *testing.T, sessions awsapi.Sessions) *members {
 	t.Helper()
 	home, member := awssim.New(awssim.Options{AccountID: hubID}), awssim.New(awssim.Options{AccountID: memberID})
-	m := &members{t: t, member: member, realm: awssim.NewRealm(home, member), shared: awsapi.NewShared(1e6)}
+	m := &members{t: t, home: home, member: member, realm: awssim.NewRealm(home, member), shared: awsapi.NewShared(1e6)}
 	m.realm.AddRole(member, roleName, externalID)
 	sessions.Name = "aws_iam_exporter"
 	m.hub = m.newHub(m.realm.Config(), sessions)

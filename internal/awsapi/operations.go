@@ -43,10 +43,28 @@ type Needs struct {
 	Named  bool // the configuration gives the account a name, so that its alias is not asked for
 }
 
+// Discovery says what is asked of an organization beside which accounts it has.
+type Discovery struct {
+	Tags      bool // of the accounts, by one call for each
+	UnitNames bool // of organizational units, by one call for each
+}
+
+// Discovered names what an operation tells of an organization.
+type Discovered string
+
+// What operations tell of an organization.
+const (
+	DiscoveredNothing   Discovered = ""           // it is about something else
+	DiscoveredAccounts  Discovered = "accounts"   // always needed
+	DiscoveredTags      Discovered = "tags"       // needed for Discovery.Tags
+	DiscoveredUnitNames Discovered = "unit names" // needed for Discovery.UnitNames
+)
+
 // The ids of the services called, as the AWS SDK spells them.
 const (
-	ServiceIAM = "IAM"
-	ServiceSTS = "STS"
+	ServiceIAM           = "IAM"
+	ServiceSTS           = "STS"
+	ServiceOrganizations = "Organizations"
 )
 
 // Operation is one operation of AWS that the exporter may call.
@@ -62,6 +80,9 @@ type Operation struct {
 	// Roles tells that the operation is needed for accounts with roles to assume,
 	// by whoever assumes them; the accounts themselves need it for nothing.
 	Roles bool
+	// Discovers tells what the operation tells of an organization, to whoever
+	// assumes the roles; the accounts themselves need it for nothing.
+	Discovers Discovered
 	// Sources lists the values of --iam.source that need the operation.
 	Sources []Source
 	// Tags is the value of tags_from that the operation serves; it is not
@@ -88,6 +109,10 @@ func Operations() []Operation {
 		{Service: ServiceSTS, Name: "GetCallerIdentity", Free: true, Sources: all, Why: "the account's id and partition"},
 		{Service: ServiceSTS, Name: operationAssumeRole, Roles: true, Sources: all, Why: "credentials of the other accounts, each hour"},
 		{Service: ServiceIAM, Name: "ListAccountAliases", Sources: all, Naming: true, Why: "the account's alias, to show as its name"},
+		{Service: ServiceOrganizations, Name: "DescribeOrganization", Discovers: DiscoveredAccounts, Sources: all, Why: "the organization's id and management account"},
+		{Service: ServiceOrganizations, Name: "ListAccounts", Discovers: DiscoveredAccounts, Sources: all, Why: "which accounts the organization has, each hour"},
+		{Service: ServiceOrganizations, Name: "ListTagsForResource", Discovers: DiscoveredTags, Sources: all, Why: "an account's tags, each day"},
+		{Service: ServiceOrganizations, Name: "DescribeOrganizationalUnit", Discovers: DiscoveredUnitNames, Sources: all, Why: "an organizational unit's name, each day"},
 		{Service: ServiceIAM, Name: "ListUsers", Sources: live, Why: "which users exist"},
 		{Service: ServiceIAM, Name: "ListAccessKeys", OnUsers: true, Sources: live, Why: "a user's keys: id, status, creation"},
 		{Service: ServiceIAM, Name: "GenerateCredentialReport", Sources: report, Why: "have AWS make a report, at most every four hours"},
@@ -101,11 +126,30 @@ func Operations() []Operation {
 	}
 }
 
-// OperationsFor returns the operations that are needed.
+// OperationsFor returns the operations that are needed to read an account.
 func OperationsFor(needs Needs) []Operation {
 	return slices.DeleteFunc(Operations(), func(o Operation) bool { return !o.neededBy(needs) })
 }
 
 func (o Operation) neededBy(needs Needs) bool {
-	return !o.Roles && slices.Contains(o.Sources, needs.Source) && (o.Tags == NoTags || o.Tags == needs.Tags) && (!o.Naming || !needs.Named)
+	return !o.Roles && o.Discovers == DiscoveredNothing && slices.Contains(o.Sources, needs.Source) &&
+		(o.Tags == NoTags || o.Tags == needs.Tags) && (!o.Naming || !needs.Named)
+}
+
+// OperationsToDiscover returns the operations that are needed to find the accounts
+// of an organization.
+func OperationsToDiscover(d Discovery) []Operation {
+	return slices.DeleteFunc(Operations(), func(o Operation) bool { return !o.neededToDiscover(d) })
+}
+
+func (o Operation) neededToDiscover(d Discovery) bool {
+	switch o.Discovers {
+	case DiscoveredAccounts:
+		return true
+	case DiscoveredTags:
+		return d.Tags
+	case DiscoveredUnitNames:
+		return d.UnitNames
+	}
+	return false
 }

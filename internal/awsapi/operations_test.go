@@ -239,7 +239,7 @@ func TestPolicy(t *testing.T) {
 
 func TestTableIsWhole(t *testing.T) {
 	simulated := map[string]bool{"AssumeRole": true} // by a Realm
-	for _, name := range awssim.Operations() {
+	for _, name := range slices.Concat(awssim.Operations(), awssim.OrganizationOperations()) {
 		simulated[name] = true
 	}
 	for _, o := range awsapi.Operations() {

@@ -47,6 +47,12 @@ func (p *pacer) wait(ctx context.Context) error {
 	return p.limiter.Wait(ctx)
 }
 
+// pause returns how long there is at present between two requests of many.
+func (p *pacer) pause(shared *Shared) time.Duration {
+	slowest := min(p.limiter.Limit(), shared.limiter.Limit())
+	return time.Duration(float64(time.Second) / float64(slowest))
+}
+
 // slowDown halves the rate, once for all answers that come together.
 func (p *pacer) slowDown(now time.Time) {
 	p.mu.Lock()

@@ -177,17 +177,40 @@ func SessionPolicy(needs Needs, partition, accountID string) (string, error) {
 }
 
 // HubSessionPolicy returns the session policy of the initial role: it assumes the
-// roles of these names, in any account, and does nothing else. The roles' own
-// policies decide where there are too many names for a session policy.
-func HubSessionPolicy(sessions Sessions, partition string, roleNames []string) (string, error) {
-	if len(roleNames) == 0 {
+// roles of these names, in any account, finds the accounts of its organization if
+// there is a discovery, and does nothing else. Before the first discovery there may
+// be no role yet. The roles' own policies decide where there are too many names for
+// a session policy.
+func HubSessionPolicy(sessions Sessions, partition string, roleNames []string, discovery *Discovery) (string, error) {
+	with := func(names []string) PolicyDocument {
+		var policy PolicyDocument
+		if len(names) > 0 {
+			policy = AssumingAnywhere(sessions, partition, names)
+		}
+		if discovery != nil {
+			policy = policy.And(Discovering(*discovery))
+		}
+		return policy
+	}
+	policy := with(roleNames)
+	if policy.Empty() {
 		return "", errors.New("session policy of the initial role: no role to assume")
 	}
-	policy, err := AssumingAnywhere(sessions, partition, roleNames).session()
-	if err == nil {
-		return policy, nil
+	if out, err := policy.session(); err == nil {
+		return out, nil
 	}
-	return AssumingAnywhere(sessions, partition, []string{"*"}).session()
+	return with([]string{"*"}).session()
+}
+
+// Discovering returns the policy under which the accounts of an organization are
+// found. None of the operations that list knows a resource but "*".
+func Discovering(d Discovery) PolicyDocument {
+	s := policyStatement{Sid: "ReadOrganization", Effect: "Allow", Resource: "*"}
+	for _, o := range OperationsToDiscover(d) {
+		s.Action = append(s.Action, o.Action())
+	}
+	slices.Sort(s.Action)
+	return document(s)
 }
 
 // session returns a session policy, or says that AWS would not take it.

@@ -64,6 +64,7 @@ func TestHubSessionPolicy(t *testing.T) {
 		sessions  awsapi.Sessions
 		partition string
 		roles     []string
+		discovery *awsapi.Discovery
 		want      string
 	}{
 		"one name": {
@@ -86,10 +87,28 @@ func TestHubSessionPolicy(t *testing.T) {
 			want: `{"Version":"2012-10-17","Statement":[{"Sid":"AssumeRoles","Effect":"Allow","Action":["sts:AssumeRole"],` +
 				`"Resource":["arn:aws:iam::*:role/*"]}]}`,
 		},
+		"accounts to find, and no role yet": {
+			partition: "aws", discovery: &awsapi.Discovery{},
+			want: `{"Version":"2012-10-17","Statement":[{"Sid":"ReadOrganization","Effect":"Allow",` +
+				`"Action":["organizations:DescribeOrganization","organizations:ListAccounts"],"Resource":"*"}]}`,
+		},
+		"accounts to find, with all that is told of them": {
+			partition: "aws", roles: []string{"a"}, discovery: &awsapi.Discovery{Tags: true, UnitNames: true},
+			want: `{"Version":"2012-10-17","Statement":[{"Sid":"AssumeRoles","Effect":"Allow","Action":["sts:AssumeRole"],` +
+				`"Resource":["arn:aws:iam::*:role/a"]},{"Sid":"ReadOrganization","Effect":"Allow",` +
+				`"Action":["organizations:DescribeOrganization","organizations:DescribeOrganizationalUnit",` +
+				`"organizations:ListAccounts","organizations:ListTagsForResource"],"Resource":"*"}]}`,
+		},
+		"too many names, and accounts to find": {
+			partition: "aws", roles: many, discovery: &awsapi.Discovery{},
+			want: `{"Version":"2012-10-17","Statement":[{"Sid":"AssumeRoles","Effect":"Allow","Action":["sts:AssumeRole"],` +
+				`"Resource":["arn:aws:iam::*:role/*"]},{"Sid":"ReadOrganization","Effect":"Allow",` +
+				`"Action":["organizations:DescribeOrganization","organizations:ListAccounts"],"Resource":"*"}]}`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			given := slices.Clone(test.roles)
-			got, err := awsapi.HubSessionPolicy(test.sessions, test.partition, test.roles)
+			got, err := awsapi.HubSessionPolicy(test.sessions, test.partition, test.roles, test.discovery)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -101,7 +120,7 @@ func TestHubSessionPolicy(t *testing.T) {
 			}
 		})
 	}
-	if _, err := awsapi.HubSessionPolicy(awsapi.Sessions{}, "aws", nil); err == nil {
+	if _, err := awsapi.HubSessionPolicy(awsapi.Sessions{}, "aws", nil, nil); err == nil {
 		t.Error("no role: got no error")
 	}
 }
@@ -111,7 +130,7 @@ func TestHubSessionPolicy(t *testing.T) {
 func TestHubSessionPolicyTakesWhatFits(t *testing.T) {
 	longest := 0
 	for length := range 2048 {
-		got, err := awsapi.HubSessionPolicy(awsapi.Sessions{}, "aws", []string{strings.Repeat("r", length+1)})
+		got, err := awsapi.HubSessionPolicy(awsapi.Sessions{}, "aws", []string{strings.Repeat("r", length+1)}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

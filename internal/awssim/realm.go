@@ -14,7 +14,8 @@ import (
 )
 
 // Realm is several accounts behind one endpoint, as AWS's are: a request reaches
-// the account whose credentials have signed it. It answers AssumeRole itself.
+// the account whose credentials have signed it. It answers AssumeRole itself, and
+// what is asked of its Organization, if it has one.
 type Realm struct {
 	home *World // of credentials that are of no session
 
@@ -25,6 +26,8 @@ type Realm struct {
 	made     int // sessions so far
 	assumed  map[string]int
 	fault    func(roleARN string, n int) http.HandlerFunc
+
+	organization *Organization // nil if the accounts are in none
 }
 
 // roleSession is what the credentials of an assumed role are good for.
@@ -113,30 +116,45 @@ func (r *Realm) Transport() http.RoundTripper { return transport{r} }
 func (r *Realm) ServeHTTP(rw http.ResponseWriter, q *http.Request) {
 	now := r.home.options.Now()
 	q.Body = http.MaxBytesReader(rw, q.Body, maxRequest)
-	action := q.FormValue("Action") // a form that cannot be read has none, and the world says so
+	about, isJSON := strings.CutPrefix(q.Header.Get("X-Amz-Target"), organizationsTarget)
+	service, action := "organizations", about
+	if !isJSON {
+		service, action = "iam", q.FormValue("Action") // a form that cannot be read has none, and the world says so
+		if q.Form.Get("Version") == stsVersion {
+			service = "sts"
+		}
+	}
 	s, known := r.session(callerKey(q))
 	if !known {
 		s.world, s.ends = r.home, now.Add(sessionLength)
 	}
 	refuse := func(status int, code, message string) {
-		rw.Header().Set(requestIDHeader, r.home.requestID())
-		rw.Header().Set("Date", now.UTC().Format(http.TimeFormat))
+		r.head(rw, now)
+		if isJSON {
+			writeJSONError(rw, apiError{status, code + "Exception", message})
+			return
+		}
 		writeError(rw, q, apiError{status, code, message})
-	}
-	service := "iam"
-	if q.Form.Get("Version") == stsVersion {
-		service = "sts"
 	}
 	switch permission := service + ":" + action; {
 	case !now.Before(s.ends):
 		refuse(http.StatusForbidden, "ExpiredToken", "The security token included in the request is expired")
 	case s.actions != nil && action != "GetCallerIdentity" && !slices.Contains(s.actions, permission):
 		refuse(http.StatusForbidden, "AccessDenied", fmt.Sprintf("User: %s is not authorized to perform: %s on resource: * because no session policy allows the %s action", s.arn, permission, permission))
+	case isJSON:
+		r.head(rw, now)
+		r.serveOrganization(rw, q, action, s.world)
 	case action == "AssumeRole":
 		r.assume(rw, q, now, refuse)
 	default:
 		s.world.ServeHTTP(rw, q)
 	}
+}
+
+// head begins an answer.
+func (r *Realm) head(rw http.ResponseWriter, now time.Time) {
+	rw.Header().Set(requestIDHeader, r.home.requestID())
+	rw.Header().Set("Date", now.UTC().Format(http.TimeFormat))
 }
 
 func (r *Realm) session(key string) (roleSession, bool) {
@@ -167,8 +185,7 @@ func (r *Realm) assume(rw http.ResponseWriter, q *http.Request, now time.Time, r
 	wanted, exists := r.roles[arn]
 	world := r.worlds[accountIn(arn)]
 	r.mu.Unlock()
-	rw.Header().Set(requestIDHeader, r.home.requestID())
-	rw.Header().Set("Date", now.UTC().Format(http.TimeFormat))
+	r.head(rw, now)
 	if hook != nil {
 		if fault := hook(arn, n); fault != nil {
 			fault(rw, q)

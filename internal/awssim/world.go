@@ -1,6 +1,7 @@
-// Package awssim simulates the operations of AWS IAM and STS that the exporter
-// uses, for --demo, tests and benchmarks: a World of users and access keys that
-// tests change by methods and that answers as AWS does, in AWS's own wire format.
+// Package awssim simulates the operations of AWS IAM, STS and Organizations that
+// the exporter uses, for --demo, tests and benchmarks: a World of users and access
+// keys that tests change by methods and that answers as AWS does, in AWS's own wire
+// format.
 package awssim
 
 import (
