@@ -125,7 +125,14 @@ func TestNamedAccount(t *testing.T) {
 		h.account = New(h.client, o, kept)
 		inventorytest.Equal(h.T, want, h.account.Snapshot().Account)
 
-		s := h.refresh()
+		h.account.RefreshSoon()
+		for ended := false; !ended; {
+			p := h.step(h.Context())
+			if ended = p.Ended; p.AliasErr != nil {
+				h.Errorf("an alias was wanted: %v", p.AliasErr)
+			}
+		}
+		s := h.account.Snapshot()
 		want.Partition = "aws"
 		inventorytest.Equal(h.T, want, s.Account)
 		h.account.Restore(kept)

@@ -290,7 +290,8 @@ accounts:
 		"caller": {[]string{"--for=caller"}, []string{"sts:AssumeRole", initialRole, "iam:GetCredentialReport"}, []string{"audit/reader", "s3cr3t"}},
 		"trust": {
 			[]string{"--for=member", "--trust"},
-			[]string{initialRole, `"sts:ExternalId": "s3cr3t"`, `"sts:SourceIdentity": "exporter"`}, []string{"iam:Get", "audit/reader"},
+			[]string{initialRole, `"sts:ExternalId": "s3cr3t"`, `"sts:SourceIdentity": "exporter"`},
+			[]string{"iam:Get", "audit/reader"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -188,12 +188,14 @@ func TestString(t *testing.T) {
 				"13 million CloudTrail events a month, 259 USD for each paid copy of a trail",
 		},
 		"rates of several accounts": {
-			many(2, cost.Account{Settings: defaults(awsapi.SourceLive), Population: cost.Population{Users: 5000}, Named: true}), cost.Rates{All: 20, Account: 1},
+			many(2, cost.Account{Settings: defaults(awsapi.SourceLive), Population: cost.Population{Users: 5000}, Named: true}),
+			cost.Rates{All: 20, Account: 1},
 			"wants 5.6 calls a second (sweep 5.6, listings 0.04), in 2 accounts more than --iam.account-rate 1: a full round takes 2h50m; " +
 				"5.2 million CloudTrail events a month, 104 USD for each paid copy of a trail",
 		},
 		"hardly any": {
-			thousand(awsapi.SourceLive), cost.Rates{All: 2, Account: 1},
+			thousand(awsapi.SourceLive),
+			cost.Rates{All: 2, Account: 1},
 			"wants 90.6 calls a second (sweep 83.3, listings 6.7, roles 0.28, aliases 0.28), more than --iam.rate 2: hardly any user is read again; " +
 				"5.2 million CloudTrail events a month, 104 USD for each paid copy of a trail",
 		},

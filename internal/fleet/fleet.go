@@ -87,7 +87,8 @@ func (f *Fleet) startAll(ctx context.Context, running *sync.WaitGroup) {
 	var pause time.Duration
 	for _, m := range f.all() {
 		if own, ok := m.start(ctx); ok {
-			running.Go(func() { m.run(own, pause) })
+			wait := pause // the goroutine may begin after the next was counted
+			running.Go(func() { m.run(own, wait) })
 			pause += f.pause
 		}
 	}

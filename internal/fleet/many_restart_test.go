@@ -55,12 +55,12 @@ func TestRestartOfManyAccountsInSilence(t *testing.T) {
 			t.Helper()
 			for _, w := range c.worlds {
 				was, is := before.Account(w.AccountID()).Snapshot, c.board.View().Account(w.AccountID()).Snapshot
-				if len(is.Users) != 3 || is.Health.State != state {
-					t.Fatalf("%s: account %s has %d users and is %s, want 3 and %s", when, w.AccountID(), len(is.Users), is.Health.State, state)
+				if len(is.Users) != 3 || is.Health.State != state { // no t.Fatal: calls may be under way
+					t.Errorf("%s: account %s has %d users and is %s, want 3 and %s", when, w.AccountID(), len(is.Users), is.Health.State, state)
 				}
 				for group, fresh := range was.Freshness {
 					if got := is.Freshness[group].Observed; !got.Equal(fresh.Observed) {
-						t.Fatalf("%s: account %s: facts about %s observed at %s, want %s as before", when, w.AccountID(), group, got, fresh.Observed)
+						t.Errorf("%s: account %s: facts about %s observed at %s, want %s as before", when, w.AccountID(), group, got, fresh.Observed)
 					}
 				}
 			}
@@ -70,6 +70,6 @@ func TestRestartOfManyAccountsInSilence(t *testing.T) {
 		time.Sleep(time.Hour)
 		compare("after an hour", inventory.StateDown)
 		stop()
-		time.Sleep(time.Minute) // until the calls end that began sessions: the SDK lets nobody end them sooner
+		time.Sleep(10 * time.Minute) // until the calls that begin sessions had their turns: the SDK lets nobody end them
 	})
 }
