@@ -58,13 +58,14 @@ func TestAccounts(t *testing.T) {
 	aws := startMoto(t, "--accounts")
 	config := configFlag + accountsFile
 	want := expect(t, aws, config, "auto", "live", "report")
-	for _, source := range []string{"live", "report"} {
+	for _, source := range []string{"auto", "live", "report"} {
 		t.Run("source "+source, func(t *testing.T) {
 			e := startExporter(t, aws, "--iam.source="+source, config)
 			awaitSamples(t, want[source], e.samples)
 		})
 	}
 	t.Run("roles", func(t *testing.T) { testRoles(t, aws, want["report"]) })
+	t.Run("wrong external id", func(t *testing.T) { testExternalID(t, aws, want["report"]) })
 	t.Run("bad accounts", func(t *testing.T) { testBadAccounts(t, aws, want["auto"]) })
 	t.Run("reload", func(t *testing.T) { testAccountsReload(t, aws, want["report"]) })
 	t.Run("restart", func(t *testing.T) { testAccountsRestart(t, aws, want["auto"]) })
@@ -99,6 +100,30 @@ func testRoles(t *testing.T, aws environment, want samples) {
 	}
 	if diff := cmp.Diff(trusted(), external); diff != "" {
 		t.Errorf("the roles that are assumed, and their external ids, differ (-want +got):\n%s", diff)
+	}
+}
+
+// testExternalID gives one account another external id than its role asks for.
+func testExternalID(t *testing.T, aws environment, want samples) {
+	const right, wrong = "its_own+id@2", "not-its-own+id@2"
+	file := writeConfig(t, strings.ReplaceAll(readFile(t, accountsFile), right, wrong))
+	e := startExporter(t, aws, "--iam.source=report", configFlag+file)
+	others := []string{hub, production, sandbox, noAlias, tiny}
+	awaitSamples(t, want.of(others...), func(ctx context.Context) (samples, error) {
+		got, err := e.samples(ctx)
+		return got.of(others...), err
+	})
+	eventually(t, time.Minute, func(ctx context.Context) error {
+		got, err := e.samples(ctx)
+		if err == nil && (got[errorsSeries(legacy, inventory.ReasonRole)] == 0 || got[upOf(legacy)] != 0) {
+			err = fmt.Errorf("account %s is not said to have a role that cannot be assumed", legacy)
+		}
+		return err
+	})
+	for place, text := range map[string]string{"the log": e.log.String(), "the page": e.page(t, "/accounts/"+legacy)} {
+		if strings.Contains(text, wrong) || !strings.Contains(text, "role/legacy-audit") {
+			t.Errorf("%s shows the external id, or does not name the role:\n%s", place, text)
+		}
 	}
 }
 
@@ -257,7 +282,7 @@ func checkSaid(t *testing.T, e *exporter, times int) {
 		about := e.page(t, "/accounts/"+id)
 		var lines []string
 		for line := range strings.Lines(e.log.String()) {
-			if strings.Contains(line, "account_id="+id) && strings.Contains(line, "reason="+string(b.reason)) {
+			if strings.Contains(line, "Refresh incomplete") && strings.Contains(line, "account_id="+id+" reason="+string(b.reason)) {
 				lines = append(lines, line)
 			}
 		}

@@ -302,7 +302,7 @@ exemptions:
 // schema that we wrote for editors.
 func TestSchema(t *testing.T) {
 	demo := regexp.MustCompile(`(NEXT|LAST)-[A-Z]+`).ReplaceAllString(readFile(t, "../../internal/demo/config.yml"), "2099-12-31")
-	good := []string{configuration, writeConfig(t, demo), writeConfig(t, "# nothing\n")}
+	good := []string{configuration, accountsFile, writeConfig(t, demo), writeConfig(t, "# nothing\n")}
 	run(t, nil, python, append([]string{"schema.py", schema}, good...)...)
 
 	for name, bad := range map[string]string{
@@ -313,6 +313,8 @@ func TestSchema(t *testing.T) {
 		"no end":               "exemptions: [{user: a, rules: [key_rotation], reason: r}]\n",
 		"a bad duration":       "policy: {defaults: {max_key_age: 90 days}}\n",
 		"an unknown source":    "tags_from: GetUser\n",
+		"an account's name":    "accounts: [{id: production, role: audit}]\n",
+		"an ARN for all":       "account_defaults: {role: 'arn:aws:iam::111122223333:role/audit'}\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := writeConfig(t, bad)

@@ -16,9 +16,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from xml.sax.saxutils import escape
 
 from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT
-from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
 from moto.iam.models import AccessKeyLastUsed, IAMBackend, MFADevice, User, iam_backends
 from moto.iam.responses import IamResponse
@@ -271,6 +271,12 @@ def guard() -> None:
     deny_unless(TokenResponse, "sts", may_call_sts)
 
 
+DENIAL = (
+    "<ErrorResponse><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>{}</Message></Error>"
+    "<RequestId>00000000-0000-0000-0000-000000000000</RequestId></ErrorResponse>"
+)
+
+
 def deny_unless(
     responses: type[BaseResponse], service: str, may: Callable[[BaseResponse, AssumedRole | None], bool]
 ) -> None:
@@ -286,8 +292,7 @@ def deny_unless(
         message = f"User: {caller} is not authorized to perform: {service}:{self._get_action()}"
         if role := self.querystring.get("RoleArn"):
             message += f" on resource: {role[0]}"
-        _, headers, body = self.serialized(ActionResult(ServiceException("AccessDenied", message)))
-        return 403, {**headers, "status": 403}, body
+        return 403, {"status": 403, "Content-Type": "text/xml"}, DENIAL.format(escape(message))
 
     responses.call_action = call_if_allowed
 
