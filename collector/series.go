@@ -49,7 +49,7 @@ func emitAccountInfo(s *subject, emit emit) {
 	if account.ID == "" {
 		return
 	}
-	labels := []string{account.ShownName(), account.Partition, account.OUPath}
+	labels := []string{account.ShownName(), account.Partition, account.OUPath, account.State}
 	for _, tag := range s.view.Policy.AccountTags {
 		labels = append(labels, policy.TagOfAccount(account, tag))
 	}

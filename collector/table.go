@@ -340,9 +340,9 @@ func accountMetrics() []metric {
 	return []metric{
 		{
 			name: "aws_iam_account_info", scope: perAccount, kind: gauge,
-			labels: []string{"account_name", "partition", "ou_path"},
+			labels: []string{"account_name", "partition", "ou_path", "state"},
 			tags:   func(p *policy.Policy) []string { return p.AccountTags },
-			help: "The AWS account, value 1, with its name, partition and path of organizational units as far as they are known, " +
+			help: "The AWS account, value 1, with its name, partition, path of organizational units and state in the organization (active, suspended, …) as far as they are known, " +
 				"and tag_<name> for each tag that account_tags lists. An empty label is a missing tag; " +
 				policy.UnknownValue + " means that the account's tags are not known.",
 			series: emitAccountInfo,
@@ -541,8 +541,24 @@ func exporterMetrics() []metric {
 		{
 			name: "aws_iam_exporter_accounts", scope: perExporter, kind: gauge,
 			labels: []string{"state"},
-			help:   "Accounts by state: pending (not everything was read yet), up, or down (the last refresh did not get every fact).",
+			help:   "Accounts by state: pending (not everything was read yet), up, down (the last refresh did not get every fact), or suspended (not read, because its organization has suspended it).",
 			series: emitAccounts,
+		},
+		{
+			name: "aws_iam_exporter_discovery_success_timestamp_seconds", scope: perExporter, kind: gauge,
+			help:   "When the organization's accounts were last listed completely. Absent without an organization, and before the first time.",
+			series: func(s *subject, emit emit) { emitTime(emit, s.view.Roll.Listed) },
+		},
+		{
+			name: "aws_iam_account_removed_timestamp_seconds", scope: perExporter, kind: gauge,
+			labels: []string{"account_id", "reason"},
+			help: "When an account ceased to be watched, and why: configuration, excluded, closed or left_organization. " +
+				"For 35 days, or until it is watched again; an account that is missing without it is lost, not removed.",
+			series: func(s *subject, emit emit) {
+				for _, r := range s.view.Removals() {
+					emitTime(emit, r.At, r.AccountID, string(r.Reason))
+				}
+			},
 		},
 		{
 			name: "aws_iam_exporter_exemptions_unmatched", scope: perExporter, kind: gauge,

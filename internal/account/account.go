@@ -32,6 +32,10 @@ type Options struct {
 	Name      string
 	Tags      inventory.Tags
 	Partition string
+	// OUPath and State are what the organization tells of it; empty outside one.
+	OUPath, State string
+	// Suspended tells that AWS is to be asked nothing, and that what is known stays.
+	Suspended bool
 
 	RefreshInterval time.Duration // between two refreshes
 	KeysInterval    time.Duration // within which each user's keys are read again
@@ -41,6 +45,7 @@ type Options struct {
 // Equal reports whether both are the same settings.
 func (o Options) Equal(other Options) bool {
 	return o.ID == other.ID && o.Name == other.Name && slices.Equal(o.Tags, other.Tags) && o.Partition == other.Partition &&
+		o.OUPath == other.OUPath && o.State == other.State && o.Suspended == other.Suspended &&
 		o.RefreshInterval == other.RefreshInterval && o.KeysInterval == other.KeysInterval && o.ReportLife == other.ReportLife
 }
 
@@ -110,6 +115,9 @@ func (a *Account) RefreshSoon() { a.next = time.Now() }
 // and the facts that those rest on: such users are read early, and the facts
 // asked for live. The snapshot is as it was if the context ends meanwhile.
 func (a *Account) Step(ctx context.Context, accused map[string]inventory.GroupSet) Progress {
+	if a.o.Suspended {
+		return Progress{Tried: true, Next: time.Now().Add(a.o.RefreshInterval)}
+	}
 	p := a.step(ctx, accused)
 	a.settle()
 	p.News = a.clock.News()

@@ -173,6 +173,8 @@ func TestOptionsEqual(t *testing.T) {
 		switch value := reflect.ValueOf(&changed).Elem().FieldByIndex(field.Index); value.Kind() {
 		case reflect.String:
 			value.SetString("changed")
+		case reflect.Bool:
+			value.SetBool(true)
 		case reflect.Int64:
 			value.SetInt(1)
 		case reflect.Slice:

@@ -33,6 +33,12 @@ func (a *Account) Snapshot() *inventory.Snapshot {
 	s.Health.Skew = a.clock.Skew()
 	s.Health.Errors = a.trouble.counts()
 	s.Health.Problems = a.problems()
+	if a.o.Suspended { // nothing newer is to come, so nothing is late or missing
+		s.Health.State, s.Health.Problems = inventory.StateSuspended, nil
+		for group, fresh := range s.Freshness {
+			s.Freshness[group] = inventory.Freshness{Observed: fresh.Observed}
+		}
+	}
 	return s
 }
 

@@ -118,7 +118,7 @@ func startFrom(t *testing.T, world *awssim.World, from awsSource, args ...string
 	e.handler = web.Handler(e.web)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
-	go func() { defer close(done); p.accounts.Run(ctx) }()
+	go func() { defer close(done); p.run(ctx) }()
 	e.stop = func() { cancel(); <-done }
 	t.Cleanup(e.stop)
 	return e

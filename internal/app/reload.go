@@ -14,11 +14,12 @@ import (
 // reloader reads the configuration file again, if there is one, and applies it. It
 // also has the credentials found anew.
 type reloader struct {
-	settings *settings
-	roster   *roster
-	accounts *fleet.Fleet
-	board    *view.Board
-	logger   *slog.Logger
+	settings  *settings
+	census    *census
+	discovery *discovery
+	accounts  *fleet.Fleet
+	board     *view.Board
+	logger    *slog.Logger
 
 	mu sync.Mutex // so that the last read wins
 }
@@ -49,11 +50,11 @@ func (r *reloader) apply() (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	wanted, err := r.roster.wanted(c)
-	if err != nil {
+	if err := r.census.reload(c); err != nil {
 		return nil, err
 	}
-	return c, r.accounts.Reload(wanted, c.Policy)
+	r.discovery.soon()
+	return c, nil
 }
 
 func configurationDetails(s *settings, c *config.Config) []any {

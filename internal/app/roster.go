@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"sync"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -19,6 +20,7 @@ type roster struct {
 	settings *settings
 	shared   *awsapi.Shared
 
+	mu       sync.Mutex      // guards hub
 	sessions awsapi.Sessions // of the hub
 	hub      *awsapi.Hub     // nil before an account needs one
 	clients  map[access]*awsapi.Client
@@ -36,13 +38,25 @@ func newRoster(from awsSource, s *settings, shared *awsapi.Shared) *roster {
 	return &roster{from: from, settings: s, shared: shared, clients: map[access]*awsapi.Client{}}
 }
 
-// wanted returns the accounts of a configuration: those that it lists, or that of
-// the exporter's own credentials. It changes nothing if it returns an error.
-func (r *roster) wanted(c *config.Config) ([]fleet.Wanted, error) {
-	if c.Accounts == nil {
-		own := config.Account{Settings: r.settings.defaults().Settings}
-		own.Settings.Tags = c.Tags
-		return []fleet.Wanted{r.want(own)}, nil
+// entry is an account to watch, with what its organization says of it.
+type entry struct {
+	config.Account
+	ouPath, state string
+	suspended     bool
+}
+
+// own is the account of the exporter's own credentials.
+func (r *roster) own(c *config.Config) entry {
+	own := entry{Account: config.Account{Settings: r.settings.defaults().Settings}}
+	own.Settings.Tags = c.Tags
+	return own
+}
+
+// wanted returns how the accounts are to be watched. It changes nothing if it returns
+// an error.
+func (r *roster) wanted(c *config.Config, accounts []entry) ([]fleet.Wanted, error) {
+	if c.Accounts == nil && c.Organization == nil {
+		return []fleet.Wanted{r.want(accounts[0])}, nil
 	}
 	if r.settings.demo {
 		return nil, fmt.Errorf("%s: got accounts beside --demo, want one of them: the demo has an account of its own", r.settings.configFile)
@@ -50,10 +64,10 @@ func (r *roster) wanted(c *config.Config) ([]fleet.Wanted, error) {
 	if err := r.checkPartitions(c); err != nil {
 		return nil, err
 	}
-	r.prepareHub(c)
-	kept := make(map[access]*awsapi.Client, len(c.Accounts))
+	r.prepareHub(c, accounts)
+	kept := make(map[access]*awsapi.Client, len(accounts))
 	var all []fleet.Wanted
-	for _, a := range c.Accounts {
+	for _, a := range accounts {
 		w := r.want(a)
 		kept[accessOf(a)] = w.Client
 		all = append(all, w)
@@ -62,7 +76,7 @@ func (r *roster) wanted(c *config.Config) ([]fleet.Wanted, error) {
 	return all, nil
 }
 
-func accessOf(a config.Account) access {
+func accessOf(a entry) access {
 	way := access{accountID: a.ID, source: a.Source, named: a.Name != ""}
 	if a.Role != nil {
 		way.role = *a.Role
@@ -70,7 +84,7 @@ func accessOf(a config.Account) access {
 	return way
 }
 
-func (r *roster) want(a config.Account) fleet.Wanted {
+func (r *roster) want(a entry) fleet.Wanted {
 	way := accessOf(a)
 	client := r.clients[way]
 	if client == nil {
@@ -80,11 +94,12 @@ func (r *roster) want(a config.Account) fleet.Wanted {
 	client.SetTags(a.Settings.Tags)
 	return fleet.Wanted{Client: client, Account: account.Options{
 		ID: a.ID, Name: a.Name, Tags: a.Tags, Partition: r.partitionOf(a),
+		OUPath: a.ouPath, State: a.state, Suspended: a.suspended,
 		RefreshInterval: a.RefreshInterval, KeysInterval: a.KeysInterval, ReportLife: r.from.reportLife,
 	}}
 }
 
-func (r *roster) client(a config.Account) *awsapi.Client {
+func (r *roster) client(a entry) *awsapi.Client {
 	o := awsapi.Options{
 		Needs: awsapi.Needs{Source: a.Source, Tags: a.Settings.Tags, Named: a.Name != ""},
 		Rate:  rate.Limit(r.settings.accountRate), Timeout: time.Duration(r.settings.timeout), LoadCredentials: r.from.credentials,
@@ -97,28 +112,38 @@ func (r *roster) client(a config.Account) *awsapi.Client {
 
 // prepareHub makes a hub for the roles that the accounts have. Another way to begin
 // sessions needs another hub, and with it other clients.
-func (r *roster) prepareHub(c *config.Config) {
+func (r *roster) prepareHub(c *config.Config, accounts []entry) {
 	roles := map[string]string{}
-	for _, a := range c.Accounts {
+	for _, a := range accounts {
 		if a.Role != nil {
 			roles[a.Role.ARN(r.partition(), a.ID)] = a.Role.Name
 		}
 	}
-	if len(roles) == 0 {
+	if len(roles) == 0 && c.Organization == nil {
 		return
 	}
 	if r.hub == nil || r.sessions != c.Sessions {
 		r.sessions, r.clients = c.Sessions, map[access]*awsapi.Client{}
-		r.hub = awsapi.NewHub(r.from.config, r.shared, awsapi.HubOptions{
+		hub := awsapi.NewHub(r.from.config, r.shared, awsapi.HubOptions{
 			Sessions: c.Sessions, Timeout: time.Duration(r.settings.timeout), LoadCredentials: r.from.credentials,
 		})
+		r.mu.Lock()
+		r.hub = hub
+		r.mu.Unlock()
 	}
 	r.hub.SetRoles(roles)
 }
 
+// currentHub returns the hub of the configuration in force; nil if it needs none.
+func (r *roster) currentHub() *awsapi.Hub {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.hub
+}
+
 // partitionOf returns the account's partition, where it is known before AWS has
 // told it.
-func (r *roster) partitionOf(a config.Account) string {
+func (r *roster) partitionOf(a entry) string {
 	if a.ID == "" {
 		return ""
 	}

@@ -57,7 +57,7 @@ func serve(ctx context.Context, s *settings, _, stderr io.Writer) error {
 				return nil
 			}
 		}
-		p.accounts.Run(ctx)
+		p.run(ctx)
 		return nil
 	})
 	if err := group.Wait(); err != nil {

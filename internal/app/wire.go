@@ -1,8 +1,10 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,10 +25,11 @@ import (
 
 // program is the exporter, wired.
 type program struct {
-	accounts *fleet.Fleet
-	board    *view.Board
-	web      web.Options
-	reload   func() error // nil if there is nothing to reload
+	accounts  *fleet.Fleet
+	board     *view.Board
+	discovery *discovery
+	web       web.Options
+	reload    func() error // nil if there is nothing to reload
 }
 
 // wire puts the parts together in the order in which data flows: from AWS to the
@@ -44,25 +47,22 @@ func wire(from awsSource, s *settings, logger *slog.Logger) (*program, error) {
 		return nil, err
 	}
 	shared := awsapi.NewShared(rate.Limit(s.rate))
-	accounts := newRoster(from, s, shared)
-	wanted, err := accounts.wanted(c)
-	if err != nil {
-		return nil, err
-	}
 	if !s.demo {
 		logger.Info("What reading costs", "cost", costOf(s, c).String())
 	}
 	p := &program{board: view.New(c.Policy, view.Reload{Wanted: s.configFile != "", Successful: true, At: time.Now()})}
 	p.accounts = fleet.New(p.board, fleet.Options{Store: store, Pause: pauseBetweenStarts(s.rate), Logger: logger})
-	if err := p.accounts.Reconcile(wanted); err != nil {
+	who := &census{settings: s, roster: newRoster(from, s, shared), accounts: p.accounts, board: p.board, store: store, logger: logger}
+	if err := who.begin(c); err != nil {
 		return nil, err
 	}
+	p.discovery = newDiscovery(who)
 	if s.configFile != "" || from.credentials != nil {
-		p.reload = (&reloader{settings: s, roster: accounts, accounts: p.accounts, board: p.board, logger: logger}).reload
+		p.reload = (&reloader{settings: s, census: who, discovery: p.discovery, accounts: p.accounts, board: p.board, logger: logger}).reload
 	}
 	metrics := registry(p.board, shared, s)
 	p.web = web.Options{
-		Gatherer: metrics, Register: metrics, View: p.board.View, Ready: p.accounts.Ready, Reload: p.reload, Now: time.Now,
+		Gatherer: metrics, Register: metrics, View: p.board.View, Ready: func() bool { return p.discovery.ready() && p.accounts.Ready() }, Reload: p.reload, Now: time.Now,
 		Source: func(id string) string { return string(p.accounts.Source(id)) }, Users: s.users, Version: version.Version, Demo: from.note, Pprof: s.pprof, Logger: logger,
 	}
 	return p, nil
@@ -73,6 +73,14 @@ func wire(from awsSource, s *settings, logger *slog.Logger) (*program, error) {
 func pauseBetweenStarts(rate float64) time.Duration {
 	const firstCalls = 5 // the role, who we are, the users, and have a report made and fetched
 	return time.Duration(firstCalls / rate * float64(time.Second))
+}
+
+// run watches the accounts until the context ends.
+func (p *program) run(ctx context.Context) {
+	var finding sync.WaitGroup
+	finding.Go(func() { p.discovery.run(ctx) })
+	p.accounts.Run(ctx)
+	finding.Wait()
 }
 
 func registry(board *view.Board, shared *awsapi.Shared, s *settings) *prometheus.Registry {

@@ -32,9 +32,11 @@ type Config struct {
 	// tags.
 	Tags awsapi.TagSource
 
-	Accounts  []Account       // in the order of the file; nil for that of the exporter's own credentials alone
-	Sessions  awsapi.Sessions // for the accounts' roles; zero without accounts
-	Partition string          // that the ARNs of roles name; empty if there are none
+	Accounts []Account       // in the order of the file; nil for that of the exporter's own credentials alone
+	Sessions awsapi.Sessions // for the accounts' roles; zero without accounts
+	// Organization is nil unless the accounts are those of an organization.
+	Organization *Organization
+	Partition    string // that the ARNs of roles name; empty if there are none
 }
 
 // Defaults are what counts where the file says nothing. The source of tags is not

@@ -36,10 +36,13 @@ const (
 	StatePending State = "pending" // nothing has failed, but not everything was read yet
 	StateUp      State = "up"      // everything was read, and the last refresh got every fact it asked for
 	StateDown    State = "down"    // it did not
+	// StateSuspended is an account that is not read, because its organization has it
+	// suspended or the like. What was known of it stays.
+	StateSuspended State = "suspended"
 )
 
 // States lists every state.
-func States() []State { return []State{StatePending, StateUp, StateDown} }
+func States() []State { return []State{StatePending, StateUp, StateDown, StateSuspended} }
 
 // Problem is one thing that is wrong, in words for a person.
 type Problem struct {

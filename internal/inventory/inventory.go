@@ -71,8 +71,14 @@ type Account struct {
 
 	// What is not kept with the account's facts, because each start knows it anew.
 	Name string `json:"-"` // from the configuration or the organization; empty if neither gives one
-	Tags Tags   `json:"-"` // of the account, ordered by key; nil while they are not known, unlike an empty list
+	// State is what the organization says of it, active or suspended for instance;
+	// empty outside an organization.
+	State string `json:"-"`
+	Tags  Tags   `json:"-"` // of the account, ordered by key; nil while they are not known, unlike an empty list
 }
+
+// IsAccountID reports whether the text is the id of an account: 12 digits.
+func IsAccountID(id string) bool { return len(id) == 12 && strings.Trim(id, "0123456789") == "" }
 
 // ShownName returns the account's name, or else its alias; empty if it has neither.
 func (a Account) ShownName() string { return cmp.Or(a.Name, a.Alias) }
@@ -236,8 +242,11 @@ func (s GroupSet) Has(group Group) bool { return s&GroupsOf(group) != 0 }
 // Freshness tells how old the facts of one group are.
 type Freshness struct {
 	Observed time.Time // the oldest observation in the group
-	Stale    time.Time // when the group counts as stale, unless observed anew
+	Stale    time.Time // when the group counts as stale, unless observed anew; zero for never
 }
+
+// IsStale reports whether the group counts as stale.
+func (f Freshness) IsStale(now time.Time) bool { return !f.Stale.IsZero() && now.After(f.Stale) }
 
 // Report tells how the account's credential report is doing.
 type Report struct {

@@ -58,16 +58,16 @@ func stateOf(state, status string) State {
 
 // Account is an account as its organization tells of it.
 type Account struct {
-	ID    string // 12 digits
-	Name  string // to be shown; empty if it is not known
-	State State
+	ID    string `json:"id"`   // 12 digits
+	Name  string `json:"name"` // to be shown; empty if it is not known
+	State State  `json:"state"`
 	// OUPath holds the ids of the root and of the organizational units that the
 	// account is in, the root first; nil if they are not known.
-	OUPath []string
+	OUPath []string `json:"ou_path"`
 	// OUNames holds the name of each in OUPath; empty for one that is not known, as
 	// for the root.
-	OUNames []string
-	Tags    inventory.Tags // ordered by key; nil if they are not known
+	OUNames []string       `json:"ou_names"`
+	Tags    inventory.Tags `json:"tags"` // ordered by key; nil if they are not known
 }
 
 // Listing is a complete list of an organization's accounts.

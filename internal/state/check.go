@@ -22,7 +22,7 @@ const maxSweep = 30 * 24 * time.Hour
 // check refuses facts that cannot have come from AWS, and text that JSON cannot
 // hold. Both saving and loading check, so that what is saved can be loaded.
 func check(s *inventory.Snapshot) error {
-	if !isAccountID(s.Account.ID) {
+	if !inventory.IsAccountID(s.Account.ID) {
 		return fmt.Errorf("the account's id is %q, want 12 digits", s.Account.ID)
 	}
 	if err := checkText(s.Account.Alias, s.Account.Partition, s.Account.OUPath); err != nil {
@@ -51,10 +51,6 @@ func check(s *inventory.Snapshot) error {
 		}
 	}
 	return nil
-}
-
-func isAccountID(id string) bool {
-	return len(id) == 12 && strings.Trim(id, "0123456789") == ""
 }
 
 func checkRoot(root *inventory.Root) error {

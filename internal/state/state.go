@@ -78,7 +78,7 @@ func (s *Store) Save(snapshot *inventory.Snapshot) error {
 // when the users were listed. The rest comes from AWS later. Load returns nil,
 // nil if there are none. Its error names the file and says why it is ignored.
 func (s *Store) Load(accountID string) (*inventory.Snapshot, error) {
-	if !isAccountID(accountID) {
+	if !inventory.IsAccountID(accountID) {
 		return nil, fmt.Errorf("load facts of account %q: want an id of 12 digits", accountID)
 	}
 	var snapshot *inventory.Snapshot
@@ -112,11 +112,23 @@ func accountsIn(root *os.Root) ([]string, error) {
 	entries, err := fs.ReadDir(root.FS(), ".")
 	var accounts []string
 	for _, entry := range entries {
-		if id, found := strings.CutSuffix(entry.Name(), extension); found && isAccountID(id) {
+		if id, found := strings.CutSuffix(entry.Name(), extension); found && inventory.IsAccountID(id) {
 			accounts = append(accounts, id)
 		}
 	}
 	return accounts, err
+}
+
+// Forget deletes what is kept of an account.
+func (s *Store) Forget(accountID string) error {
+	if !inventory.IsAccountID(accountID) {
+		return fmt.Errorf("forget account %q: want an id of 12 digits", accountID)
+	}
+	err := s.use(func(root *os.Root) error { return root.Remove(fileName(accountID)) })
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("delete facts of an account that was taken out: %w", err)
+	}
+	return nil
 }
 
 func fileName(accountID string) string { return accountID + extension }
@@ -260,7 +272,7 @@ func (s *Store) removeLeftovers(root *os.Root) error {
 	if err != nil {
 		return fmt.Errorf("list state directory %s: %w", s.dir, err)
 	}
-	leftover := regexp.MustCompile(`^\.[0-9]{12}\.json\.[A-Z2-7]+\.tmp$`)
+	leftover := regexp.MustCompile(`^\.([0-9]{12}|` + rollName + `)\.json\.[A-Z2-7]+\.tmp$`)
 	for _, entry := range entries {
 		if !entry.Type().IsRegular() || !leftover.MatchString(entry.Name()) {
 			continue

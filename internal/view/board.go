@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/roll"
 )
 
 // Board holds the view in force and replaces it as accounts and the policy
@@ -135,7 +136,9 @@ func (b *Board) under(p *policy.Policy, v *View, judged map[string]*account) *Vi
 		}
 		accounts[i] = judged[a.key]
 	}
-	return newView(p, Reload{Wanted: true, Successful: true, At: time.Now()}, accounts)
+	next := newView(p, Reload{Wanted: true, Successful: true, At: time.Now()}, accounts)
+	next.Roll = v.Roll
+	return next
 }
 
 // swap replaces the view, unless something else has.
@@ -143,6 +146,16 @@ func (b *Board) swap(old, next *View) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.view.CompareAndSwap(old, next)
+}
+
+// SetRoll says which accounts were taken out, and when the organization was last
+// listed.
+func (b *Board) SetRoll(r roll.Roll) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	next := *b.view.Load()
+	next.Roll = r
+	b.view.Store(&next)
 }
 
 // NoteFailedReload says that a new configuration could not be used; the policy

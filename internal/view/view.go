@@ -10,6 +10,7 @@ import (
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/roll"
 )
 
 // View is everything that is served at one moment: one policy, and every
@@ -17,6 +18,7 @@ import (
 type View struct {
 	Policy *policy.Policy
 	Reload Reload
+	Roll   roll.Roll // which accounts were watched, and are no longer
 
 	accounts   []*account // ordered by key
 	exemptions []tally    // one for each of the policy's exemptions
@@ -70,6 +72,18 @@ func (v *View) Accounts() []*policy.Evaluation {
 		all[i] = a.Evaluation
 	}
 	return all
+}
+
+// Removals returns the accounts that were taken out and are not back, ordered by id.
+func (v *View) Removals() []roll.Removal {
+	if len(v.Roll.Removals) == 0 {
+		return nil
+	}
+	watched := make(map[string]bool, len(v.accounts))
+	for _, a := range v.accounts {
+		watched[a.Snapshot.Account.ID] = true
+	}
+	return slices.DeleteFunc(slices.Clone(v.Roll.Removals), func(r roll.Removal) bool { return watched[r.AccountID] })
 }
 
 // Account returns the judged account of that key; nil if there is none.

@@ -122,7 +122,7 @@ func newFacts(group inventory.Group, fresh inventory.Freshness, now time.Time) f
 		Group:    group,
 		Observed: fresh.Observed.UTC().Format(time.RFC3339),
 		Age:      now.Sub(fresh.Observed).Round(time.Second).String(),
-		Stale:    now.After(fresh.Stale),
+		Stale:    fresh.IsStale(now),
 	}
 }
 
@@ -148,6 +148,8 @@ func stateSentence(s *inventory.Snapshot) string {
 		return unreadSentence(s)
 	case s.Health.State == inventory.StatePending:
 		return "The first refresh is under way."
+	case s.Health.State == inventory.StateSuspended:
+		return "The account is not read, because its organization has it suspended or the like. What was known before is kept, with its age."
 	case len(s.Freshness) == 0:
 		return "Nothing is known yet: no refresh got the facts it asked for."
 	}

@@ -16,7 +16,7 @@ const stateStale = "stale"
 
 // tableStates are the states of accounts in the table, the worst first.
 func tableStates() []string {
-	return []string{string(inventory.StateDown), stateStale, string(inventory.StatePending), string(inventory.StateUp)}
+	return []string{string(inventory.StateDown), stateStale, string(inventory.StatePending), string(inventory.StateUp), string(inventory.StateSuspended)}
 }
 
 // table shows several accounts, the worst first.
@@ -102,7 +102,7 @@ func ages(ev *policy.Evaluation, now time.Time) (stale []string, oldest time.Tim
 		if oldest.IsZero() || fresh.Observed.Before(oldest) {
 			oldest = fresh.Observed
 		}
-		if now.After(fresh.Stale) {
+		if fresh.IsStale(now) {
 			stale = append(stale, string(group))
 		}
 	}

@@ -1,0 +1,218 @@
+package app
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/config"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/fleet"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/organization"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/roll"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/state"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
+)
+
+// census decides which accounts are watched: those that the configuration lists,
+// those that its organization has, or that of the exporter's own credentials.
+type census struct {
+	settings *settings
+	roster   *roster
+	accounts *fleet.Fleet
+	board    *view.Board
+	store    *state.Store // nil without one
+	logger   *slog.Logger
+
+	mu     sync.Mutex
+	config *config.Config
+	roll   roll.Roll
+}
+
+// begin watches the accounts of the first configuration. Until the organization
+// answers, they are those that it had when it last did.
+func (s *census) begin(c *config.Config) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.store != nil {
+		kept, err := s.store.LoadRoll()
+		if err != nil {
+			s.logger.Warn("Starting without the list of accounts of an earlier run", "err", err)
+		}
+		s.roll = kept
+	}
+	return s.watch(c, s.roll, s.accounts.Reconcile)
+}
+
+// reload watches the accounts of another configuration, under its policy. It
+// changes nothing if it returns an error.
+func (s *census) reload(c *config.Config) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.watch(c, s.roll, func(wanted []fleet.Wanted) error { return s.accounts.Reload(wanted, c.Policy) })
+}
+
+// note takes over a complete list of the organization, unless it was asked for
+// under a configuration that is no longer in force.
+func (s *census) note(asked *config.Config, listing *organization.Listing) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.config != asked {
+		return nil
+	}
+	return s.watch(s.config, s.roll.With(listing), s.accounts.Reconcile)
+}
+
+// watch has the accounts watched that follow from configuration and roll.
+func (s *census) watch(c *config.Config, r roll.Roll, reconcile func([]fleet.Wanted) error) error {
+	accounts, why := s.decide(c, r)
+	wanted, err := s.roster.wanted(c, accounts)
+	if err != nil {
+		return err
+	}
+	next, forgotten := r, []string(nil)
+	if why != nil {
+		next, forgotten = r.Next(time.Now(), ids(accounts), why)
+	}
+	s.tellChanges(next)
+	s.board.SetRoll(next) // first, so that nobody misses an account without learning why
+	if err := reconcile(wanted); err != nil {
+		return err
+	}
+	s.config, s.roll = c, next
+	s.keep(forgotten)
+	return nil
+}
+
+// decide returns the accounts to watch, and what tells why others are no longer; nil
+// as long as nobody has said which accounts the organization has.
+func (s *census) decide(c *config.Config, r roll.Roll) ([]entry, func(string) (roll.Reason, bool)) {
+	byConfiguration := func(string) (roll.Reason, bool) { return roll.Configuration, true }
+	switch {
+	case c.Organization != nil:
+		return s.decideByOrganization(c, r)
+	case c.Accounts == nil:
+		return []entry{s.roster.own(c)}, byConfiguration
+	}
+	var accounts []entry
+	elsewhere := map[string]bool{}
+	for _, a := range c.Accounts {
+		if s.isOurs(a.ID) {
+			accounts = append(accounts, entry{Account: a})
+		} else {
+			elsewhere[a.ID] = true
+		}
+	}
+	return accounts, func(id string) (roll.Reason, bool) { return roll.Configuration, !elsewhere[id] }
+}
+
+func (s *census) decideByOrganization(c *config.Config, r roll.Roll) ([]entry, func(string) (roll.Reason, bool)) {
+	if r.OrganizationID == "" {
+		return nil, nil
+	}
+	listing := &organization.Listing{OrganizationID: r.OrganizationID, Accounts: r.Accounts, Observed: r.Listed}
+	decisions := organization.Select(*listing, c.Organization.Include, c.Organization.Exclude)
+	var accounts []entry
+	for _, d := range decisions {
+		suspended := d.Cause == organization.CauseState && d.Account.State != organization.Closed
+		if !(d.Included || suspended) || !s.isOurs(d.Account.ID) {
+			continue
+		}
+		accounts = append(accounts, entry{
+			Account: c.AccountFor(d.Account), ouPath: ouPath(&d.Account), state: string(d.Account.State), suspended: suspended,
+		})
+	}
+	return accounts, roll.WhyNot(s.roll.OrganizationID, listing, decisions)
+}
+
+// ouPath returns the organizational units from the root on, by their names where
+// those are known.
+func ouPath(a *organization.Account) string {
+	var path []string
+	for i, id := range a.OUPath {
+		if i < len(a.OUNames) && a.OUNames[i] != "" {
+			id = a.OUNames[i]
+		}
+		path = append(path, id)
+	}
+	return strings.Join(path, "/")
+}
+
+// isOurs reports whether the account belongs to this process's share.
+func (s *census) isOurs(id string) bool {
+	return s.settings.totalShards < 2 || organization.Shard(id, s.settings.totalShards) == s.settings.shard
+}
+
+func ids(accounts []entry) []string {
+	var all []string
+	for _, a := range accounts {
+		if a.ID != "" {
+			all = append(all, a.ID)
+		}
+	}
+	return all
+}
+
+// tellChanges logs which accounts come and go. At the first start, all come.
+func (s *census) tellChanges(next roll.Roll) {
+	before := s.roll
+	var added []string
+	for _, id := range next.Watched {
+		if !slices.Contains(before.Watched, id) {
+			added = append(added, id)
+		}
+	}
+	if len(added) > 0 {
+		s.logger.Info("Watching more accounts", "accounts", len(added), "ids", shortList(added))
+	}
+	for _, removal := range next.Removals {
+		if !slices.Contains(before.Removals, removal) {
+			s.logger.Info("Watching an account no longer", "account_id", removal.AccountID, "reason", removal.Reason)
+		}
+	}
+}
+
+// shortList is a list that is not too long for a log.
+func shortList(ids []string) string {
+	const most = 10
+	if len(ids) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(ids[:most], " "), len(ids)-most)
+	}
+	return strings.Join(ids, " ")
+}
+
+// keep writes the roll to disk, and deletes the facts of accounts that were taken
+// out long ago.
+func (s *census) keep(forgotten []string) {
+	if s.store == nil || s.config.Accounts == nil && s.config.Organization == nil && len(s.roll.Removals) == 0 {
+		return
+	}
+	if err := s.store.SaveRoll(s.roll); err != nil {
+		s.logger.Error("Saving the list of accounts failed; a restart would not know which were taken out", "err", err)
+	}
+	for _, id := range forgotten {
+		if err := s.store.Forget(id); err != nil {
+			s.logger.Error("Keeping facts that should go", "err", err)
+		}
+	}
+}
+
+// current returns the configuration in force.
+func (s *census) current() *config.Config {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.config
+}
+
+// organization returns the organization whose accounts are watched; nil for none.
+func (s *census) organization() *config.Organization { return s.current().Organization }
+
+// organizationID returns the id of the organization that was listed before; empty
+// before the first list.
+func (s *census) organizationID() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.roll.OrganizationID
+}

@@ -1,0 +1,136 @@
+package app
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/config"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/organization"
+)
+
+const (
+	// discoveryInterval is how often an organization is listed.
+	discoveryInterval = time.Hour
+	// discoveryPause is how soon it is listed again after a failure; after each
+	// further one, it is twice as long, up to the interval.
+	discoveryPause = time.Minute
+	// discoveryPatience is how long readiness waits for the first list.
+	discoveryPatience = 2 * time.Minute
+)
+
+// discovery lists the accounts of the organization, if the configuration names one,
+// every hour.
+type discovery struct {
+	census *census
+	began  time.Time
+	wake   chan struct{} // has an element if the configuration is another
+	tried  atomic.Bool
+
+	asked  *config.Config       // the configuration that the next list is for
+	hub    *awsapi.Hub          // whose credentials the reader has
+	what   awsapi.Discovery     // what the reader asks for
+	reader *organization.Reader // nil without an organization
+	failed string               // what was last said about a failure; empty if the last list came
+	gaps   map[string]bool      // what was last said about tags and names that could not be read
+	pause  time.Duration        // after the last failure
+}
+
+func newDiscovery(s *census) *discovery {
+	return &discovery{census: s, began: time.Now(), wake: make(chan struct{}, 1)}
+}
+
+// ready reports whether the organization was listed, with success or without, if
+// there is one, or that this takes too long to wait for.
+func (d *discovery) ready() bool {
+	return d.census.organization() == nil || d.tried.Load() || time.Since(d.began) >= discoveryPatience
+}
+
+// soon has the organization listed at once, since the configuration is another.
+func (d *discovery) soon() {
+	select {
+	case d.wake <- struct{}{}:
+	default: // it is about to be
+	}
+}
+
+// run lists the organization until the context ends.
+func (d *discovery) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		next := d.step(ctx)
+		timer := time.NewTimer(next)
+		select {
+		case <-ctx.Done():
+		case <-d.wake:
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// step lists the organization, and returns in how long to do it again.
+func (d *discovery) step(ctx context.Context) time.Duration {
+	if d.prepare(); d.reader == nil {
+		return discoveryInterval
+	}
+	listing, gaps, err := d.reader.List(ctx, time.Now(), d.census.organizationID())
+	if ctx.Err() != nil {
+		return 0 // a list that was cut short is no news
+	}
+	d.tried.Store(true)
+	if err == nil {
+		err = d.census.note(d.asked, &listing)
+	}
+	d.tell(&listing, gaps, err)
+	if err != nil {
+		d.pause = min(max(2*d.pause, discoveryPause), discoveryInterval)
+		return d.pause
+	}
+	d.pause = 0
+	return discoveryInterval
+}
+
+// prepare makes a reader for the organization of the configuration in force.
+func (d *discovery) prepare() {
+	c := d.census.current()
+	if c == d.asked {
+		return
+	}
+	if d.asked = c; c.Organization == nil {
+		d.reader = nil
+		return
+	}
+	hub := d.census.roster.currentHub()
+	what := awsapi.Discovery{Tags: len(c.Policy.AccountTags) > 0, UnitNames: c.Organization.UnitNames}
+	if d.reader == nil || hub != d.hub || what != d.what {
+		d.hub, d.what = hub, what
+		d.reader = organization.NewReader(awsapi.NewOrganization(d.census.roster.from.config, hub, what))
+	}
+}
+
+// tell logs what has changed.
+func (d *discovery) tell(listing *organization.Listing, gaps []error, err error) {
+	logger := d.census.logger
+	switch {
+	case err != nil && err.Error() != d.failed:
+		d.failed = err.Error()
+		logger.Warn("Listing the organization failed, keeping the accounts that it had", "problem", err)
+	case err == nil && (d.failed != "" || !d.listedBefore()):
+		d.failed = ""
+		logger.Info("Organization listed", "organization", listing.OrganizationID, "accounts", len(listing.Accounts))
+	}
+	if err != nil {
+		return
+	}
+	said := map[string]bool{}
+	for _, gap := range gaps {
+		if said[gap.Error()] = true; !d.gaps[gap.Error()] {
+			logger.Warn("Listing the organization left a gap, keeping what was known", "problem", gap)
+		}
+	}
+	d.gaps = said
+}
+
+// listedBefore reports whether a list has come before this one.
+func (d *discovery) listedBefore() bool { return d.gaps != nil }

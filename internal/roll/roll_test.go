@@ -1,0 +1,130 @@
+package roll_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/organization"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/roll"
+)
+
+const (
+	one, two, three = "111111111111", "222222222222", "333333333333"
+	four            = "444444444444"
+
+	org, otherOrg = "o-aaaaaaaaaa", "o-bbbbbbbbbb"
+)
+
+var now = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+
+func configuration(string) (roll.Reason, bool) { return roll.Configuration, true }
+
+func removed(id string, reason roll.Reason, ago time.Duration) roll.Removal {
+	return roll.Removal{AccountID: id, Reason: reason, At: now.Add(-ago)}
+}
+
+func TestNext(t *testing.T) {
+	for name, test := range map[string]struct {
+		before    roll.Roll
+		watched   []string
+		why       func(string) (roll.Reason, bool)
+		want      roll.Roll
+		forgotten []string
+	}{
+		"at first": {roll.Roll{}, []string{two, one}, configuration, roll.Roll{Watched: []string{one, two}}, nil},
+		"one goes": {
+			roll.Roll{Watched: []string{one, two}}, []string{two}, configuration,
+			roll.Roll{Watched: []string{two}, Removals: []roll.Removal{removed(one, roll.Configuration, 0)}}, nil,
+		},
+		"one goes to another shard": {
+			roll.Roll{Watched: []string{one, two}}, []string{two}, func(string) (roll.Reason, bool) { return "", false },
+			roll.Roll{Watched: []string{two}}, nil,
+		},
+		"one is back": {
+			roll.Roll{Watched: []string{two}, Removals: []roll.Removal{removed(one, roll.Closed, time.Hour), removed(three, roll.Closed, time.Hour)}},
+			[]string{one, two}, configuration,
+			roll.Roll{Watched: []string{one, two}, Removals: []roll.Removal{removed(three, roll.Closed, time.Hour)}}, nil,
+		},
+		"remembered to the end": {
+			roll.Roll{Removals: []roll.Removal{removed(one, roll.Excluded, roll.Memory-1)}}, nil, configuration,
+			roll.Roll{Removals: []roll.Removal{removed(one, roll.Excluded, roll.Memory-1)}}, nil,
+		},
+		"and no longer": {
+			roll.Roll{Removals: []roll.Removal{removed(one, roll.Excluded, roll.Memory)}}, nil, configuration,
+			roll.Roll{}, []string{one},
+		},
+		"in order": {
+			roll.Roll{Watched: []string{one, three}, Removals: []roll.Removal{removed(two, roll.Closed, time.Hour)}}, nil, configuration,
+			roll.Roll{Removals: []roll.Removal{removed(one, roll.Configuration, 0), removed(two, roll.Closed, time.Hour), removed(three, roll.Configuration, 0)}}, nil,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, forgotten := test.before.Next(now, test.watched, test.why)
+			if diff := cmp.Diff(test.want, got, emptyIsNil()); diff != "" {
+				t.Errorf("roll (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(test.forgotten, forgotten); diff != "" {
+				t.Errorf("forgotten (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func emptyIsNil() cmp.Option {
+	return cmp.FilterValues(func(a, b []string) bool { return len(a) == 0 && len(b) == 0 }, cmp.Ignore())
+}
+
+func TestWhyNot(t *testing.T) {
+	listing := &organization.Listing{OrganizationID: org, Accounts: []organization.Account{
+		{ID: one, State: organization.Closed}, {ID: two, State: organization.Active}, {ID: three, State: organization.Active},
+	}}
+	decisions := organization.Select(*listing, []organization.Match{{ID: one}, {ID: three}}, nil)
+	for name, test := range map[string]struct {
+		before, id string
+		reason     roll.Reason
+		removed    bool
+	}{
+		"closed":                         {org, one, roll.Closed, true},
+		"not included":                   {org, two, roll.Excluded, true},
+		"included, so of another shard":  {org, three, "", false},
+		"not in the list":                {org, four, roll.LeftOrganization, true},
+		"of another organization":        {otherOrg, four, roll.Configuration, true},
+		"of a list in the configuration": {"", four, roll.Configuration, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			reason, removed := roll.WhyNot(test.before, listing, decisions)(test.id)
+			if reason != test.reason || removed != test.removed {
+				t.Errorf("got %q, %t, want %q, %t", reason, removed, test.reason, test.removed)
+			}
+		})
+	}
+}
+
+func TestCheck(t *testing.T) {
+	good := func() roll.Roll {
+		return roll.Roll{
+			OrganizationID: org, Listed: now, Accounts: []organization.Account{{ID: one, State: organization.Active}},
+			Watched: []string{one, two}, Removals: []roll.Removal{removed(three, roll.Closed, time.Hour)},
+		}
+	}
+	if err := good().Check(); err != nil {
+		t.Errorf("a good one: %v", err)
+	}
+	for want, spoil := range map[string]func(*roll.Roll){
+		"not in order": func(r *roll.Roll) { r.Watched = []string{two, one} },
+		`account "12345": want an id of 12 digits`: func(r *roll.Roll) { r.Watched = []string{"12345"} },
+		`the account "x": want`:                    func(r *roll.Roll) { r.Accounts[0].ID = "x" },
+		`the state "asleep": want`:                 func(r *roll.Roll) { r.Accounts[0].State = "asleep" },
+		`for the reason "boredom": want`:           func(r *roll.Roll) { r.Removals[0].Reason = "boredom" },
+		"was removed at 0001-01-01":                func(r *roll.Roll) { r.Removals[0].At = time.Time{} },
+	} {
+		r := good()
+		spoil(&r)
+		if err := r.Check(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got error %v, want one with %s", err, want)
+		}
+	}
+}

@@ -1,0 +1,110 @@
+package state
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/organization"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/roll"
+)
+
+func plainRoll() roll.Roll {
+	at := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	return roll.Roll{
+		OrganizationID: "o-aaaaaaaaaa", Listed: at,
+		Accounts: []organization.Account{
+			{ID: accountID, Name: "prod", State: organization.Active, OUPath: []string{"r-ab12"}, OUNames: []string{""}, Tags: inventory.Tags{}},
+			{ID: "111122223333", State: organization.Unknown},
+		},
+		Watched:  []string{"111122223333", accountID},
+		Removals: []roll.Removal{{AccountID: "444455556666", Reason: roll.Closed, At: at}},
+	}
+}
+
+// TestRollIsKept tells tags that are not known from those that are none.
+func TestRollIsKept(t *testing.T) {
+	store := open(t)
+	if r, err := store.LoadRoll(); err != nil || r.Watched != nil {
+		t.Errorf("before: got %v, %v, want an empty one", r, err)
+	}
+	if err := store.SaveRoll(plainRoll()); err != nil {
+		t.Fatal(err)
+	}
+	got, err := store.LoadRoll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(plainRoll(), got); diff != "" {
+		t.Errorf("roll (-saved +loaded):\n%s", diff)
+	}
+	if kept, err := store.Sole(); kept != nil || err != nil {
+		t.Errorf("the only account: got %v, %v, want none, since the roll is no account", kept, err)
+	}
+}
+
+// TestBadRoll is ignored by a clear error, and replaced by the next save.
+func TestBadRoll(t *testing.T) {
+	for want, spoil := range map[string]func(string) string{
+		"it was cut off, damaged or never a state file: ":       func(s string) string { return s[:len(s)/2] },
+		"it was damaged or edited: the SHA-256 of its roll is ": func(s string) string { return strings.Replace(s, "prod", "dorp", 1) },
+		`its format is "x", want "aws_iam_exporter accounts"`:   func(s string) string { return strings.Replace(s, rollFormat, "x", 1) },
+		"it was written by a newer exporter: its version is 2, want 1": func(s string) string {
+			return strings.Replace(s, `"version":1`, `"version":2`, 1)
+		},
+		"its version is 0, want 1": func(s string) string { return strings.Replace(s, `"version":1`, `"version":0`, 1) },
+	} {
+		store := open(t)
+		if err := store.SaveRoll(plainRoll()); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(store.dir, "accounts.json")
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(spoil(string(content))), fileMode); err != nil {
+			t.Fatal(err)
+		}
+		begin := "ignore state file " + path + " until the next save replaces it: "
+		if r, err := store.LoadRoll(); err == nil || !strings.HasPrefix(err.Error(), begin+want) || r.Watched != nil {
+			t.Errorf("got %v, error %v, want %s%s", r, err, begin, want)
+		}
+		if err := store.SaveRoll(plainRoll()); err != nil {
+			t.Error(err)
+		}
+		if _, err := store.LoadRoll(); err != nil {
+			t.Errorf("after the next save: %v", err)
+		}
+	}
+}
+
+func TestForget(t *testing.T) {
+	store := open(t)
+	save(t, store, plain())
+	for range 2 { // the second time there is nothing left
+		if err := store.Forget(accountID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if kept, err := store.Load(accountID); kept != nil || err != nil {
+		t.Errorf("got %v, %v, want nothing", kept, err)
+	}
+	if err := store.Forget("../x"); err == nil {
+		t.Error("a path for an id: got no error")
+	}
+}
+
+func FuzzRoll(f *testing.F) {
+	f.Add([]byte(`{"format":"aws_iam_exporter accounts","version":1,"sha256":"","roll":{"watched":[],"removals":[]}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if r, err := decodeRoll(data); err == nil && r.Check() != nil {
+			t.Errorf("took a bad roll: %v", r)
+		}
+	})
+}
