@@ -120,6 +120,7 @@ func (d *discovery) tell(listing *organization.Listing, gaps []error, err error)
 		d.failed = ""
 		logger.Info("Organization listed", "organization", listing.OrganizationID, "accounts", len(listing.Accounts))
 	}
+	d.census.board.NoteListing(d.failed)
 	if err != nil {
 		return
 	}

@@ -137,7 +137,7 @@ func (b *Board) under(p *policy.Policy, v *View, judged map[string]*account) *Vi
 		accounts[i] = judged[a.key]
 	}
 	next := newView(p, Reload{Wanted: true, Successful: true, At: time.Now()}, accounts)
-	next.Roll = v.Roll
+	next.Roll, next.NotListed = v.Roll, v.NotListed
 	return next
 }
 
@@ -155,6 +155,15 @@ func (b *Board) SetRoll(r roll.Roll) {
 	defer b.mu.Unlock()
 	next := *b.view.Load()
 	next.Roll = r
+	b.view.Store(&next)
+}
+
+// NoteListing says why the organization could not be listed; empty if it could.
+func (b *Board) NoteListing(problem string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	next := *b.view.Load()
+	next.NotListed = problem
 	b.view.Store(&next)
 }
 

@@ -19,6 +19,9 @@ type View struct {
 	Policy *policy.Policy
 	Reload Reload
 	Roll   roll.Roll // which accounts were watched, and are no longer
+	// NotListed says why the organization could not be listed the last time; empty if
+	// it could, or if there is none.
+	NotListed string
 
 	accounts   []*account // ordered by key
 	exemptions []tally    // one for each of the policy's exemptions

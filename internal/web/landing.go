@@ -1,6 +1,8 @@
 package web
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
@@ -18,7 +20,32 @@ type landing struct {
 	Classes      []class
 	Account      *account // nil unless there is one account
 	Table        *table   // nil unless there are several
+	Members      *members // nil without an organization, and if nobody was taken out
 	Exemptions   []exemption
+}
+
+// members is what is to be said of the accounts that an organization has, and of
+// those that were taken out.
+type members struct {
+	Organization string // a sentence; empty without one
+	NotListed    string // why the last list did not come; empty if it did
+	Removals     []removal
+}
+
+type removal struct{ ID, Reason, At string }
+
+func newMembers(v *view.View) *members {
+	m := &members{NotListed: v.NotListed}
+	if r := v.Roll; r.OrganizationID != "" {
+		m.Organization = fmt.Sprintf("The organization %s has %d accounts, as listed at %s.", r.OrganizationID, len(r.Accounts), r.Listed.UTC().Format(time.RFC3339))
+	}
+	for _, r := range v.Removals() {
+		m.Removals = append(m.Removals, removal{r.AccountID, strings.ReplaceAll(string(r.Reason), "_", " "), r.At.UTC().Format(time.RFC3339)})
+	}
+	if m.Organization == "" && m.NotListed == "" && len(m.Removals) == 0 {
+		return nil
+	}
+	return m
 }
 
 type class struct {
@@ -30,6 +57,7 @@ func newLanding(o Options, v *view.View, now time.Time) landing {
 	p := landing{
 		Version: o.Version, Pprof: o.Pprof, Demo: o.Demo,
 		Reload: reloadSentence(v.Reload, o.Demo != ""), ReloadFailed: v.Reload.Wanted && !v.Reload.Successful,
+		Members:    newMembers(v),
 		Exemptions: everyExemption(v, o.Users, now),
 	}
 	for i := range v.Policy.Classes {

@@ -63,7 +63,9 @@ func newTable(accounts []*policy.Evaluation, now time.Time) *table {
 				s.Accounts++
 			}
 		}
-		t.States = append(t.States, s)
+		if s.Accounts > 0 || state != string(inventory.StateSuspended) { // most organizations have none
+			t.States = append(t.States, s)
+		}
 	}
 	return t
 }
