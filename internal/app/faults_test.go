@@ -236,7 +236,7 @@ func (f *fault) isFor(source awsapi.Source) bool {
 func faultArgs(source awsapi.Source, more ...string) []string {
 	args := []string{"--iam.source=" + string(source), "--metrics.access-key-id=suffix", configured(source)}
 	if len(more) == 0 {
-		more = []string{"--iam.refresh-interval=2h", "--iam.keys-interval=6h"}
+		more = []string{"--iam.refresh-interval=3h", "--iam.keys-interval=6h"}
 	}
 	return append(args, more...)
 }
