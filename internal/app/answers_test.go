@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
@@ -81,20 +80,7 @@ func withoutMeasure() []fault {
 
 // TestAnswersWithoutMeasure has each of them for a day.
 func TestAnswersWithoutMeasure(t *testing.T) {
-	twins := newTwins()
-	for _, f := range withoutMeasure() {
-		for _, source := range awsapi.Sources() {
-			if f.isFor(source) {
-				t.Run(f.name+"/"+string(source), func(t *testing.T) {
-					t.Parallel()
-					synctest.Test(t, func(t *testing.T) {
-						e := f.test(t, twins[source])
-						wantShort(e)
-					})
-				})
-			}
-		}
-	}
+	eachFault(t, withoutMeasure(), wantShort)
 }
 
 // wantShort checks that nothing was logged or is shown at length.

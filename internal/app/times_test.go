@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -59,18 +58,7 @@ func timeFaults() []fault {
 
 // TestTimesThatCannotBe has each of them last for a day.
 func TestTimesThatCannotBe(t *testing.T) {
-	twins := newTwins()
-	for _, f := range timeFaults() {
-		for _, source := range awsapi.Sources() {
-			if len(f.sources) > 0 && !slices.Contains(f.sources, source) {
-				continue
-			}
-			t.Run(f.name+"/"+string(source), func(t *testing.T) {
-				t.Parallel()
-				synctest.Test(t, func(t *testing.T) { f.test(t, twins[source]) })
-			})
-		}
-	}
+	eachFault(t, timeFaults(), func(*exporter) {})
 }
 
 // TestADayAheadForAMoment has AWS's dates go a day ahead for one refresh. What
