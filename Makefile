@@ -110,13 +110,16 @@ fmt: $(BIN)/golangci-lint ## Format the Go code
 e2e: build $(BIN)/prometheus $(BIN)/alertmanager $(VENV)/.installed ## Run the binary against simulated AWS, a real Prometheus and Alertmanager
 	go test -tags e2e -count=1 -timeout 20m -v ./test/e2e/
 
-# Where the demo serves: what ARGS says, or the default.
+# Where the demo serves: what ARGS says, or the default. Which port 0 became, only
+# the program's log tells.
 LISTEN := $(or $(lastword $(patsubst --web.listen-address=%,%,$(filter --web.listen-address=%,$(ARGS)))),:10190)
-URL    := http://$(if $(filter :%,$(LISTEN)),localhost)$(LISTEN)
+URL    := $(if $(filter %:0,$(LISTEN)),,http://$(if $(filter :%,$(LISTEN)),localhost)$(LISTEN))
 
 demo: build ## Serve a made-up account (ARGS=--web.listen-address=:PORT for another port)
+ifneq ($(URL),)
 	@echo 'Open $(URL)/ or, in another terminal, run:'
 	@echo '  curl -s $(URL)/metrics | grep ^aws_iam_finding'
+endif
 	./aws_iam_exporter --demo $(ARGS)
 
 demo-stack: ## Run the demo with Prometheus, Alertmanager and Grafana (needs Docker)
