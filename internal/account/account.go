@@ -19,6 +19,7 @@ import (
 
 // introductionPause is how soon to ask again while AWS has not even told which
 // account this is: credentials or network often come a little after the process.
+// It doubles each time, because what they do not bring soon, they may never bring.
 const introductionPause = 30 * time.Second
 
 // Options are the settings of an Account.
@@ -55,8 +56,9 @@ type Account struct {
 	sweep  sweep
 	health inventory.Health // but for State, Errors and Problems
 	phase  phase
-	began  time.Time // the refresh under way, or the last one
-	next   time.Time // when the next one begins
+	began  time.Time     // the refresh under way, or the last one
+	next   time.Time     // when the next one begins
+	pause  time.Duration // the last one for want of an introduction
 }
 
 // phase is what the next step of a round does.
@@ -108,7 +110,7 @@ func (a *Account) ReadSoon(names ...string) { a.sweep.want(names) }
 
 // RefreshSoon has the next refresh begin at once; what is under way is cut
 // short after the users that are being read.
-func (a *Account) RefreshSoon() { a.next = time.Now() }
+func (a *Account) RefreshSoon() { a.next, a.pause = time.Now(), 0 }
 
 // Step does the next piece of work: a few calls about the whole account, or the
 // reading of a few users. Accused holds the users about whom there are findings,
@@ -218,8 +220,11 @@ func (a *Account) endSweep(ctx context.Context) Progress {
 	a.health.Duration = now.Sub(a.began)
 	a.health.Finished++
 	a.phase, a.report.polls = waiting, nil
-	if soon := now.Add(introductionPause); !a.identified && soon.Before(a.next) {
-		a.next = soon
+	if !a.identified {
+		a.pause = min(max(introductionPause, 2*a.pause), a.o.RefreshInterval)
+		if soon := now.Add(a.pause); soon.Before(a.next) {
+			a.next = soon
+		}
 	}
 	return Progress{Ended: true, Next: a.next}
 }

@@ -215,7 +215,7 @@ func FuzzLies(f *testing.F) {
 	operations := awssim.Operations()
 	for i, operation := range operations {
 		truth := realAnswer(f, operation)
-		for how := range hows(8) {
+		for _, how := range hows(i, 8) {
 			f.Add(i, http.StatusOK, how, "", truth)
 		}
 		for _, date := range []string{"Thu, 01 Jan 2999 00:00:00 GMT", "Fri, 01 Jan 1960 00:00:00 GMT", "Mon, 01 Jan 0001 00:00:00 GMT", "soon"} {
@@ -223,7 +223,7 @@ func FuzzLies(f *testing.F) {
 		}
 		f.Add(i, http.StatusBadRequest, uint8(i), "", "<ErrorResponse><Error><Code>Odd</Code></Error></ErrorResponse>")
 		for _, body := range knownLies(operation) {
-			for how := range hows(12) {
+			for _, how := range hows(i, 12) {
 				f.Add(i, http.StatusOK, how, "", body)
 			}
 		}
@@ -264,13 +264,22 @@ func FuzzLies(f *testing.F) {
 	})
 }
 
-// hows returns how many ways of lying to begin with. One will do for the fuzzer,
-// which finds the others by itself and has little time.
-func hows(all uint8) uint8 {
+// hows returns the first ways of lying about the operation, but for those in which
+// nobody asks, and for copies of others. One will do for the fuzzer, which finds the
+// others by itself and has little time.
+func hows(operation int, first uint8) []uint8 {
 	if fuzzing := flag.Lookup("test.fuzz"); fuzzing != nil && fuzzing.Value.String() != "" {
-		return 1
+		return []uint8{0}
 	}
-	return all
+	var ways []uint8
+	for how := range first {
+		l, _ := lieOf(operation, http.StatusOK, how, "", "")
+		asked := slices.ContainsFunc(awsapi.OperationsFor(l.needs), func(o awsapi.Operation) bool { return o.Name == l.operation })
+		if asked && (!l.part || l.aboutEverybody()) {
+			ways = append(ways, how)
+		}
+	}
+	return ways
 }
 
 // knownLies are answers that were once believed, or cost more than they should.

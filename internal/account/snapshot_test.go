@@ -2,6 +2,7 @@ package account
 
 import (
 	"errors"
+	"maps"
 	"testing"
 	"time"
 
@@ -116,45 +117,41 @@ func TestLifetime(t *testing.T) {
 	for name, test := range map[string]struct {
 		source awsapi.Source
 		cycle  time.Duration
-		want   map[inventory.Group]time.Duration
+		want   lifetimesOf
 	}{
-		"report": {awsapi.SourceReport, 0, map[inventory.Group]time.Duration{
-			inventory.GroupUsers: report, inventory.GroupKeys: report, inventory.GroupKeyUse: report,
-			inventory.GroupConsole: report, inventory.GroupMFA: report, inventory.GroupRoot: report,
-			inventory.GroupTags: sweep,
-		}},
-		"report, slow sweep for tags": {awsapi.SourceReport, 3 * time.Hour, map[inventory.Group]time.Duration{
-			inventory.GroupUsers: report, inventory.GroupKeys: report, inventory.GroupKeyUse: report,
-			inventory.GroupConsole: report, inventory.GroupMFA: report, inventory.GroupRoot: report,
-			inventory.GroupTags: slow,
-		}},
-		"auto": {awsapi.SourceAuto, 0, map[inventory.Group]time.Duration{
-			inventory.GroupUsers: refresh, inventory.GroupKeys: sweep, inventory.GroupKeyUse: report,
-			inventory.GroupConsole: report, inventory.GroupMFA: report, inventory.GroupRoot: report,
-			inventory.GroupTags: sweep,
-		}},
-		"auto, slow sweep": {awsapi.SourceAuto, 3 * time.Hour, map[inventory.Group]time.Duration{
-			inventory.GroupUsers: refresh, inventory.GroupKeys: slow, inventory.GroupKeyUse: slow,
-			inventory.GroupConsole: slow, inventory.GroupMFA: slow, inventory.GroupRoot: slow,
-			inventory.GroupTags: slow,
-		}},
-		"live": {awsapi.SourceLive, 30 * time.Minute, map[inventory.Group]time.Duration{
-			inventory.GroupUsers: refresh, inventory.GroupKeys: sweep, inventory.GroupKeyUse: sweep,
-			inventory.GroupConsole: sweep, inventory.GroupMFA: sweep, inventory.GroupRoot: refresh,
-			inventory.GroupTags: sweep,
-		}},
+		"report":                      {awsapi.SourceReport, 0, lives(report, lifetimesOf{inventory.GroupTags: sweep})},
+		"report, slow sweep for tags": {awsapi.SourceReport, 3 * time.Hour, lives(report, lifetimesOf{inventory.GroupTags: slow})},
+		"auto": {awsapi.SourceAuto, 0, lives(report, lifetimesOf{
+			inventory.GroupUsers: refresh, inventory.GroupKeys: sweep, inventory.GroupTags: sweep,
+		})},
+		"auto, slow sweep": {awsapi.SourceAuto, 3 * time.Hour, lives(slow, lifetimesOf{inventory.GroupUsers: refresh})},
+		"live": {awsapi.SourceLive, 30 * time.Minute, lives(sweep, lifetimesOf{
+			inventory.GroupUsers: refresh, inventory.GroupRoot: refresh,
+		})},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := testAccount(test.source)
 			r.known.users = []*trackedUser{{User: knownUser("alice"), attempted: epoch}}
 			r.pace = paceOf(test.cycle, 1)
-			got := map[inventory.Group]time.Duration{}
+			got := lifetimesOf{}
 			for _, g := range inventory.Groups() {
 				got[g] = r.lifetimes().of(g)
 			}
 			inventorytest.Equal(t, test.want, got)
 		})
 	}
+}
+
+type lifetimesOf = map[inventory.Group]time.Duration
+
+// lives has every group live for the time, but for some.
+func lives(long time.Duration, but lifetimesOf) lifetimesOf {
+	all := lifetimesOf{}
+	for _, g := range inventory.Groups() {
+		all[g] = long
+	}
+	maps.Copy(all, but)
+	return all
 }
 
 func TestStaleIsLifetimeAfterTheOldest(t *testing.T) {

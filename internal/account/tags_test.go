@@ -15,6 +15,16 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory/inventorytest"
 )
 
+// inEachBubble runs the test for each source.
+func inEachBubble(t *testing.T, o awssim.Options, test func(*harness, awsapi.Source)) {
+	t.Helper()
+	for _, source := range awsapi.Sources() {
+		t.Run(string(source), func(t *testing.T) {
+			inBubble(t, source, o, func(h *harness) { test(h, source) })
+		})
+	}
+}
+
 // inTaggedBubbles runs the test for every source and every source of tags, on
 // an account with alice of the blue team, and bob, who has no tags.
 func inTaggedBubbles(t *testing.T, o awssim.Options, test func(*harness, awsapi.Needs)) {
@@ -116,22 +126,18 @@ func TestTagsFollowChanges(t *testing.T) {
 
 // TestTagsThatNobodyNeeds are neither asked for nor missed.
 func TestTagsThatNobodyNeeds(t *testing.T) {
-	for _, source := range awsapi.Sources() {
-		t.Run(string(source), func(t *testing.T) {
-			inBubble(t, source, awssim.Options{}, func(h *harness) {
-				h.user("alice")
-				h.tag("alice", "team", "blue")
-				s := h.refreshFor(2 * keysInterval)
-				h.mustNotKnowTags(s, "alice")
-				if _, fresh := s.Freshness[inventory.GroupTags]; fresh || s.Complete[inventory.GroupTags] || s.Health.State != inventory.StateUp {
-					h.Errorf("group tags: fresh %t, complete %t, state %s; want no such group, and up", fresh, s.Complete[inventory.GroupTags], s.Health.State)
-				}
-				if calls := h.world.Calls(); calls["GetAccountAuthorizationDetails"]+calls["ListUserTags"] > 0 {
-					h.Errorf("calls: got %v, want none about tags", calls)
-				}
-			})
-		})
-	}
+	inEachBubble(t, awssim.Options{}, func(h *harness, _ awsapi.Source) {
+		h.user("alice")
+		h.tag("alice", "team", "blue")
+		s := h.refreshFor(2 * keysInterval)
+		h.mustNotKnowTags(s, "alice")
+		if _, fresh := s.Freshness[inventory.GroupTags]; fresh || s.Complete[inventory.GroupTags] || s.Health.State != inventory.StateUp {
+			h.Errorf("group tags: fresh %t, complete %t, state %s; want no such group, and up", fresh, s.Complete[inventory.GroupTags], s.Health.State)
+		}
+		if calls := h.world.Calls(); calls["GetAccountAuthorizationDetails"]+calls["ListUserTags"] > 0 {
+			h.Errorf("calls: got %v, want none about tags", calls)
+		}
+	})
 }
 
 func TestNoUsersNoTags(t *testing.T) {
@@ -211,57 +217,49 @@ func TestFailuresKeepTheTags(t *testing.T) {
 // TestThrottledTagsOfOneUserArePutBack throttles as many attempts as one call
 // makes.
 func TestThrottledTagsOfOneUserArePutBack(t *testing.T) {
-	for _, source := range awsapi.Sources() {
-		t.Run(string(source), func(t *testing.T) {
-			inBubble(t, source, awssim.Options{}, func(h *harness) {
-				h.client.SetTags(awsapi.TagsFromListUserTags)
-				h.user("alice")
-				h.tag("alice", "team", "blue")
-				h.world.SetFault(func(operation string, n int) http.HandlerFunc {
-					if operation == "ListUserTags" && n <= 3 {
-						return throttled()
-					}
-					return nil
-				})
-				s := h.refresh()
-				h.mustHaveTags(s, "alice", blue())
-				if s.Health.State != inventory.StateUp || s.Health.Errors[inventory.ReasonThrottled] != 0 {
-					h.Errorf("health: got %+v, want no failure", s.Health)
-				}
-				if calls := h.world.Calls(); calls["ListUserTags"] != 4 || calls["ListAccessKeys"] > 1 {
-					h.Errorf("calls: got %v, want only the throttled one repeated", calls)
-				}
-			})
+	inEachBubble(t, awssim.Options{}, func(h *harness, _ awsapi.Source) {
+		h.client.SetTags(awsapi.TagsFromListUserTags)
+		h.user("alice")
+		h.tag("alice", "team", "blue")
+		h.world.SetFault(func(operation string, n int) http.HandlerFunc {
+			if operation == "ListUserTags" && n <= 3 {
+				return throttled()
+			}
+			return nil
 		})
-	}
+		s := h.refresh()
+		h.mustHaveTags(s, "alice", blue())
+		if s.Health.State != inventory.StateUp || s.Health.Errors[inventory.ReasonThrottled] != 0 {
+			h.Errorf("health: got %+v, want no failure", s.Health)
+		}
+		if calls := h.world.Calls(); calls["ListUserTags"] != 4 || calls["ListAccessKeys"] > 1 {
+			h.Errorf("calls: got %v, want only the throttled one repeated", calls)
+		}
+	})
 }
 
 // TestTagsAreGivenUp denies ListUserTags, which then is not asked about
 // everybody in vain.
 func TestTagsAreGivenUp(t *testing.T) {
-	for _, source := range awsapi.Sources() {
-		t.Run(string(source), func(t *testing.T) {
-			inBubble(t, source, awssim.Options{}, func(h *harness) {
-				h.client.SetTags(awsapi.TagsFromListUserTags)
-				const users = 60
-				for i := range users {
-					h.user(fmt.Sprintf("user%02d", i))
-				}
-				h.fail("ListUserTags", denied())
-				s := h.refresh()
-				if got := h.calls("ListUserTags"); got < giveUpAfter || got >= giveUpAfter+readers {
-					h.Errorf("calls in the first sweep: got %d, want %d, and those under way", got, giveUpAfter)
-				}
-				want := "call iam:ListUserTags for user user00: AccessDenied; allow iam:ListUserTags (`aws_iam_exporter iam-policy` with the same flags prints the policy) (and the same for 59 more users)"
-				inventorytest.Equal(h.T, []inventory.Problem{{Reason: inventory.ReasonDenied, Text: want, User: "user00", Action: "iam:ListUserTags"}}, s.Health.Problems)
-				h.world.SetFault(nil)
-				h.refresh() // the probe works
-				if s = h.refresh(); s.Health.State != inventory.StateUp || !s.Complete[inventory.GroupTags] {
-					h.Errorf("once it works: got %s, tags complete %t; want up, complete", s.Health.State, s.Complete[inventory.GroupTags])
-				}
-			})
-		})
-	}
+	inEachBubble(t, awssim.Options{}, func(h *harness, _ awsapi.Source) {
+		h.client.SetTags(awsapi.TagsFromListUserTags)
+		const users = 60
+		for i := range users {
+			h.user(fmt.Sprintf("user%02d", i))
+		}
+		h.fail("ListUserTags", denied())
+		s := h.refresh()
+		if got := h.calls("ListUserTags"); got < giveUpAfter || got >= giveUpAfter+readers {
+			h.Errorf("calls in the first sweep: got %d, want %d, and those under way", got, giveUpAfter)
+		}
+		want := "call iam:ListUserTags for user user00: AccessDenied; allow iam:ListUserTags (`aws_iam_exporter iam-policy` with the same flags prints the policy) (and the same for 59 more users)"
+		inventorytest.Equal(h.T, []inventory.Problem{{Reason: inventory.ReasonDenied, Text: want, User: "user00", Action: "iam:ListUserTags"}}, s.Health.Problems)
+		h.world.SetFault(nil)
+		h.refresh() // the probe works
+		if s = h.refresh(); s.Health.State != inventory.StateUp || !s.Complete[inventory.GroupTags] {
+			h.Errorf("once it works: got %s, tags complete %t; want up, complete", s.Health.State, s.Complete[inventory.GroupTags])
+		}
+	})
 }
 
 // TestTagsOfAllCostFewCalls reads 1,500 users, in pages of 1,000 or as many as
@@ -295,27 +293,23 @@ func TestTagsOfAllCostFewCalls(t *testing.T) {
 // TestTagsOfEachUserCostOneCall counts the calls of three hours, in which the
 // source report reads a new one.
 func TestTagsOfEachUserCostOneCall(t *testing.T) {
-	for _, source := range awsapi.Sources() {
-		t.Run(string(source), func(t *testing.T) {
-			inBubble(t, source, awssim.Options{ReportLife: 2 * time.Hour}, func(h *harness) {
-				h.account.o.ReportLife = 2 * time.Hour
-				h.client.SetTags(awsapi.TagsFromListUserTags)
-				for i := range 10 {
-					h.user(fmt.Sprintf("user%02d", i))
-				}
-				h.refreshFor(3 * keysInterval)
-				calls := h.world.Calls()
-				// Whoever falls due before the next refresh is read in this one, so
-				// that an hour is 55 minutes.
-				if got := calls["ListUserTags"]; got != 40 {
-					h.Errorf("ListUserTags: got %d calls, want four for each of 10 users", got)
-				}
-				if got := calls["GetCredentialReport"]; source == awsapi.SourceReport && (got != 2 || calls["ListAccountAliases"] != 3 || len(calls) != 5) {
-					h.Errorf("calls: got %v, want two reports, the alias three times, and nothing but those and tags", calls)
-				}
-			})
-		})
-	}
+	inEachBubble(t, awssim.Options{ReportLife: 2 * time.Hour}, func(h *harness, source awsapi.Source) {
+		h.account.o.ReportLife = 2 * time.Hour
+		h.client.SetTags(awsapi.TagsFromListUserTags)
+		for i := range 10 {
+			h.user(fmt.Sprintf("user%02d", i))
+		}
+		h.refreshFor(3 * keysInterval)
+		calls := h.world.Calls()
+		// Whoever falls due before the next refresh is read in this one, so
+		// that an hour is 55 minutes.
+		if got := calls["ListUserTags"]; got != 40 {
+			h.Errorf("ListUserTags: got %d calls, want four for each of 10 users", got)
+		}
+		if got := calls["GetCredentialReport"]; source == awsapi.SourceReport && (got != 2 || calls["ListAccountAliases"] != 3 || len(calls) != 5) {
+			h.Errorf("calls: got %v, want two reports, the alias three times, and nothing but those and tags", calls)
+		}
+	})
 }
 
 // TestTagsOutliveAReport has a new report come, which tells nothing about tags.
@@ -368,19 +362,15 @@ func TestNewUserIsTagged(t *testing.T) {
 // TestTagsOfANewUserComeWithTheFirstView reads tags before the sweep begins, so
 // that no finding is published without its owner.
 func TestTagsOfANewUserComeWithTheFirstView(t *testing.T) {
-	for _, source := range awsapi.Sources() {
-		t.Run(string(source), func(t *testing.T) {
-			inBubble(t, source, awssim.Options{}, func(h *harness) {
-				h.client.SetTags(awsapi.TagsFromAuthorizationDetails)
-				h.user("alice")
-				h.tag("alice", "team", "blue")
-				for len(h.account.Snapshot().Users) == 0 {
-					h.step(h.Context())
-				}
-				h.mustHaveTags(h.account.Snapshot(), "alice", blue())
-			})
-		})
-	}
+	inEachBubble(t, awssim.Options{}, func(h *harness, _ awsapi.Source) {
+		h.client.SetTags(awsapi.TagsFromAuthorizationDetails)
+		h.user("alice")
+		h.tag("alice", "team", "blue")
+		for len(h.account.Snapshot().Users) == 0 {
+			h.step(h.Context())
+		}
+		h.mustHaveTags(h.account.Snapshot(), "alice", blue())
+	})
 }
 
 // TestRenamedUserKeepsTags leaves AWS no chance to tell them anew, but for the
@@ -477,101 +467,89 @@ func TestFailuresEndWithTheUser(t *testing.T) {
 }
 
 func TestTagsOfAnotherAccountAreRefused(t *testing.T) {
-	for _, source := range awsapi.Sources() {
-		t.Run(string(source), func(t *testing.T) {
-			inBubble(t, source, awssim.Options{}, func(h *harness) {
-				h.client.SetTags(awsapi.TagsFromAuthorizationDetails)
-				h.user("alice")
-				h.tag("alice", "team", "blue")
-				before := h.refresh()
-				other := awssim.New(awssim.Options{AccountID: "999999999999"})
-				_, err := other.CreateUser("alice", "/", time.Now().Add(-100*day))
-				h.ok(err)
-				h.ok(other.TagUser("alice", "team", "red"))
-				h.fail("GetAccountAuthorizationDetails", other.ServeHTTP)
-				time.Sleep(keysInterval)
-				h.world.ResetCalls()
-				s := h.refresh()
-				inventorytest.Equal(h.T, before.Users[0].Tags, s.Users[0].Tags)
-				want := `call iam:GetAccountAuthorizationDetails for account 123456789012: user "alice" has the ARN "arn:aws:iam::999999999999:user/alice": expected one in account 123456789012: the credentials are another account's now; restart the exporter`
-				if p := s.Health.Problems; len(p) != 1 || !strings.HasPrefix(p[0].Text, want) {
-					h.Errorf("problems: got %v, want %s", p, want)
-				}
-				if got := h.world.Calls()["ListAccessKeys"]; got != 0 {
-					h.Errorf("keys of the other account: asked for %d times, want none", got)
-				}
-				h.world.SetFault(nil)
-				if s = h.refresh(); s.Health.State != inventory.StateUp {
-					h.Errorf("afterwards: got %s, %v; want up", s.Health.State, s.Health.Problems)
-				}
-			})
-		})
-	}
+	inEachBubble(t, awssim.Options{}, func(h *harness, _ awsapi.Source) {
+		h.client.SetTags(awsapi.TagsFromAuthorizationDetails)
+		h.user("alice")
+		h.tag("alice", "team", "blue")
+		before := h.refresh()
+		other := awssim.New(awssim.Options{AccountID: "999999999999"})
+		_, err := other.CreateUser("alice", "/", time.Now().Add(-100*day))
+		h.ok(err)
+		h.ok(other.TagUser("alice", "team", "red"))
+		h.fail("GetAccountAuthorizationDetails", other.ServeHTTP)
+		time.Sleep(keysInterval)
+		h.world.ResetCalls()
+		s := h.refresh()
+		inventorytest.Equal(h.T, before.Users[0].Tags, s.Users[0].Tags)
+		want := `call iam:GetAccountAuthorizationDetails for account 123456789012: user "alice" has the ARN "arn:aws:iam::999999999999:user/alice": expected one in account 123456789012: the credentials are another account's now; restart the exporter`
+		if p := s.Health.Problems; len(p) != 1 || !strings.HasPrefix(p[0].Text, want) {
+			h.Errorf("problems: got %v, want %s", p, want)
+		}
+		if got := h.world.Calls()["ListAccessKeys"]; got != 0 {
+			h.Errorf("keys of the other account: asked for %d times, want none", got)
+		}
+		h.world.SetFault(nil)
+		if s = h.refresh(); s.Health.State != inventory.StateUp {
+			h.Errorf("afterwards: got %s, %v; want up", s.Health.State, s.Health.Problems)
+		}
+	})
 }
 
 // TestTagsAskedByNameAreOfTheSameAccount has the credentials change between two
 // reports, while tags are asked for by name.
 func TestTagsAskedByNameAreOfTheSameAccount(t *testing.T) {
-	for _, source := range awsapi.Sources() {
-		t.Run(string(source), func(t *testing.T) {
-			inBubble(t, source, awssim.Options{}, func(h *harness) {
-				h.client.SetTags(awsapi.TagsFromListUserTags)
-				h.user("alice")
-				h.tag("alice", "team", "blue")
-				h.refresh()
-				other := awssim.New(awssim.Options{AccountID: "999999999999"})
-				_, err := other.CreateUser("alice", "/", time.Now().Add(-100*day))
-				h.ok(err)
-				h.ok(other.TagUser("alice", "team", "red"))
-				h.world.SetFault(func(string, int) http.HandlerFunc { return other.ServeHTTP })
-				s := h.refreshFor(2 * keysInterval)
-				h.mustHaveTags(s, "alice", blue())
-				const want = "the credentials are another account's now; restart the exporter"
-				if p := s.Health.Problems; len(p) != 1 || !strings.Contains(p[0].Text, want) || s.Health.State != inventory.StateDown {
-					h.Errorf("problems: got %v, %s; want one that says %q, down", p, s.Health.State, want)
-				}
-				h.world.SetFault(nil)
-				if s = h.refreshFor(2 * keysInterval); s.Health.State != inventory.StateUp {
-					h.Errorf("afterwards: got %s, %v; want up", s.Health.State, s.Health.Problems)
-				}
-			})
-		})
-	}
+	inEachBubble(t, awssim.Options{}, func(h *harness, _ awsapi.Source) {
+		h.client.SetTags(awsapi.TagsFromListUserTags)
+		h.user("alice")
+		h.tag("alice", "team", "blue")
+		h.refresh()
+		other := awssim.New(awssim.Options{AccountID: "999999999999"})
+		_, err := other.CreateUser("alice", "/", time.Now().Add(-100*day))
+		h.ok(err)
+		h.ok(other.TagUser("alice", "team", "red"))
+		h.world.SetFault(func(string, int) http.HandlerFunc { return other.ServeHTTP })
+		s := h.refreshFor(2 * keysInterval)
+		h.mustHaveTags(s, "alice", blue())
+		const want = "the credentials are another account's now; restart the exporter"
+		if p := s.Health.Problems; len(p) != 1 || !strings.Contains(p[0].Text, want) || s.Health.State != inventory.StateDown {
+			h.Errorf("problems: got %v, %s; want one that says %q, down", p, s.Health.State, want)
+		}
+		h.world.SetFault(nil)
+		if s = h.refreshFor(2 * keysInterval); s.Health.State != inventory.StateUp {
+			h.Errorf("afterwards: got %s, %v; want up", s.Health.State, s.Health.Problems)
+		}
+	})
 }
 
 // TestSourceOfTagsChanges goes through all of them while the exporter runs.
 func TestSourceOfTagsChanges(t *testing.T) {
-	for _, source := range awsapi.Sources() {
-		t.Run(string(source), func(t *testing.T) {
-			inBubble(t, source, awssim.Options{}, func(h *harness) {
-				h.user("alice")
-				h.tag("alice", "team", "blue")
-				h.refresh()
-				for i, tags := range []awsapi.TagSource{
-					awsapi.TagsFromListUserTags, awsapi.TagsFromAuthorizationDetails, awsapi.TagsFromListUserTags, awsapi.NoTags,
-					awsapi.TagsFromAuthorizationDetails, awsapi.NoTags, awsapi.TagsFromListUserTags,
-				} {
-					h.client.SetTags(tags)
-					h.world.ResetCalls()
-					s := h.refresh()
-					_, fresh := s.Freshness[inventory.GroupTags]
-					if tags == awsapi.NoTags {
-						h.mustNotKnowTags(s, "alice")
-					} else {
-						h.mustHaveTags(s, "alice", blue())
-					}
-					if wanted := tags != awsapi.NoTags; fresh != wanted || s.Complete[inventory.GroupTags] != wanted || s.Health.State != inventory.StateUp {
-						h.Errorf("%d, tags from %q: fresh %t, complete %t, %s", i, tags, fresh, s.Complete[inventory.GroupTags], s.Health.State)
-					}
-					for _, other := range awsapi.TagSources() {
-						if got := h.world.Calls()[string(other)]; other != tags && got > 0 {
-							h.Errorf("%d, tags from %q: %s called %d times", i, tags, other, got)
-						}
-					}
+	inEachBubble(t, awssim.Options{}, func(h *harness, _ awsapi.Source) {
+		h.user("alice")
+		h.tag("alice", "team", "blue")
+		h.refresh()
+		for i, tags := range []awsapi.TagSource{
+			awsapi.TagsFromListUserTags, awsapi.TagsFromAuthorizationDetails, awsapi.TagsFromListUserTags, awsapi.NoTags,
+			awsapi.TagsFromAuthorizationDetails, awsapi.NoTags, awsapi.TagsFromListUserTags,
+		} {
+			h.client.SetTags(tags)
+			h.world.ResetCalls()
+			s := h.refresh()
+			_, fresh := s.Freshness[inventory.GroupTags]
+			if tags == awsapi.NoTags {
+				h.mustNotKnowTags(s, "alice")
+			} else {
+				h.mustHaveTags(s, "alice", blue())
+			}
+			if wanted := tags != awsapi.NoTags; fresh != wanted || s.Complete[inventory.GroupTags] != wanted || s.Health.State != inventory.StateUp {
+				h.Errorf("%d, tags from %q: fresh %t, complete %t, %s", i, tags, fresh, s.Complete[inventory.GroupTags], s.Health.State)
+			}
+			for _, other := range awsapi.TagSources() {
+				if got := h.world.Calls()[string(other)]; other != tags && got > 0 {
+					h.Errorf("%d, tags from %q: %s called %d times", i, tags, other, got)
 				}
-			})
-		})
-	}
+			}
+		}
+	})
 }
 
 // TestFailuresEndWithTheSourceOfTags denies all that reads tags, and then does

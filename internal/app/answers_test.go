@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
@@ -31,10 +30,11 @@ func underRequestID(bytes int, answer http.HandlerFunc) http.HandlerFunc {
 
 // named gives alice an element of that many bytes.
 func named(element string, bytes int) awssim.Change {
+	value := strings.Repeat("x", bytes)
 	return awssim.Members(func(members []string) []string {
 		for i, member := range members {
 			if awssim.TextOf(member, "UserName") == "alice" {
-				members[i] = awssim.Element(member, element, strings.Repeat("x", bytes))
+				members[i] = awssim.Element(member, element, value)
 			}
 		}
 		return members
@@ -43,8 +43,9 @@ func named(element string, bytes int) awssim.Change {
 
 // padded makes an answer longer than any.
 func padded(with string, times int) awssim.Change {
+	padding := "Result><Padding>" + strings.Repeat(with, times) + "</Padding>"
 	return func(_ url.Values, answer string) string {
-		return strings.Replace(answer, "Result>", "Result><Padding>"+strings.Repeat(with, times)+"</Padding>", 1)
+		return strings.Replace(answer, "Result>", padding, 1)
 	}
 }
 
@@ -71,7 +72,7 @@ func withoutMeasure() []fault {
 		{name: "path of a megabyte", sources: listing, hook: lie(named("Path", 1<<20), "ListUsers"), reasons: malformed, stale: nil},
 		{name: "error code of a megabyte", sources: pure, hook: always(awssim.Error(403, strings.Repeat("AccessDenied", 1e5), "")), frozen: true, reasons: malformed},
 		{name: "error code of 100 kB", sources: pure, hook: always(awssim.Error(403, strings.Repeat("AccessDenied", 1e4), "")), frozen: true, reasons: malformed},
-		{name: "message of 100 kB", sources: pure, hook: always(awssim.Error(403, "AccessDenied", strings.Repeat(rawContent, 1e4))), frozen: true, reasons: denied},
+		{name: "message of 100 kB", sources: pure, hook: always(awssim.Error(403, "AccessDenied", strings.Repeat(rawContent, 1e5/len(rawContent)))), frozen: true, reasons: denied},
 		{name: "request id of 100 kB", sources: pure, hook: always(underRequestID(1e5, awssim.Error(400, "Odd", ""))), frozen: true, reasons: []inventory.Reason{inventory.ReasonOther}},
 		{name: "denial that quotes the request", hook: always(quotingRequest), frozen: true, reasons: denied},
 	}
@@ -79,20 +80,7 @@ func withoutMeasure() []fault {
 
 // TestAnswersWithoutMeasure has each of them for a day.
 func TestAnswersWithoutMeasure(t *testing.T) {
-	twins := newTwins()
-	for _, f := range withoutMeasure() {
-		for _, source := range awsapi.Sources() {
-			if f.isFor(source) {
-				t.Run(f.name+"/"+string(source), func(t *testing.T) {
-					t.Parallel()
-					synctest.Test(t, func(t *testing.T) {
-						e := f.test(t, twins[source])
-						wantShort(e)
-					})
-				})
-			}
-		}
-	}
+	eachFault(t, withoutMeasure(), wantShort)
 }
 
 // wantShort checks that nothing was logged or is shown at length.

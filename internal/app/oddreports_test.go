@@ -77,6 +77,17 @@ func (e *exporter) wantNoProblem(when string) {
 	}
 }
 
+// wantTruth checks that all is well: what is served is what a new exporter finds
+// in the other world.
+func (e *exporter) wantTruth(when string, twin *awssim.World, source awsapi.Source) {
+	e.t.Helper()
+	x := e.scrape()
+	e.equals(when, truth(e.t, twin, source).judged(), x.judged())
+	checkStale(e.t, x, nil)
+	e.wantUp(when, 1)
+	e.wantNoProblem(when)
+}
+
 // lane is a small account of which nothing comes to be in violation in the next
 // ten days. Most of what happens in the tests happens to one of its users.
 func lane(t *testing.T, now time.Time, name, path string, options awssim.Options) *awssim.World {
@@ -224,11 +235,7 @@ func (o *oddRow) test(t *testing.T, source awsapi.Source) {
 		unseen(twin)
 	}
 	time.Sleep(5 * time.Hour)
-	after := e.scrape()
-	e.equals("after", truth(t, twin, source).judged(), after.judged())
-	checkStale(t, after, nil)
-	e.wantUp("after", 1)
-	e.wantNoProblem("after")
+	e.wantTruth("after", twin, source)
 	checkSecrets(t, e)
 }
 
@@ -403,11 +410,7 @@ func testReportWithoutRoot(t *testing.T, source awsapi.Source, edit func(string)
 	world.EditReports(nil)
 	check(t, twin.RemoveMFA(awssim.Root))
 	time.Sleep(5 * time.Hour)
-	after := e.scrape()
-	e.equals("after", truth(t, twin, source).judged(), after.judged())
-	checkStale(t, after, nil)
-	e.wantUp("after", 1)
-	e.wantNoProblem("after")
+	e.wantTruth("after", twin, source)
 }
 
 // TestRefusedReport has a report come that was cut, or is another account's:
@@ -470,11 +473,7 @@ func testRefusedReport(t *testing.T, source awsapi.Source, edit func(string) str
 
 	world.EditReports(nil)
 	time.Sleep(5 * time.Hour)
-	after := e.scrape()
-	e.equals("after", truth(t, twin, source).judged(), after.judged())
-	checkStale(t, after, nil)
-	e.wantUp("after", 1)
-	e.wantNoProblem("after")
+	e.wantTruth("after", twin, source)
 }
 
 // TestEightKeys has a user make a new key every six days, and keep them all.

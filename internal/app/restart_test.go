@@ -126,7 +126,7 @@ func TestRestartElsewhere(t *testing.T) {
 			t.Errorf("before the account is known: got %v", x.find("aws_iam_user_info"))
 		}
 		other.SetFault(nil)
-		time.Sleep(31 * time.Second)
+		time.Sleep(time.Minute) // the second pause
 		if x := unsure.scrape(); len(x.find("aws_iam_access_key_created_timestamp_seconds", `user_name="somebody"`)) != 1 {
 			t.Error("after the account is known: want its facts back")
 		}

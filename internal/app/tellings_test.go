@@ -4,7 +4,6 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -94,18 +93,7 @@ func tellings() []fault {
 
 // TestTellings has each of them last for a day.
 func TestTellings(t *testing.T) {
-	twins := newTwins()
-	for _, f := range tellings() {
-		for _, source := range awsapi.Sources() {
-			if len(f.sources) > 0 && !slices.Contains(f.sources, source) {
-				continue
-			}
-			t.Run(f.name+"/"+string(source), func(t *testing.T) {
-				t.Parallel()
-				synctest.Test(t, func(t *testing.T) { f.test(t, twins[source]) })
-			})
-		}
-	}
+	eachFault(t, tellings(), func(*exporter) {})
 }
 
 // TestLieAboutOneUser tells bob's keys in two ways for a day, in which three

@@ -130,13 +130,33 @@ func TestAsksSoonWhileNothingIsKnown(t *testing.T) {
 		if n := s.world.Calls()["GetCallerIdentity"]; n != 2 {
 			t.Errorf("first questions: got %d, want 2", n)
 		}
-		time.Sleep(introduction)
+		time.Sleep(2 * introduction)
 		if got := s.evaluation().Snapshot.Account.ID; got != "123456789012" {
 			t.Errorf("account: got %q, want it known soon after the credentials came", got)
 		}
 		time.Sleep(introduction)
 		if n := s.listings(); n != 1 {
 			t.Errorf("listings once the account is known: got %d, want the next at the interval", n)
+		}
+	})
+}
+
+// TestAsksMoreSeldomWhomNothingIntroduces has credentials that never come: what
+// is paused doubles until it is the refresh interval.
+func TestAsksMoreSeldomWhomNothingIntroduces(t *testing.T) {
+	inBubble(t, all(awssim.Error(http.StatusForbidden, "ExpiredToken", "expired")), func(s *small) {
+		asked := 1
+		for _, pause := range []time.Duration{30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, interval, interval, interval} {
+			time.Sleep(pause - time.Second)
+			if n := s.world.Calls()["GetCallerIdentity"]; n != asked {
+				t.Errorf("questions before the pause of %s is over: got %d, want %d", pause, n, asked)
+			}
+			time.Sleep(time.Second)
+			synctest.Wait()
+			asked++
+			if n := s.world.Calls()["GetCallerIdentity"]; n != asked {
+				t.Errorf("questions after a pause of %s: got %d, want %d", pause, n, asked)
+			}
 		}
 	})
 }
@@ -284,7 +304,7 @@ func TestLog(t *testing.T) {
 	}{
 		"all is well":            {[]func(*awssim.World){nothing, nothing, nothing}, complete + again + again},
 		"a problem, and its end": {[]func(*awssim.World){nothing, deny, deny, recover, nothing}, complete + problem + again + again + complete + again},
-		"a bad beginning":        {[]func(*awssim.World){all(awssim.Error(http.StatusForbidden, "ExpiredToken", "")), recover, nothing}, unknown + strings.Repeat(begins, 9) + complete + again},
+		"a bad beginning":        {[]func(*awssim.World){all(awssim.Error(http.StatusForbidden, "ExpiredToken", "")), recover, nothing, nothing}, unknown + strings.Repeat(begins, 4) + complete + again},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, test.steps[0], func(s *small) {
