@@ -72,6 +72,9 @@ type Account struct {
 	// What is not kept with the account's facts, because each start knows it anew.
 	Name string `json:"-"` // from the configuration or the organization; empty if neither gives one
 	Tags Tags   `json:"-"` // of the account, ordered by key; nil while they are not known, unlike an empty list
+	// Units holds the ids of the organization's root and of the organizational units
+	// that the account is in, the root first; nil while they are not known.
+	Units []string `json:"-"`
 }
 
 // ShownName returns the account's name, or else its alias; empty if it has neither.
