@@ -33,8 +33,9 @@ type Options struct {
 	Name      string
 	Tags      inventory.Tags
 	Partition string
-	// OUPath and State are what the organization tells of it; empty outside one.
+	// OUPath, Units and State are what the organization tells of it; empty outside one.
 	OUPath, State string
+	Units         []string
 	// Suspended tells that AWS is to be asked nothing, and that what is known stays.
 	Suspended bool
 
@@ -46,7 +47,7 @@ type Options struct {
 // Equal reports whether both are the same settings.
 func (o Options) Equal(other Options) bool {
 	return o.ID == other.ID && o.Name == other.Name && slices.Equal(o.Tags, other.Tags) && o.Partition == other.Partition &&
-		o.OUPath == other.OUPath && o.State == other.State && o.Suspended == other.Suspended &&
+		o.OUPath == other.OUPath && o.State == other.State && slices.Equal(o.Units, other.Units) && o.Suspended == other.Suspended &&
 		o.RefreshInterval == other.RefreshInterval && o.KeysInterval == other.KeysInterval && o.ReportLife == other.ReportLife
 }
 

@@ -178,7 +178,7 @@ func TestOptionsEqual(t *testing.T) {
 		case reflect.Int64:
 			value.SetInt(1)
 		case reflect.Slice:
-			value.Set(reflect.ValueOf(inventory.Tags{{Key: "Owner", Value: "dev"}}))
+			value.Set(reflect.MakeSlice(value.Type(), 2, 2))
 		default:
 			t.Fatalf("%s: expected a kind of value that this test can change", field.Name)
 		}

@@ -59,7 +59,7 @@ func (m *memory) completed(account inventory.Account, kept *inventory.Snapshot) 
 		account.Alias = cmp.Or(account.Alias, kept.Account.Alias)
 		account.OUPath = cmp.Or(account.OUPath, kept.Account.OUPath)
 	}
-	account.Name, account.Tags, account.State = m.o.Name, m.o.Tags, m.o.State
+	account.Name, account.Tags, account.State, account.Units = m.o.Name, m.o.Tags, m.o.State, m.o.Units
 	account.OUPath = cmp.Or(m.o.OUPath, account.OUPath)
 	return account
 }

@@ -121,23 +121,10 @@ func (s *census) decideByOrganization(c *config.Config, r roll.Roll) ([]entry, f
 			continue
 		}
 		accounts = append(accounts, entry{
-			Account: c.AccountFor(d.Account), ouPath: ouPath(&d.Account), state: string(d.Account.State), suspended: suspended,
+			Account: c.Organization.AccountFor(d.Account), state: string(d.Account.State), suspended: suspended,
 		})
 	}
 	return accounts, roll.WhyNot(s.roll.OrganizationID, listing, decisions)
-}
-
-// ouPath returns the organizational units from the root on, by their names where
-// those are known.
-func ouPath(a *organization.Account) string {
-	var path []string
-	for i, id := range a.OUPath {
-		if i < len(a.OUNames) && a.OUNames[i] != "" {
-			id = a.OUNames[i]
-		}
-		path = append(path, id)
-	}
-	return strings.Join(path, "/")
 }
 
 // isOurs reports whether the account belongs to this process's share.

@@ -102,7 +102,7 @@ func (d *discovery) prepare() {
 		return
 	}
 	hub := d.census.roster.currentHub()
-	what := awsapi.Discovery{Tags: len(c.Policy.AccountTags) > 0, UnitNames: c.Organization.UnitNames}
+	what := c.Discovery()
 	if d.reader == nil || hub != d.hub || what != d.what {
 		d.hub, d.what = hub, what
 		d.reader = organization.NewReader(awsapi.NewOrganization(d.census.roster.from.config, hub, what))

@@ -41,8 +41,8 @@ func newRoster(from awsSource, s *settings, shared *awsapi.Shared) *roster {
 // entry is an account to watch, with what its organization says of it.
 type entry struct {
 	config.Account
-	ouPath, state string
-	suspended     bool
+	state     string // in the organization; empty without one
+	suspended bool
 }
 
 // own is the account of the exporter's own credentials.
@@ -94,7 +94,7 @@ func (r *roster) want(a entry) fleet.Wanted {
 	client.SetTags(a.Settings.Tags)
 	return fleet.Wanted{Client: client, Account: account.Options{
 		ID: a.ID, Name: a.Name, Tags: a.Tags, Partition: r.partitionOf(a),
-		OUPath: a.ouPath, State: a.state, Suspended: a.suspended,
+		OUPath: a.OUPath, Units: a.Units, State: a.state, Suspended: a.suspended,
 		RefreshInterval: a.RefreshInterval, KeysInterval: a.KeysInterval, ReportLife: r.from.reportLife,
 	}}
 }

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/organization"
 )
 
 // mark is in every external id of the files, and in what might be one.
@@ -17,7 +19,7 @@ const mark = "s3cr3t"
 
 // TestExternalIDsAreNotShown also looks at what only a debugger would print.
 func TestExternalIDsAreNotShown(t *testing.T) {
-	for _, file := range []string{"full.yml", "many-accounts.yml"} {
+	for _, file := range []string{"full.yml", "many-accounts.yml", "organization.yml"} {
 		content := read(t, filepath.Join("testdata", file))
 		if !strings.Contains(content, mark) {
 			t.Fatalf("%s has no external id", file)
@@ -29,7 +31,12 @@ func TestExternalIDsAreNotShown(t *testing.T) {
 		shown := c.Summary(time.Time{})
 		for _, verb := range []string{"%v", "%+v", "%#v"} {
 			shown += fmt.Sprintf(verb, c)
-			for _, a := range c.Accounts {
+			accounts := c.Accounts
+			if c.Organization != nil {
+				shown += fmt.Sprintf(verb, c.Organization)
+				accounts = append(c.Organization.Overrides, c.Organization.Default)
+			}
+			for _, a := range accounts {
 				shown += fmt.Sprintf(verb+verb, a, a.Role)
 			}
 		}
@@ -153,13 +160,23 @@ func TestOwnCredentialsAlone(t *testing.T) {
 // checkAccounts holds accounts that were accepted to what everybody relies on.
 func checkAccounts(t *testing.T, c *Config) {
 	t.Helper()
-	own, ids := 0, map[string]bool{}
-	for _, a := range c.Accounts {
+	own, ids, accounts := 0, map[string]bool{}, c.Accounts
+	if o := c.Organization; o != nil {
+		accounts = slices.Clone(o.Overrides)
+		if other := "000000000000"; o.override(other) == nil {
+			accounts = append(accounts, o.AccountFor(organization.Account{ID: other}))
+		}
+		checkMatches(t, o)
+		if c.Accounts != nil || o.Default.Role == nil {
+			t.Errorf("got %d accounts beside an organization whose role by default is %v, want none and a role", len(c.Accounts), o.Default.Role)
+		}
+	}
+	for _, a := range accounts {
 		s := a.Settings
 		switch {
 		case !accountIDs.MatchString(a.ID) || ids[a.ID]:
 			t.Errorf("account %q: want 12 digits, once", a.ID)
-		case a.Tags == nil:
+		case a.Tags == nil && c.Organization == nil:
 			t.Errorf("account %s: its tags are not known", a.ID)
 		case s.Source == "" || s.RefreshInterval < time.Second || s.KeysInterval < s.RefreshInterval:
 			t.Errorf("account %s: got settings %+v", a.ID, s)
@@ -175,7 +192,7 @@ func checkAccounts(t *testing.T, c *Config) {
 	if own > 1 {
 		t.Errorf("got %d accounts of the exporter's own credentials, want one at most", own)
 	}
-	if (c.Sessions.Name == "") != (c.Accounts == nil) {
+	if (c.Sessions.Name == "") != (c.Accounts == nil && c.Organization == nil) {
 		t.Errorf("got sessions named %q for %d accounts", c.Sessions.Name, len(c.Accounts))
 	}
 }

@@ -133,7 +133,7 @@ func (d *document) matches(path string, list []conditions) []policy.Match {
 func (d *document) match(path string, m match) policy.Match {
 	matcher := policy.Match{
 		Console: m.ConsoleAccess, Tags: d.tagMatches(join(path, "tags"), m.Tags),
-		AccountID: string(m.AccountID), AccountTags: d.tagMatches(join(path, "account_tags"), m.AccountTags),
+		AccountID: string(m.AccountID), AccountOU: string(m.AccountOU), AccountTags: d.tagMatches(join(path, "account_tags"), m.AccountTags),
 	}
 	if m.AccountName != "" {
 		matcher.AccountName = policy.Glob(string(m.AccountName))

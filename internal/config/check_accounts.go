@@ -30,26 +30,14 @@ func (d *document) accounts(f *format, flags Settings, c *Config) {
 	d.needAccounts(accountDefaultsPath, "to apply it to")
 	d.needAccounts(accountTagsPath, "with tags")
 	d.checkIntervals(accountDefaultsPath, f.AccountDefaults.reading, reading{}, flags)
-	r := roles{document: d, defaults: f.AccountDefaults}
+	r := &accountReader{roles{document: d, defaults: f.AccountDefaults}, flags, c.Tags}
 	if at := join(accountDefaultsPath, "initial_role"); f.AccountDefaults.InitialRole != "" && !d.broken[at] {
 		partition, _, _ := partsOf(string(f.AccountDefaults.InitialRole))
 		r.inPartition(at, partition)
 	}
-	ids := map[string]string{}
-	for i, a := range f.Accounts {
-		path := element(accountsPath, i)
-		d.once(ids, join(path, "id"), string(a.ID), string(a.ID))
-		d.checkIntervals(path, a.reading, f.AccountDefaults.reading, flags)
-		all := Account{
-			ID: string(a.ID), Name: string(a.Name), Tags: d.tagsOfAccount(join(path, "tags"), a.Tags),
-			Role: r.of(path, a), Settings: a.over(f.AccountDefaults.reading).settings(flags),
-		}
-		if c.Tags != awsapi.NoTags {
-			all.Settings.Tags = cmp.Or(awsapi.TagSource(a.TagsFrom), c.Tags)
-		}
-		c.Accounts = append(c.Accounts, all)
-	}
-	if len(f.Accounts) == 0 {
+	c.Accounts = r.accounts(accountsPath, f.Accounts)
+	c.Organization = d.organization(f, r)
+	if len(f.Accounts) == 0 && c.Organization == nil {
 		return
 	}
 	r.mustBeOfUse()
@@ -60,10 +48,41 @@ func (d *document) accounts(f *format, flags Settings, c *Config) {
 	}
 }
 
-// needAccounts notes what is at the path and makes no sense without a list of accounts.
+// accountReader makes accounts of what the file says of each.
+type accountReader struct {
+	roles
+	flags Settings
+	tags  awsapi.TagSource // of users, where an account says nothing else
+}
+
+func (r *accountReader) accounts(path string, list []account) []Account {
+	var all []Account
+	ids := map[string]string{}
+	for i, a := range list {
+		at := element(path, i)
+		r.once(ids, join(at, "id"), string(a.ID), string(a.ID))
+		r.checkIntervals(at, a.reading, r.defaults.reading, r.flags)
+		all = append(all, Account{
+			ID: string(a.ID), Name: string(a.Name), Tags: r.tagsOfAccount(join(at, "tags"), a.Tags),
+			Role: r.of(at, a), Settings: r.settings(a),
+		})
+	}
+	return all
+}
+
+func (r *accountReader) settings(a account) Settings {
+	s := a.over(r.defaults.reading).settings(r.flags)
+	if r.tags != awsapi.NoTags {
+		s.Tags = cmp.Or(awsapi.TagSource(a.TagsFrom), r.tags)
+	}
+	return s
+}
+
+// needAccounts notes what is at the path and makes no sense without a list of accounts
+// or an organization.
 func (d *document) needAccounts(path, which string) {
-	if d.has(path) && !d.has(accountsPath) {
-		d.fail(path, "got it without accounts, want a list of accounts %s", which)
+	if d.has(path) && !d.has(accountsPath) && !d.has(organizationPath) {
+		d.fail(path, "got it without accounts, want a list of accounts %s, or an organization", which)
 	}
 }
 
@@ -152,17 +171,19 @@ func (r *roles) of(path string, a account) *awsapi.Role {
 		r.ownCredentials(path)
 		return nil
 	}
-	role := &awsapi.Role{ExternalID: awsapi.Secret(cmp.Or(a.ExternalID, r.defaults.ExternalID))}
 	switch {
 	case r.broken[at]:
+		return r.role(a, "")
 	case a.Role == nil:
-		role.Name = r.nameByDefault(at)
+		return r.role(a, r.nameByDefault(at))
 	case strings.HasPrefix(string(*a.Role), "arn:"):
-		role.Name = r.nameInARN(at, string(*a.Role), string(a.ID))
-	default:
-		role.Name = strings.TrimPrefix(string(*a.Role), "/")
+		return r.role(a, r.nameInARN(at, string(*a.Role), string(a.ID)))
 	}
-	return role
+	return r.role(a, strings.TrimPrefix(string(*a.Role), "/"))
+}
+
+func (r *roles) role(a account, name string) *awsapi.Role {
+	return &awsapi.Role{Name: name, ExternalID: awsapi.Secret(cmp.Or(a.ExternalID, r.defaults.ExternalID))}
 }
 
 // ownCredentials notes a second account of the exporter's own credentials, and what is
@@ -180,7 +201,7 @@ func (r *roles) ownCredentials(path string) {
 }
 
 func (r *roles) nameByDefault(at string) string {
-	if byDefault := join(accountDefaultsPath, "role"); !r.has(byDefault) {
+	if byDefault := join(accountDefaultsPath, "role"); !r.has(byDefault) && !r.has(organizationPath) { // which needs one, and says so
 		r.fail(at, "missing, want a role here or in account_defaults, or null for the account of the exporter's own credentials")
 	}
 	return strings.TrimPrefix(string(r.defaults.Role), "/")

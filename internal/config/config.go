@@ -32,11 +32,13 @@ type Config struct {
 	// tags.
 	Tags awsapi.TagSource
 
-	Accounts []Account       // in the order of the file; nil for that of the exporter's own credentials alone
-	Sessions awsapi.Sessions // for the accounts' roles; zero without accounts
-	// Organization is nil unless the accounts are those of an organization.
+	// Accounts are in the order of the file, or nil; Organization is nil if it has
+	// none. Without either, it is the account of the exporter's own credentials alone.
+	Accounts     []Account
 	Organization *Organization
-	Partition    string // that the ARNs of roles name; empty if there are none
+
+	Sessions  awsapi.Sessions // for the accounts' roles; zero without accounts and organization
+	Partition string          // that the ARNs of roles name; empty if there are none
 }
 
 // Defaults are what counts where the file says nothing. The source of tags is not
@@ -148,7 +150,7 @@ func (c *Config) Summary(now time.Time) string {
 	if c.Policy.ExemptionTag != "" {
 		fmt.Fprintf(&b, "  and those that users' tags %s hold\n", c.Policy.ExemptionTag)
 	}
-	b.WriteString("users with series of their own: " + selectionInWords(c.Policy.Users) + "\n")
+	b.WriteString("users with series of their own: " + chosenInWords(len(c.Policy.Users.Include), len(c.Policy.Users.Exclude)) + "\n")
 	c.summarizeAccounts(&b)
 	return b.String()
 }
@@ -178,13 +180,14 @@ func exemptionInWords(e policy.Exemption) string {
 	return text + " from " + listed(e.Rules)
 }
 
-func selectionInWords(s policy.Selection) string {
+// chosenInWords says who is chosen by so many includes and excludes.
+func chosenInWords(includes, excludes int) string {
 	text := "all"
-	if len(s.Include) > 0 {
-		text = fmt.Sprintf("those that match one of %d under include", len(s.Include))
+	if includes > 0 {
+		text = fmt.Sprintf("those that match one of %d under include", includes)
 	}
-	if len(s.Exclude) > 0 {
-		text += fmt.Sprintf(", but for those that match one of %d under exclude", len(s.Exclude))
+	if excludes > 0 {
+		text += fmt.Sprintf(", but for those that match one of %d under exclude", excludes)
 	}
 	return text
 }

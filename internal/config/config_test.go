@@ -113,6 +113,11 @@ func TestLoad(t *testing.T) {
 			exempt("123456789012", "unquoted"), exempt("000000000001", "quoted"),
 		}}}},
 		{"many-accounts.yml", manyAccounts(standard)},
+		{"organization.yml", wholeOrganization(standard)},
+		{"whole-organization.yml", Config{
+			Policy: &policy.Policy{Default: standard}, Sessions: awsapi.Sessions{Name: "aws_iam_exporter"},
+			Organization: &Organization{Default: Account{Role: &awsapi.Role{Name: "audit"}, Settings: flags().Settings}},
+		}},
 		{"full.yml", Config{
 			Accounts: []Account{
 				{
@@ -425,27 +430,31 @@ func changes() map[string][2]string {
 // TestEveryFieldIsRead changes each field of a file, which must change what
 // comes of it.
 func TestEveryFieldIsRead(t *testing.T) {
-	content := read(t, filepath.Join("testdata", "full.yml"))
-	base, err := Parse("full.yml", []byte(content), flags())
-	if err != nil {
-		t.Fatal(err)
-	}
-	untested := changes()
+	inFull, inOrganization := changes(), changesOfOrganization()
 	for path, f := range everyField() {
 		if holdsFields(f.Type) {
 			continue
 		}
 		t.Run(path, func(t *testing.T) {
+			file, untested := "full.yml", inFull
+			if _, ok := inOrganization[path]; ok {
+				file, untested = "organization.yml", inOrganization
+			}
 			change, ok := untested[path]
 			if !ok {
 				t.Fatal("no change of this field to test")
 			}
 			delete(untested, path)
+			content := read(t, filepath.Join("testdata", file))
+			base, err := Parse(file, []byte(content), flags())
+			if err != nil {
+				t.Fatal(err)
+			}
 			changed := strings.Replace(content, change[0], change[1], 1)
 			if changed == content {
 				t.Fatalf("the file does not hold %q", change[0])
 			}
-			got, err := Parse("full.yml", []byte(changed), flags())
+			got, err := Parse(file, []byte(changed), flags())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -454,8 +463,10 @@ func TestEveryFieldIsRead(t *testing.T) {
 			}
 		})
 	}
-	for path := range untested {
-		t.Errorf("%s is no field", path)
+	for _, untested := range []map[string][2]string{inFull, inOrganization} {
+		for path := range untested {
+			t.Errorf("%s is no field", path)
+		}
 	}
 }
 
@@ -493,9 +504,16 @@ func holdsFields(t reflect.Type) bool {
 	return t.Kind() == reflect.Struct && !isScalar
 }
 
+func standardLimitsOf(classes ...string) string {
+	text := "classes, the first that matches counts:\n"
+	for _, class := range classes {
+		text += "  " + class + ": max_key_age 90d, rotation_warning 14d, max_key_idle 45d, rotation_overlap 7d, setup_window 15m\n"
+	}
+	return text
+}
+
 func TestSummary(t *testing.T) {
-	standard := "classes, the first that matches counts:\n" +
-		"  default: max_key_age 90d, rotation_warning 14d, max_key_idle 45d, rotation_overlap 7d, setup_window 15m\n"
+	standard := standardLimitsOf("default")
 	ends := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
 	one := "exemptions:\n- {user: ann, account: '123456789012', rules: [key_unused, key_rotation], reason: x, until: 2026-12-31}\n"
 	tests := []struct {
@@ -526,6 +544,24 @@ func TestSummary(t *testing.T) {
 				"  none is one that class machines asks for\n" +
 				"  none is one that users.include[0] asks for\n" +
 				"  none is one that users.exclude[0] asks for\n",
+		},
+		{
+			"an organization", read(t, filepath.Join("testdata", "organization.yml")), ends, standardLimitsOf("sandboxes", "default") +
+				"tags: read by GetAccountAuthorizationDetails\nexemptions: 0\n" +
+				"users with series of their own: those that match one of 1 under include, but for those that match one of 1 under exclude\n" +
+				"accounts of the organization: those that match one of 4 under include, but for those that match one of 3 under exclude\n" +
+				"  by role audit/aws-iam-exporter with an external id\n" +
+				"  the organization is read, and roles are assumed, through arn:aws:iam::999988887777:role/hub\n" +
+				"  read with source report, every 5m, keys every 1h, tags by GetAccountAuthorizationDetails\n" +
+				"  read once a day: the tags of each account, the name of each organizational unit\n" +
+				"overrides: 2\n" +
+				"  by role legacy-audit with an external id, read with source auto, every 10m, keys every 2h, tags by ListUserTags: 1\n" +
+				"  by the exporter's own credentials, read with source report, every 5m, keys every 1h, tags by GetAccountAuthorizationDetails: 1\n",
+		},
+		{
+			"a whole organization", read(t, filepath.Join("testdata", "whole-organization.yml")), ends,
+			standard + "tags: not read, nothing needs them\nexemptions: 0\nusers with series of their own: all\n" +
+				"accounts of the organization: all\n  by role audit\n  read with source auto, every 5m, keys every 1h\n",
 		},
 		{
 			"long in force", one, ends.Add(-30*day - time.Second),
@@ -627,7 +663,7 @@ func TestErrorsAreInOrder(t *testing.T) {
 
 // TestFilesOfSomethingElse checks that nothing of them is quoted.
 func TestFilesOfSomethingElse(t *testing.T) {
-	const refused = "f:1: this is no configuration of the exporter, want a mapping with any of policy, owner_tags, user_tags, key_descriptions, tags_from, exemptions, exemption_tag, users, account_defaults, account_tags, accounts"
+	const refused = "f:1: this is no configuration of the exporter, want a mapping with any of policy, owner_tags, user_tags, key_descriptions, tags_from, exemptions, exemption_tag, users, account_defaults, account_tags, accounts, organization"
 	for name, content := range map[string]string{
 		"passwords":       "root:$6$s3cr3t:20228:0:99999:7::\ndaemon:*:20228:0:99999:7::\n",
 		"text":            "s3cr3t\n",
@@ -651,7 +687,7 @@ func TestFilesOfSomethingElse(t *testing.T) {
 func TestLoadFrom(t *testing.T) {
 	for name, test := range map[string]struct{ content, err string }{
 		"good":     {"owner_tags: [team]", ""},
-		"a slip":   {"\nowner_tag: [team]", "standard input:2: owner_tag: unknown field, want one of policy, owner_tags, user_tags, key_descriptions, tags_from, exemptions, exemption_tag, users, account_defaults, account_tags, accounts"},
+		"a slip":   {"\nowner_tag: [team]", "standard input:2: owner_tag: unknown field, want one of policy, owner_tags, user_tags, key_descriptions, tags_from, exemptions, exemption_tag, users, account_defaults, account_tags, accounts, organization"},
 		"nothing":  {"", "read configuration: standard input has no bytes, want a configuration: one that sets nothing needs a comment"},
 		"too much": {strings.Repeat("#", 1<<20+5), "standard input: got more than 1048576 bytes, want no more"},
 	} {

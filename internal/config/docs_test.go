@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -41,6 +42,9 @@ func fieldTable() string {
 		if strings.HasPrefix(path, "users.") && strings.Count(path, ".") > 1 {
 			continue // conditions, which the table already has
 		}
+		if strings.HasPrefix(path, "organization.overrides[]") {
+			continue // as in the list of accounts
+		}
 		about := f.Tag.Get("jsonschema")
 		if f.required {
 			about = "Required. " + about
@@ -55,6 +59,8 @@ func fieldTable() string {
 
 func valueInWords(t reflect.Type, shown map[reflect.Type]string) string {
 	switch {
+	case t == reflect.TypeFor[[]account]():
+		return "a list of mappings as in accounts"
 	case t.Kind() == reflect.Slice && shown[t.Elem()] != "":
 		return "a list of mappings as in " + shown[t.Elem()] + ", but without account_name"
 	case t.Kind() == reflect.Slice && holdsFields(t):
@@ -97,11 +103,22 @@ func TestExamplesInDocs(t *testing.T) {
 	}
 }
 
-// TestExampleIsComplete finds fields that the first example leaves out.
+// TestExampleIsComplete finds fields that the first example leaves out, and those of
+// an organization that its own does.
 func TestExampleIsComplete(t *testing.T) {
-	_, example, _ := strings.Cut(read(t, docsFile), "```yaml\n")
-	example, _, _ = strings.Cut(example, "```")
+	examples := strings.Split(read(t, docsFile), "```yaml\n")[1:]
+	whole, _, _ := strings.Cut(examples[0], "```")
+	i := slices.IndexFunc(examples, func(example string) bool { return strings.Contains(example, "\norganization:\n") })
+	if i < 0 {
+		t.Fatal("no example has an organization")
+	}
+	ofOrganization, _, _ := strings.Cut(examples[i], "```")
 	for path, f := range everyField() {
+		example := whole
+		onlyThere := strings.HasPrefix(path, "organization") && !strings.HasPrefix(path, "organization.overrides[].") // as in the list of accounts
+		if onlyThere || strings.HasSuffix(path, ".account_ou") {
+			example = ofOrganization
+		}
 		if !regexp.MustCompile(`(?m)(^|[ {])`+f.name+`: `).MatchString(example) &&
 			!strings.Contains(example, f.name+":\n") {
 			t.Errorf("the example does not show %s", path)

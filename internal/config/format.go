@@ -26,9 +26,11 @@ type format struct {
 	ExemptionTag    tagKey        `json:"exemption_tag,omitempty" jsonschema:"The user tag that may hold an exemption. Anybody who can tag a user can then exempt that user. Without it, tags exempt nobody."`
 	Users           users         `json:"users,omitempty" jsonschema:"Which users have series of their own. The others stay in the account's counts."`
 
-	AccountDefaults accountDefaults `json:"account_defaults,omitempty" jsonschema:"How the accounts of the list are read, where they say nothing else."`
+	AccountDefaults accountDefaults `json:"account_defaults,omitempty" jsonschema:"How the accounts are read, where nothing else is said of one."`
 	AccountTags     []tagKey        `json:"account_tags,omitempty" jsonschema:"The tags of accounts to serve as labels of aws_iam_account_info, as user_tags are."`
-	Accounts        accountList     `json:"accounts,omitempty" jsonschema:"The accounts to watch. Without it, the account of the exporter's own credentials alone."`
+	Accounts        accountList     `json:"accounts,omitempty" jsonschema:"The accounts to watch. Without it and without organization, the account of the exporter's own credentials alone."`
+
+	Organization organizationSection `json:"organization,omitempty" jsonschema:"Instead of accounts: watch all accounts of the organization that the exporter's credentials, or its initial_role, belong to."`
 }
 
 type policySection struct {
@@ -54,7 +56,7 @@ type class struct {
 // users, where a change of it would hide somebody.
 type match struct {
 	conditions
-	AccountName nameGlob `json:"account_name,omitempty" jsonschema:"The whole name of the user's account, as accounts gives it; never its alias. * stands for any number of characters, ? for one."`
+	AccountName nameGlob `json:"account_name,omitempty" jsonschema:"The whole name of the user's account, as accounts or the organization gives it; never its alias. * stands for any number of characters, ? for one."`
 }
 
 type conditions struct {
@@ -65,6 +67,7 @@ type conditions struct {
 	ConsoleAccess  *bool         `json:"console_access,omitempty" jsonschema:"Whether the user has a password."`
 	AccountID      accountID     `json:"account_id,omitempty" jsonschema:"The user's account."`
 	AccountTags    tagConditions `json:"account_tags,omitempty" jsonschema:"Tags that the user's account must have, as tags are those of the user."`
+	AccountOU      unit          `json:"account_ou,omitempty" jsonschema:"The organizational unit that the user's account is in, or the root, however deep below it."`
 }
 
 type exemption struct {
@@ -104,7 +107,7 @@ func (accountList) atLeast() string   { return "at least one account, or no acco
 type lacking interface{ instead() map[string]string }
 
 func (conditions) instead() map[string]string {
-	return map[string]string{"account_name": "account_id or account_tags, since the account's own administrators may change its name, and that must hide nobody"}
+	return map[string]string{"account_name": "account_id, account_ou or account_tags, since the account's own administrators may change its name, and that must hide nobody"}
 }
 
 // instead undoes that of the conditions.

@@ -34,7 +34,7 @@ type account struct {
 	ExternalID externalID   `json:"external_id,omitempty" jsonschema:"What the role's trust policy asks for; else that of account_defaults. It is shown nowhere."`
 	reading
 	TagsFrom tagSource   `json:"tags_from,omitempty" jsonschema:"How to read the tags of the account's users; else tags_from at the top."`
-	Tags     accountTags `json:"tags,omitempty" jsonschema:"The account's tags, all of them, at most 50; for owner_tags, account_tags and classes."`
+	Tags     accountTags `json:"tags,omitempty" jsonschema:"The account's tags, all of them, at most 50; for owner_tags, account_tags and classes. Those of an organization's account count in place of what AWS tells."`
 }
 
 type accountTags map[tagKey]tagValue

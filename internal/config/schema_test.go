@@ -58,12 +58,37 @@ func schema(t *testing.T) *jsonschema.Schema {
 	s.Properties["users"].Properties["include"].MinItems = jsonschema.Ptr(1)
 	s.Properties["account_tags"].UniqueItems = true
 	s.Properties["accounts"].MinItems = jsonschema.Ptr(1)
-	s.DependentRequired = map[string][]string{"account_defaults": {"accounts"}, "account_tags": {"accounts"}}
+	describeOrganization(s)
 	refuseNull(s)
-	role := s.Properties["accounts"].Items.Properties["role"]
-	role.Type, role.Types = "", []string{"string", "null"}
+	for _, accounts := range []*jsonschema.Schema{s, s.Properties["organization"]} {
+		for _, name := range []string{"accounts", "overrides"} {
+			if list := accounts.Properties[name]; list != nil {
+				role := list.Items.Properties["role"]
+				role.Type, role.Types = "", []string{"string", "null"}
+			}
+		}
+	}
 	return s
 }
+
+// describeOrganization says what an organization has to do with the rest of the file.
+func describeOrganization(s *jsonschema.Schema) {
+	accounts, organization := required("accounts"), required("organization")
+	s.Not = required("accounts", "organization")
+	s.DependentSchemas = map[string]*jsonschema.Schema{
+		"account_defaults": {AnyOf: []*jsonschema.Schema{accounts, organization}},
+		"account_tags":     {AnyOf: []*jsonschema.Schema{accounts, organization}},
+		"organization": {
+			Required:   []string{"account_defaults"},
+			Properties: map[string]*jsonschema.Schema{"account_defaults": required("role")},
+		},
+	}
+	include, exclude := s.Properties["organization"].Properties["include"], s.Properties["organization"].Properties["exclude"]
+	include.MinItems, include.Items.MinProperties = jsonschema.Ptr(1), jsonschema.Ptr(1)
+	exclude.Items.AnyOf = []*jsonschema.Schema{required("id"), required("ou"), required("tags")}
+}
+
+func required(names ...string) *jsonschema.Schema { return &jsonschema.Schema{Required: names} }
 
 func inferred[T any](t *testing.T, types map[reflect.Type]*jsonschema.Schema) *jsonschema.Schema {
 	t.Helper()
@@ -117,6 +142,7 @@ func scalarSchemas() map[reflect.Type]*jsonschema.Schema {
 		typeOf[sessionName](): text(sessionNames),
 		typeOf[accountName](): text(accountNames),
 		typeOf[nameGlob]():    text(accountNames),
+		typeOf[unit]():        text(units),
 		typeOf[accountTags](): {
 			Type: "object", MaxProperties: jsonschema.Ptr(maxAccountTags), PropertyNames: key(),
 			AdditionalProperties: &jsonschema.Schema{Type: "string", MaxLength: jsonschema.Ptr(maxTagValue)},
@@ -232,31 +258,34 @@ func TestSchemaAcceptsGoodFiles(t *testing.T) {
 // onlyTheProgram holds the bad files that no schema can refuse, and why.
 func onlyTheProgram() map[string]string {
 	return map[string]string{
-		"account-id-twice":        "ids compared among accounts",
-		"class-twice":             "names compared among classes",
-		"defaults-of-no-use":      "defaults compared with all accounts",
-		"duplicate-keys":          "YAML's own mistake, which editors tell without a schema",
-		"exempt-account-number":   "a number has no leading zeros to count",
-		"exempted-twice":          "exemptions compared with each other",
-		"expressions":             "the syntax of regular expressions",
-		"external-id-beside-null": "values compared with each other",
-		"inherited-age":           "values compared with each other",
-		"inherited-warning":       "values compared with each other",
-		"intervals-inherited":     "values compared with each other",
-		"intervals-of-defaults":   "values compared with flags",
-		"keys-by-case":            "keys compared without case",
-		"labels":                  "keys compared as labels",
-		"limits":                  "values compared with each other",
-		"long-duration":           "a number too large",
-		"no-role":                 "accounts compared with the defaults",
-		"no-such-day":             "the calendar",
-		"partitions":              "values compared with each other",
-		"role-forgotten":          "a schema cannot tell nothing from null",
-		"role-of-another":         "values compared with each other",
-		"role-path":               "the length of a part",
-		"root":                    "rules compared with the user",
-		"two-own-accounts":        "accounts compared with each other",
-		"warning-of-flags":        "values compared with flags",
+		"account-id-twice":            "ids compared among accounts",
+		"class-twice":                 "names compared among classes",
+		"defaults-of-no-use":          "defaults compared with all accounts",
+		"duplicate-keys":              "YAML's own mistake, which editors tell without a schema",
+		"exempt-account-number":       "a number has no leading zeros to count",
+		"exempted-twice":              "exemptions compared with each other",
+		"expressions":                 "the syntax of regular expressions",
+		"external-id-beside-null":     "values compared with each other",
+		"inherited-age":               "values compared with each other",
+		"inherited-warning":           "values compared with each other",
+		"intervals-inherited":         "values compared with each other",
+		"intervals-of-defaults":       "values compared with flags",
+		"keys-by-case":                "keys compared without case",
+		"labels":                      "keys compared as labels",
+		"limits":                      "values compared with each other",
+		"long-duration":               "a number too large",
+		"organization-override-twice": "ids compared among accounts",
+		"organization-tags-not-read":  "keys compared with account_tags",
+		"unit-without-organization":   "values compared with each other",
+		"no-role":                     "accounts compared with the defaults",
+		"no-such-day":                 "the calendar",
+		"partitions":                  "values compared with each other",
+		"role-forgotten":              "a schema cannot tell nothing from null",
+		"role-of-another":             "values compared with each other",
+		"role-path":                   "the length of a part",
+		"root":                        "rules compared with the user",
+		"two-own-accounts":            "accounts compared with each other",
+		"warning-of-flags":            "values compared with flags",
 	}
 }
 

@@ -16,6 +16,10 @@ const maxKinds = 10
 // summarizeAccounts writes a line for each kind of access and of settings, because
 // there can be thousands of accounts.
 func (c *Config) summarizeAccounts(b *strings.Builder) {
+	if c.Organization != nil {
+		c.summarizeOrganization(b)
+		return
+	}
 	if c.Accounts == nil {
 		return
 	}
@@ -31,6 +35,35 @@ func (c *Config) summarizeAccounts(b *strings.Builder) {
 	}
 	settings.write(b)
 	c.summarizeStrangers(b)
+}
+
+// summarizeOrganization does not know how many accounts there are.
+func (c *Config) summarizeOrganization(b *strings.Builder) {
+	o := c.Organization
+	fmt.Fprintf(b, "accounts of the organization: %s\n", chosenInWords(len(o.Include), len(o.Exclude)))
+	fmt.Fprintf(b, "  %s\n", accessInWords(o.Default))
+	if c.Sessions.InitialRole != "" {
+		fmt.Fprintf(b, "  the organization is read, and roles are assumed, through %s\n", c.Sessions.InitialRole)
+	}
+	fmt.Fprintf(b, "  %s\n", settingsInWords(o.Default.Settings))
+	if asked := c.Discovery(); asked.Tags || asked.UnitNames {
+		var what []string
+		if asked.Tags {
+			what = append(what, "the tags of each account")
+		}
+		if asked.UnitNames {
+			what = append(what, "the name of each organizational unit")
+		}
+		fmt.Fprintf(b, "  read once a day: %s\n", strings.Join(what, ", "))
+	}
+	if len(o.Overrides) > 0 {
+		fmt.Fprintf(b, "overrides: %d\n", len(o.Overrides))
+		var ways kinds
+		for _, a := range o.Overrides {
+			ways.add(accessInWords(a) + ", " + settingsInWords(a.Settings))
+		}
+		ways.write(b)
+	}
 }
 
 // summarizeStrangers says what is about accounts that are not in the list, be they

@@ -22,6 +22,7 @@ func everything() *Snapshot {
 	return &Snapshot{
 		Account: Account{
 			ID: "123456789012", Alias: "blue", Partition: "aws", OUPath: "o-1/r-2/", Name: "production", Tags: Tags{{Key: "Owner", Value: "ops"}},
+			Units: []string{"r-2"},
 		},
 		Users: []User{{
 			ID: "AIDA1", Name: "alice", ARN: "arn:aws:iam::123456789012:user/alice", Path: "/", Created: epoch, Keys: keys(), MaybeMoreKeys: true,
@@ -42,7 +43,7 @@ func everything() *Snapshot {
 // notKept are the fields of a snapshot that are not among the facts that are kept,
 // or tell only when and how they were learnt.
 func notKept() []string {
-	return []string{".Account.Name", ".Account.Tags", ".Freshness", ".Report", ".Sweep", ".Health"}
+	return []string{".Account.Name", ".Account.Tags", ".Account.Units", ".Freshness", ".Report", ".Sweep", ".Health"}
 }
 
 // changes finds what can be changed in a snapshot, so that no new field is
@@ -117,7 +118,7 @@ func TestDigest(t *testing.T) {
 		}
 	}
 	want := []string{
-		".Account.Name", ".Account.Tags", ".Complete said to be not", ".Freshness", ".Health", ".Report", ".Sweep",
+		".Account.Name", ".Account.Tags", ".Account.Units", ".Complete said to be not", ".Freshness", ".Health", ".Report", ".Sweep",
 	}
 	got := slices.DeleteFunc(slices.Sorted(maps.Keys(all.others)), func(path string) bool { return strings.HasSuffix(path, " observed") })
 	if !slices.Equal(want, got) {

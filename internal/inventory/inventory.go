@@ -71,10 +71,13 @@ type Account struct {
 
 	// What is not kept with the account's facts, because each start knows it anew.
 	Name string `json:"-"` // from the configuration or the organization; empty if neither gives one
+	Tags Tags   `json:"-"` // of the account, ordered by key; nil while they are not known, unlike an empty list
 	// State is what the organization says of it, active or suspended for instance;
 	// empty outside an organization.
 	State string `json:"-"`
-	Tags  Tags   `json:"-"` // of the account, ordered by key; nil while they are not known, unlike an empty list
+	// Units holds the ids of the organization's root and of the organizational units
+	// that the account is in, the root first; nil while they are not known.
+	Units []string `json:"-"`
 }
 
 // IsAccountID reports whether the text is the id of an account: 12 digits.

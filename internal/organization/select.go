@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
@@ -16,11 +17,16 @@ type Match struct {
 	// Name is a pattern for the account's name. It matches nobody in an exclude:
 	// whoever administers an account may change its name, and must not be able to
 	// take it out of sight.
-	Name     string
-	OU       string // the id of an organizational unit, or of the root, with all that is in it
-	Tag      string // the key of a tag of the account; case does not matter
-	TagValue string // a pattern for the value of Tag; "*" for any
-	Reason   string // why, in the operator's words; only to be shown
+	Name   string
+	OU     string // the id of an organizational unit, or of the root, with all that is in it
+	Tags   []TagMatch
+	Reason string // why, in the operator's words; only to be shown
+}
+
+// TagMatch is the condition that an account has a tag with such a value.
+type TagMatch struct {
+	Key   string // case does not matter
+	Value string // a pattern; "*" for any
 }
 
 // String returns the conditions.
@@ -31,8 +37,8 @@ func (m Match) String() string {
 			all = append(all, c.kind+" "+c.value)
 		}
 	}
-	if m.Tag != "" {
-		all = append(all, "tag "+m.Tag+"="+m.TagValue)
+	for _, t := range m.Tags {
+		all = append(all, "tag "+t.Key+"="+t.Value)
 	}
 	return strings.Join(all, ", ")
 }
@@ -140,16 +146,21 @@ const (
 
 // condition is a Match at its place in the configuration.
 type condition struct {
-	match       Match
-	kind        string // include or exclude
-	place       int
-	name, value *regexp.Regexp
+	match Match
+	kind  string // include or exclude
+	place int
+	name  *regexp.Regexp
+	tags  []policy.TagMatch
 }
 
 func compile(kind string, matches []Match) []condition {
 	conditions := make([]condition, 0, len(matches))
 	for i, m := range matches {
-		conditions = append(conditions, condition{m, kind, i, policy.Glob(m.Name), policy.Glob(m.TagValue)})
+		c := condition{match: m, kind: kind, place: i, name: policy.Glob(m.Name)}
+		for _, t := range m.Tags {
+			c.tags = append(c.tags, policy.TagMatch{Key: t.Key, Value: policy.Glob(t.Value)})
+		}
+		conditions = append(conditions, c)
 	}
 	return conditions
 }
@@ -178,8 +189,8 @@ func (c *condition) holds(account *Account) truth {
 	if c.match.OU != "" {
 		result = min(result, known(account.OUPath != nil, slices.Contains(account.OUPath, c.match.OU)))
 	}
-	if c.match.Tag != "" {
-		result = min(result, known(account.Tags != nil, c.hasTag(account)))
+	for _, t := range c.tags {
+		result = min(result, known(account.Tags != nil, hasTag(account, t)))
 	}
 	return result
 }
@@ -194,13 +205,10 @@ func known(isKnown, holds bool) truth {
 	return no
 }
 
-func (c *condition) hasTag(account *Account) bool {
-	for _, t := range account.Tags {
-		if strings.EqualFold(t.Key, c.match.Tag) && c.value.MatchString(t.Value) {
-			return true
-		}
-	}
-	return false
+func hasTag(account *Account, wanted policy.TagMatch) bool {
+	return slices.ContainsFunc(account.Tags, func(t inventory.Tag) bool {
+		return strings.EqualFold(t.Key, wanted.Key) && wanted.Value.MatchString(t.Value)
+	})
 }
 
 // unknownOf names what is asked for and not known of the account.
@@ -212,7 +220,7 @@ func (c *condition) unknownOf(account *Account) string {
 	if c.match.OU != "" && account.OUPath == nil {
 		missing = append(missing, "its organizational units")
 	}
-	if c.match.Tag != "" && account.Tags == nil {
+	if len(c.match.Tags) > 0 && account.Tags == nil {
 		missing = append(missing, "its tags")
 	}
 	return "not known: " + strings.Join(missing, ", ")

@@ -44,17 +44,19 @@ func TestSelect(t *testing.T) {
 		"by a unit above":          {alice(), []Match{{OU: prod}}, none, CauseIncluded, "included by include[0] (ou " + prod + ")"},
 		"by root":                  {alice(), []Match{{OU: rootID}}, none, CauseIncluded, "included by include[0] (ou " + rootID + ")"},
 		"by part of a unit's id":   {alice(), []Match{{OU: "ou-ab12-1111111"}}, none, CauseNotIncluded, "not in include"},
-		"by tag, in another case":  {alice(), []Match{{Tag: "OWNER", TagValue: "plat*"}}, none, CauseIncluded, "included by include[0] (tag OWNER=plat*)"},
-		"by a tag's other value":   {alice(), []Match{{Tag: "Owner", TagValue: "Plat*"}}, none, CauseNotIncluded, "not in include"},
-		"by a missing tag":         {alice(), []Match{{Tag: "team", TagValue: "*"}}, none, CauseNotIncluded, "not in include"},
-		"by two conditions":        {alice(), []Match{{OU: prod, Tag: "env", TagValue: "dev"}}, none, CauseIncluded, "included by include[0] (ou " + prod + ", tag env=dev)"},
-		"by one of two conditions": {alice(), []Match{{OU: prod, Tag: "env", TagValue: "live"}}, none, CauseNotIncluded, "not in include"},
+		"by tag, in another case":  {alice(), []Match{{Tags: []TagMatch{{"OWNER", "plat*"}}}}, none, CauseIncluded, "included by include[0] (tag OWNER=plat*)"},
+		"by a tag's other value":   {alice(), []Match{{Tags: []TagMatch{{"Owner", "Plat*"}}}}, none, CauseNotIncluded, "not in include"},
+		"by a missing tag":         {alice(), []Match{{Tags: []TagMatch{{"team", "*"}}}}, none, CauseNotIncluded, "not in include"},
+		"by two conditions":        {alice(), []Match{{OU: prod, Tags: []TagMatch{{"env", "dev"}}}}, none, CauseIncluded, "included by include[0] (ou " + prod + ", tag env=dev)"},
+		"by two tags":              {alice(), []Match{{Tags: []TagMatch{{"env", "dev"}, {"owner", "*"}}}}, none, CauseIncluded, "included by include[0] (tag env=dev, tag owner=*)"},
+		"by one of two tags":       {alice(), []Match{{Tags: []TagMatch{{"env", "dev"}, {"team", "*"}}}}, none, CauseNotIncluded, "not in include"},
+		"by one of two conditions": {alice(), []Match{{OU: prod, Tags: []TagMatch{{"env", "live"}}}}, none, CauseNotIncluded, "not in include"},
 		"without a condition":      {alice(), []Match{{}}, none, CauseNotIncluded, "not in include"},
 
 		"excluded by id":                {alice(), all, []Match{{ID: aliceID}}, CauseExcluded, "excluded by exclude[0] (id " + aliceID + ")"},
 		"excluded with a reason":        {alice(), []Match{{ID: aliceID}}, []Match{{ID: aliceID, Reason: "sandbox"}}, CauseExcluded, "excluded by exclude[0]: sandbox"},
 		"excluded by unit":              {alice(), all, []Match{{ID: bobID}, {OU: prod}}, CauseExcluded, "excluded by exclude[1] (ou " + prod + ")"},
-		"excluded by tag":               {alice(), all, []Match{{Tag: "env", TagValue: "*"}}, CauseExcluded, "excluded by exclude[0] (tag env=*)"},
+		"excluded by tag":               {alice(), all, []Match{{Tags: []TagMatch{{"env", "*"}}}}, CauseExcluded, "excluded by exclude[0] (tag env=*)"},
 		"not excluded by name":          {alice(), all, []Match{{Name: "*"}}, CauseIncluded, "included: there is no include, so every account is"},
 		"not excluded by name and unit": {alice(), all, []Match{{Name: "*", OU: prod}}, CauseIncluded, "included: there is no include, so every account is"},
 		"not excluded by nothing":       {alice(), all, []Match{{}}, CauseIncluded, "included: there is no include, so every account is"},
@@ -62,7 +64,7 @@ func TestSelect(t *testing.T) {
 		"nothing known": {nobody(), all, none, CauseIncluded, "included: there is no include, so every account is; its state is not known"},
 		"an include that might match": {
 			nobody(),
-			[]Match{{OU: prod}, {Name: "p*", Tag: "env", TagValue: "dev"}},
+			[]Match{{OU: prod}, {Name: "p*", Tags: []TagMatch{{"env", "dev"}}}},
 			none, CauseNotIncluded,
 			"not in include; include[0] (ou " + prod + ") might match: not known: its organizational units; " +
 				"include[1] (name p*, tag env=dev) might match: not known: its name, its tags",
@@ -70,10 +72,10 @@ func TestSelect(t *testing.T) {
 		"an include that might match before one that does": {
 			nobody(), []Match{{OU: prod}, {ID: bobID}}, none, CauseIncluded, "included by include[1] (id " + bobID + "); its state is not known",
 		},
-		"an include that cannot match whatever the tags": {nobody(), []Match{{ID: aliceID, Tag: "env", TagValue: "dev"}}, none, CauseNotIncluded, "not in include"},
+		"an include that cannot match whatever the tags": {nobody(), []Match{{ID: aliceID, Tags: []TagMatch{{"env", "dev"}}}}, none, CauseNotIncluded, "not in include"},
 		"an exclude that might match": {
 			nobody(), all,
-			[]Match{{Tag: "env", TagValue: "dev", Reason: "sandbox"}},
+			[]Match{{Tags: []TagMatch{{"env", "dev"}}, Reason: "sandbox"}},
 			CauseIncluded,
 			"included: there is no include, so every account is; its state is not known; exclude[0]: sandbox might match: not known: its tags",
 		},
@@ -104,8 +106,8 @@ func TestUnmatched(t *testing.T) {
 		{OU: "ou-ab12-99999999"},
 		{Name: "prod-*"},
 		{Name: "test-*"},
-		{Tag: "env", TagValue: "*"},
-		{Tag: "env", TagValue: "live"},
+		{Tags: []TagMatch{{"env", "*"}}},
+		{Tags: []TagMatch{{"env", "live"}}},
 		{},
 	}
 	if diff := cmp.Diff([]int{1, 3, 5, 7, 8}, Unmatched(listing, include)); diff != "" {
@@ -130,8 +132,12 @@ func FuzzSelect(f *testing.F) {
 			account.Tags = inventory.Tags{{Key: key, Value: value}}
 		}
 		listing := Listing{Accounts: []Account{account, nobody()}}
-		include := []Match{{ID: id, Name: glob, OU: ou, Tag: tag, TagValue: pattern}}
-		exclude := []Match{{ID: id, OU: ou, Tag: tag, TagValue: pattern}}
+		var tags []TagMatch
+		if tag != "" {
+			tags = []TagMatch{{tag, pattern}}
+		}
+		include := []Match{{ID: id, Name: glob, OU: ou, Tags: tags}}
+		exclude := []Match{{ID: id, OU: ou, Tags: tags}}
 
 		everybody, chosen := Select(listing, nil, nil), Select(listing, include, nil)
 		rest, neither := Select(listing, nil, exclude), Select(listing, include, exclude)
@@ -159,7 +165,7 @@ func FuzzSelect(f *testing.F) {
 		renamed := listing
 		renamed.Accounts = slices.Clone(listing.Accounts)
 		renamed.Accounts[0].Name = strings.ToUpper(name) + "x"
-		byName := []Match{{Name: glob, ID: id, OU: ou, Tag: tag, TagValue: pattern}}
+		byName := []Match{{Name: glob, ID: id, OU: ou, Tags: tags}}
 		for i, d := range Select(renamed, nil, byName) {
 			if d.Cause == CauseExcluded && glob != "" || d.Cause != rest[i].Cause && glob == "" {
 				t.Errorf("got %+v, want no account to be excluded for its name", d)

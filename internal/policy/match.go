@@ -3,6 +3,7 @@ package policy
 import (
 	"cmp"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
@@ -71,14 +72,16 @@ func (m *Match) MayBeIn(account *inventory.Account) bool {
 // name: the name is known to be missing only where the tags are known.
 func (m *Match) matchesAccount(account *inventory.Account) (all, known bool) {
 	idKnown, tagsKnown := account.ID != "", account.Tags != nil
-	nameKnown := account.Name != "" || tagsKnown
+	nameKnown, unitsKnown := account.Name != "" || tagsKnown, account.Units != nil
 	switch {
 	case m.AccountID != "" && idKnown && m.AccountID != account.ID,
 		m.AccountName != nil && nameKnown && (account.Name == "" || !m.AccountName.MatchString(account.Name)),
-		tagsKnown && !matchTags(m.AccountTags, account.Tags):
+		tagsKnown && !matchTags(m.AccountTags, account.Tags),
+		m.AccountOU != "" && unitsKnown && !slices.Contains(account.Units, m.AccountOU):
 		return false, true
 	}
-	known = (idKnown || m.AccountID == "") && (nameKnown || m.AccountName == nil) && (tagsKnown || len(m.AccountTags) == 0)
+	known = (idKnown || m.AccountID == "") && (nameKnown || m.AccountName == nil) &&
+		(tagsKnown || len(m.AccountTags) == 0) && (unitsKnown || m.AccountOU == "")
 	return known, known
 }
 

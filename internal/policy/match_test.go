@@ -366,6 +366,8 @@ func TestMatchAccounts(t *testing.T) {
 	byName := policy.Match{AccountName: policy.Glob("prod-*")}
 	byAnyName := policy.Match{AccountName: policy.Glob("*")}
 	byTag := policy.Match{AccountTags: withTag("env", "prod*").Tags}
+	byUnit := policy.Match{AccountOU: "ou-ab12-prod1234"}
+	placed := inventory.Account{ID: "111122223333", Units: []string{"r-ab12", "ou-ab12-prod1234", "ou-ab12-team1234"}}
 	all := policy.Match{
 		AccountID: byID.AccountID, AccountName: byName.AccountName, AccountTags: byTag.AccountTags,
 		UserName: policy.Glob("bob"),
@@ -397,6 +399,13 @@ func TestMatchAccounts(t *testing.T) {
 		{"another value", byTag, inventory.Account{ID: "1", Tags: accountTags("env", "test")}, policy.DefaultClass},
 		{"no tag", byTag, plain, policy.DefaultClass},
 		{"unknown tags", byTag, untold, policy.UnknownClass},
+		{"unit", byUnit, placed, robots},
+		{"unit above", policy.Match{AccountOU: "r-ab12"}, placed, robots},
+		{"another unit", policy.Match{AccountOU: "ou-ab12-test1234"}, placed, policy.DefaultClass},
+		{"part of a unit's id", policy.Match{AccountOU: "ou-ab12-prod123"}, placed, policy.DefaultClass},
+		{"no unit", byUnit, inventory.Account{ID: "1", Units: []string{}}, policy.DefaultClass},
+		{"unknown units", byUnit, told, policy.UnknownClass},
+		{"unknown units of another account", policy.Match{AccountID: "999988887777", AccountOU: byUnit.AccountOU}, told, policy.DefaultClass},
 		{"everything", all, told, robots},
 		{"everything, but unknown", all, untold, policy.UnknownClass},
 		{"unknown, but another id", with(all, func(m *policy.Match) { m.AccountID = "999988887777" }), untold, policy.DefaultClass},
@@ -563,7 +572,7 @@ func TestNeedsTags(t *testing.T) {
 	console := true
 	untagged := policy.Match{
 		UserName: policy.Glob("*"), Path: policy.Glob("*"), Console: &console,
-		AccountID: "1", AccountName: policy.Glob("*"), AccountTags: withTag("a", "b").Tags,
+		AccountID: "1", AccountName: policy.Glob("*"), AccountTags: withTag("a", "b").Tags, AccountOU: "r-ab12",
 	}
 	tests := []struct {
 		name   string

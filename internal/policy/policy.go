@@ -63,6 +63,7 @@ type Match struct {
 	AccountID   string         // of the user's account, whole
 	AccountName *regexp.Regexp // anchored; an alias is no name
 	AccountTags []TagMatch
+	AccountOU   string // the id of an organizational unit, or of the root, that the account is in, however deep
 }
 
 // TagMatch is the condition that a user, or an account, has a tag with such a value.
