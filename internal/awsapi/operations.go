@@ -107,5 +107,5 @@ func OperationsFor(needs Needs) []Operation {
 }
 
 func (o Operation) neededBy(needs Needs) bool {
-	return !o.Roles && slices.Contains(o.Sources, needs.Source) && (o.Tags == NoTags || o.Tags == needs.Tags) && !(o.Naming && needs.Named)
+	return !o.Roles && slices.Contains(o.Sources, needs.Source) && (o.Tags == NoTags || o.Tags == needs.Tags) && (!o.Naming || !needs.Named)
 }
