@@ -20,10 +20,10 @@ import (
 type fault string
 
 const (
-	goneRole   fault = "its role is gone, and with it the role's sessions"
-	impostor   fault = "its sessions are those of another account"
-	scpDenial  fault = "a service control policy denies ListUsers"
-	silentOnes fault = "its calls are never answered"
+	goneRole  fault = "its role is gone, and with it the role's sessions"
+	impostor  fault = "its sessions are those of another account"
+	scpDenial fault = "a service control policy denies ListUsers"
+	silence   fault = "its calls are never answered"
 )
 
 // The account whose sessions an impostor hands out, and the role that leads there.
@@ -141,7 +141,7 @@ func (m *meddler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case c.fault == scpDenial && c.action() == "ListUsers":
 		deny(w, "arn:aws:sts::"+c.account+":assumed-role/aws-iam-exporter/aws_iam_exporter", "iam:ListUsers",
 			"arn:aws:iam::"+c.account+":user/", scpSentence)
-	case c.fault == silentOnes && !c.assumes():
+	case c.fault == silence && !c.assumes():
 		<-r.Context().Done()
 	default:
 		m.pass(w, r, c)
