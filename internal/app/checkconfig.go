@@ -18,6 +18,7 @@ const commandCheck = "check-config"
 func declareCheck(app *kingpin.Application, s *settings) {
 	check := app.Command(commandCheck, "Check a configuration file, and show what it means with the flags given.")
 	check.Arg("FILE", "The configuration file; - for standard input.").Required().StringVar(&s.checkFile)
+	boolFlag(check, "accounts", "false", "List the file's accounts, too, or those of its organization, which is asked for them: which are watched, and why. Nothing else is read.", &s.checkAccounts)
 }
 
 func checkConfig(_ context.Context, s *settings, stdout, _ io.Writer) error {

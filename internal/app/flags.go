@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -45,6 +46,8 @@ type settings struct {
 	rate            float64
 	accountRate     float64
 	timeout         model.Duration
+	shard           int // of totalShards, counted from 0
+	totalShards     int
 
 	maxKeyAge       model.Duration
 	rotationWarning model.Duration
@@ -68,6 +71,7 @@ type settings struct {
 	partition, accountID string // of the policy to print
 	printed              policyFlags
 	checkFile            string // to check
+	checkAccounts        bool   // list the accounts, too
 	checkInput           bool   // the file to check is standard input
 }
 
@@ -85,6 +89,10 @@ func newApplication(s *settings) *kingpin.Application {
 	app.Flag("state.dir", "Directory in which to keep the facts between restarts; nobody else may have access to it. Created if its parent exists. Without it, nothing is kept.").
 		PlaceHolder("DIRECTORY").StringVar(&s.stateDir)
 	addIAMFlags(app, s)
+	app.Flag("shard", "Which of --total-shards parts of the accounts to watch, counted from 0; auto for the number at the end of the host name, as a StatefulSet's pods have.").
+		Default("0").SetValue(shard{&s.shard, os.Hostname})
+	app.Flag("total-shards", "Among how many processes the accounts are shared out. All of them need the same configuration.").
+		Default("1").SetValue(value{(*integer)(&s.totalShards), "total-shards", "a whole number"})
 	addPolicyFlags(app, s)
 	choiceFlag(app, "metrics.access-key-id", "How to show access key ids, in metrics, logs and pages: full, or suffix for their last 4 characters (more where 4 are not unique).",
 		&s.accessKeyID, view.KeyIDFull, view.KeyIDSuffix)
@@ -219,6 +227,9 @@ func (s *settings) validate() error {
 	if s.accountRate > s.rate {
 		return fmt.Errorf("flag --iam.account-rate: got %v, want --iam.rate (%v) or less", s.accountRate, s.rate)
 	}
+	if err := s.validateShard(); err != nil {
+		return err
+	}
 	if s.demo && s.stateDir != "" {
 		return errors.New("flag --state.dir: got it beside --demo, want one of them: each start makes a new demo account")
 	}
@@ -228,6 +239,18 @@ func (s *settings) validate() error {
 		}
 	}
 	return s.validateLimits()
+}
+
+func (s *settings) validateShard() error {
+	switch {
+	case s.totalShards < 1:
+		return fmt.Errorf("flag --total-shards: got %d, want 1 or more", s.totalShards)
+	case s.shard >= s.totalShards:
+		return fmt.Errorf("flag --shard: got %d, want less than --total-shards (%d): the first is 0", s.shard, s.totalShards)
+	case s.demo && s.totalShards > 1:
+		return errors.New("flag --total-shards: got it beside --demo, want one of them: the demo has an account of its own")
+	}
+	return nil
 }
 
 // validateLimits returns every limit that makes no sense, by the name of its flag.

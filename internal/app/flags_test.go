@@ -24,7 +24,7 @@ func defaultSettings(change func(*settings)) *settings {
 	s := &settings{
 		command: "serve", source: "auto",
 		refreshInterval: duration(5 * time.Minute), keysInterval: duration(time.Hour),
-		rate: 20, accountRate: 5, timeout: duration(10 * time.Second),
+		rate: 20, accountRate: 5, timeout: duration(10 * time.Second), totalShards: 1,
 		maxKeyAge: duration(limits.MaxKeyAge), rotationWarning: duration(limits.RotationWarning),
 		maxKeyIdle: duration(limits.MaxKeyIdle), rotationOverlap: duration(limits.RotationOverlap),
 		setupWindow: duration(limits.SetupWindow),
@@ -110,6 +110,18 @@ func TestParse(t *testing.T) {
 			want: func(s *settings) {
 				s.refreshInterval, s.keysInterval = model.Duration(2*time.Hour), model.Duration(2*time.Hour)
 			},
+		},
+		{
+			name: "shard", args: []string{"--shard=2", "--total-shards=3"},
+			want: func(s *settings) { s.shard, s.totalShards = 2, 3 },
+		},
+		{
+			name: "shard by the environment", env: map[string]string{"AWS_IAM_EXPORTER_SHARD": "1", "AWS_IAM_EXPORTER_TOTAL_SHARDS": "2"},
+			want: func(s *settings) { s.shard, s.totalShards = 1, 2 },
+		},
+		{
+			name: "file whose accounts to list", args: []string{"check-config", "config.yml", "--accounts"},
+			want: func(s *settings) { s.command, s.checkFile, s.checkAccounts = "check-config", "config.yml", true },
 		},
 		{
 			name: "files", args: []string{"--config.file=config.yml", "--state.dir=facts"},
@@ -240,6 +252,13 @@ func badCommandLines() []badCommandLine {
 		{"refreshes too often", []string{"--iam.refresh-interval=500ms"}, "flag --iam.refresh-interval: got 500ms, want 1s or more"},
 		{"keys too often", []string{"--iam.keys-interval=0"}, "flag --iam.keys-interval: got 0s, want 1s or more"},
 		{"time-out too short", []string{"--iam.timeout=10ms"}, "flag --iam.timeout: got 10ms, want 1s or more"},
+		{"odd shard", []string{"--shard=first"}, `flag --shard: got "first", want a whole number from 0 on, or auto; try --help`},
+		{"negative shard", []string{"--shard=-1"}, `flag --shard: got "-1", want a whole number from 0 on, or auto; try --help`},
+		{"shard of no number", []string{"--total-shards=some"}, `flag --total-shards: got "some", want a whole number; try --help`},
+		{"no shard at all", []string{"--total-shards=0"}, "flag --total-shards: got 0, want 1 or more"},
+		{"shard without others", []string{"--shard=1"}, "flag --shard: got 1, want less than --total-shards (1): the first is 0"},
+		{"shards counted from 1", []string{"--shard=3", "--total-shards=3"}, "flag --shard: got 3, want less than --total-shards (3): the first is 0"},
+		{"demo in shards", []string{"--demo", "--total-shards=2"}, "flag --total-shards: got it beside --demo, want one of them: the demo has an account of its own"},
 		{"no age allowed", []string{"--policy.max-key-age=0"}, "flag --policy.max-key-age: got 0s, want more than 0"},
 		{"no idleness allowed", []string{"--policy.max-key-idle=0"}, "flag --policy.max-key-idle: got 0s, want more than 0"},
 		{
@@ -250,6 +269,40 @@ func badCommandLines() []badCommandLine {
 		{"unknown log level", []string{"--log.level=loud"}, "unrecognized log level loud; try --help"},
 		{"unknown log format", []string{"--log.format=xml"}, "unrecognized log format xml; try --help"},
 		{"flag of another command", []string{"--partition=aws-cn"}, "unknown long flag '--partition'; try --help"},
+	}
+}
+
+// TestShardByHost has hosts named as Kubernetes names the pods of a StatefulSet.
+func TestShardByHost(t *testing.T) {
+	odd := func(host string) string {
+		return `flag --shard: got auto on host "` + host + `", want a number from 0 on, or a host's name with one at its end, such as exporter-2`
+	}
+	for host, test := range map[string]struct {
+		want int
+		err  string
+	}{
+		"exporter-0":               {0, ""},
+		"aws-iam-exporter-12":      {12, ""},
+		"exporter-2.iam.svc.local": {2, ""},
+		"exporter-007":             {7, ""},
+		"exporter":                 {0, odd("exporter")},
+		"exporter2":                {0, odd("exporter2")},
+		"exporter-":                {0, odd("exporter-")},
+		"exporter-7d4b9c-x2":       {0, odd("exporter-7d4b9c-x2")},
+		"exporter.zone-2":          {0, odd("exporter.zone-2")},
+		"":                         {0, odd("")},
+		"exporter-99999999999":     {0, `flag --shard: got "99999999999", want a whole number from 0 on, or auto`},
+	} {
+		got := 0
+		err := shard{&got, func() (string, error) { return host, nil }}.Set("auto")
+		if got != test.want || (err != nil || test.err != "") && (err == nil || err.Error() != test.err) {
+			t.Errorf("host %q: got %d, %v, want %d, %q", host, got, err, test.want, test.err)
+		}
+	}
+	got := 0
+	err := shard{&got, func() (string, error) { return "", os.ErrPermission }}.Set("auto")
+	if want := "flag --shard: got auto, want a number from 0 on, since the host's name cannot be read: permission denied"; err == nil || err.Error() != want {
+		t.Errorf("no host name: got %v, want %s", err, want)
 	}
 }
 

@@ -3,6 +3,7 @@ package app
 import (
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -80,6 +81,54 @@ func (n *number) String() string { return strconv.FormatFloat(float64(*n), 'g', 
 func (n *number) Set(text string) (err error) {
 	*(*float64)(n), err = strconv.ParseFloat(text, 64)
 	return err
+}
+
+type integer int
+
+func (i *integer) String() string { return strconv.Itoa(int(*i)) }
+
+func (i *integer) Set(text string) (err error) {
+	*(*int)(i), err = strconv.Atoi(text)
+	return err
+}
+
+// shard is a number from 0 on, be it that at the end of the host's name.
+type shard struct {
+	target   *int
+	hostname func() (string, error)
+}
+
+// auto stands for the number at the end of the host's name.
+const auto = "auto"
+
+// ordinal matches the number at the end of a host's name, as the pods of a
+// StatefulSet have it; a domain may come after it.
+var ordinal = regexp.MustCompile(`^[^.]*-([0-9]+)(\..*)?$`)
+
+func (s shard) String() string { return strconv.Itoa(*s.target) }
+
+func (s shard) Set(text string) error {
+	if text == auto {
+		return s.setByHost()
+	}
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil {
+		return fmt.Errorf("flag --shard: got %q, want a whole number from 0 on, or auto", text)
+	}
+	*s.target = int(n) //nolint:gosec // it has 31 bits
+	return nil
+}
+
+func (s shard) setByHost() error {
+	host, err := s.hostname()
+	if err != nil {
+		return fmt.Errorf("flag --shard: got auto, want a number from 0 on, since the host's name cannot be read: %w", err)
+	}
+	number := ordinal.FindStringSubmatch(host)
+	if number == nil {
+		return fmt.Errorf("flag --shard: got auto on host %q, want a number from 0 on, or a host's name with one at its end, such as exporter-2", host)
+	}
+	return s.Set(number[1])
 }
 
 type choice struct {

@@ -17,8 +17,14 @@ const (
 	// reportCalls are for one credential report: have it made, look for it while
 	// it is in the making, and take it.
 	reportCalls = 3
-	// hourly is how often a role is assumed again, and the alias asked for.
+	// hourly is how often a role is assumed again, the alias asked for, and the
+	// organization's accounts listed.
 	hourly = time.Hour
+	// daily is how often the tags of an organization's account are read, and the name
+	// of a unit.
+	daily = 24 * time.Hour
+	// accountsPerPage is how many accounts of an organization come in an answer.
+	accountsPerPage = 20
 )
 
 const (
@@ -74,23 +80,24 @@ type Rates struct {
 // Calls are calls a second, by what they are for. Calls that nothing but a
 // change in the account causes, or a violation, are not among them.
 type Calls struct {
-	Sweep   float64 // keys, and what no report tells, user by user
-	Listing float64 // who there is; root, where no report tells
-	Reports float64
-	Roles   float64 // to assume them
-	Aliases float64
-	Tags    float64
+	Sweep     float64 // keys, and what no report tells, user by user
+	Listing   float64 // who there is; root, where no report tells
+	Reports   float64
+	Roles     float64 // to assume them
+	Aliases   float64
+	Tags      float64
+	Discovery float64 // which accounts an organization has
 }
 
 // Total returns all calls a second.
 func (c Calls) Total() float64 {
-	return c.Sweep + c.Listing + c.Reports + c.Roles + c.Aliases + c.Tags
+	return c.Sweep + c.Listing + c.Reports + c.Roles + c.Aliases + c.Tags + c.Discovery
 }
 
 func (c Calls) plus(d Calls) Calls {
 	return Calls{
 		Sweep: c.Sweep + d.Sweep, Listing: c.Listing + d.Listing, Reports: c.Reports + d.Reports,
-		Roles: c.Roles + d.Roles, Aliases: c.Aliases + d.Aliases, Tags: c.Tags + d.Tags,
+		Roles: c.Roles + d.Roles, Aliases: c.Aliases + d.Aliases, Tags: c.Tags + d.Tags, Discovery: c.Discovery + d.Discovery,
 	}
 }
 
@@ -110,9 +117,36 @@ func (c *Cost) Events() float64 { return c.Made * Month.Seconds() }
 // Price returns what a paid copy of a trail costs in a Month, in USD.
 func (c *Cost) Price() float64 { return c.Events() * pricePerEvent }
 
+// Discovery is an organization whose accounts are found.
+type Discovery struct {
+	Accounts, Units int // all that it has, be they watched or not
+	awsapi.Discovery
+}
+
+// calls returns the calls that find the accounts; none without an organization, which
+// has one account at least.
+func (d Discovery) calls() Calls {
+	if d.Accounts == 0 {
+		return Calls{}
+	}
+	c := Calls{Discovery: (1 + math.Ceil(float64(d.Accounts)/accountsPerPage)) * every(hourly)}
+	if d.Tags {
+		c.Discovery += float64(d.Accounts) * every(daily)
+	}
+	if d.UnitNames {
+		c.Discovery += float64(d.Units) * every(daily)
+	}
+	return c
+}
+
 // Of reckons what the accounts cost.
 func Of(accounts []Account, sessions awsapi.Sessions, rates Rates) *Cost {
-	c := &Cost{Accounts: accounts, Rates: rates}
+	return OfOrganization(Discovery{}, accounts, sessions, rates)
+}
+
+// OfOrganization reckons what these accounts cost, and to find them.
+func OfOrganization(d Discovery, accounts []Account, sessions awsapi.Sessions, rates Rates) *Cost {
+	c := &Cost{Accounts: accounts, Rates: rates, Wanted: d.calls(), Made: d.calls().Total()}
 	shares := make([]share, 0, len(accounts))
 	sweeps := 0.0
 	for i := range accounts {
@@ -125,7 +159,7 @@ func Of(accounts []Account, sessions awsapi.Sessions, rates Rates) *Cost {
 			c.Slow++
 		}
 	}
-	if sessions.InitialRole != "" && c.Wanted.Roles > 0 {
+	if sessions.InitialRole != "" && c.Wanted.Roles+c.Wanted.Discovery > 0 {
 		c.Wanted.Roles += every(hourly)
 		c.Made += every(hourly)
 	}

@@ -2,6 +2,7 @@ package cost_test
 
 import (
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -134,6 +135,35 @@ func TestInitialRoleIsAssumedOnce(t *testing.T) {
 	own := many(1, cost.Account{Settings: defaults(awsapi.SourceReport)})
 	unused := cost.Of(own, awsapi.Sessions{InitialRole: "arn:aws:iam::111111111111:role/hub"}, defaultRates())
 	near(t, "calls for an initial role that nobody needs", unused.Wanted.Roles, 0, 0)
+}
+
+// TestDiscovery has a thousand accounts in sixty units: 50 pages an hour, and one
+// call to see which organization it is.
+func TestDiscovery(t *testing.T) {
+	const hour, day = 3600.0, 24 * 3600.0
+	accounts, hub := thousand(awsapi.SourceReport), awsapi.Sessions{InitialRole: "arn:aws:iam::111111111111:role/hub"}
+	found := cost.Discovery{Accounts: 1000, Units: 60}
+	of := func(tags, names bool) *cost.Cost {
+		found.Tags, found.UnitNames = tags, names
+		return cost.OfOrganization(found, accounts, awsapi.Sessions{}, defaultRates())
+	}
+	listed := cost.Of(accounts, awsapi.Sessions{}, defaultRates())
+	near(t, "discovery of a list", listed.Wanted.Discovery, 0, 0)
+	near(t, "discovery an hour", hour*of(false, false).Wanted.Discovery, 51, 1e-6)
+	near(t, "tags a day", day*(of(true, false).Wanted.Discovery-of(false, false).Wanted.Discovery), 1000, 1e-6)
+	near(t, "names of units a day", day*(of(false, true).Wanted.Discovery-of(false, false).Wanted.Discovery), 60, 1e-6)
+	near(t, "calls made an hour to find them", hour*(of(false, false).Made-listed.Made), 51, 1e-6)
+
+	own := many(1, cost.Account{Settings: defaults(awsapi.SourceReport)})
+	near(t, "calls an hour for an initial role that lists alone", hour*cost.OfOrganization(found, own, hub, defaultRates()).Wanted.Roles, 1, 1e-6)
+
+	few := cost.OfOrganization(cost.Discovery{Accounts: 21}, own, awsapi.Sessions{}, defaultRates()).String()
+	if want := "wants 4.75 calls an hour (reports 0.75, aliases 1, discovery 3); "; !strings.HasPrefix(few, want) {
+		t.Errorf("got %q, want %q first", few, want)
+	}
+	auto := cost.OfOrganization(cost.Discovery{Accounts: 7200}, thousand(awsapi.SourceAuto), awsapi.Sessions{}, defaultRates())
+	others := auto.Wanted.Total() - auto.Wanted.Sweep
+	near(t, "calls in a round", 100_000+others*auto.Round.Seconds(), 20*auto.Round.Seconds(), 1)
 }
 
 func TestConfigured(t *testing.T) {

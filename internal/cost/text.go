@@ -38,6 +38,7 @@ func (c *Cost) calls() string {
 		{"tags", c.Wanted.Tags},
 		{"roles", c.Wanted.Roles},
 		{"aliases", c.Wanted.Aliases},
+		{"discovery", c.Wanted.Discovery},
 	} {
 		if part.calls > 0 {
 			parts = append(parts, part.name+" "+number(part.calls*unit))
