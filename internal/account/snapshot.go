@@ -142,8 +142,14 @@ func (l lifetimes) of(group inventory.Group) time.Duration {
 // those of the sweep, one for each call and class of failure.
 func (a *Account) problems() []inventory.Problem {
 	var problems []inventory.Problem
+	unknown := a.trouble.failed["account"] != nil // so that nothing else was asked, and older failures would only mislead
 	for _, step := range slices.Sorted(maps.Keys(a.trouble.failed)) {
-		problems = append(problems, problemOf(a.trouble.failed[step]))
+		if !unknown || step == "account" || step == "credentials" {
+			problems = append(problems, problemOf(a.trouble.failed[step]))
+		}
+	}
+	if unknown {
+		return problems
 	}
 	for _, gap := range a.reportGaps() {
 		problems = append(problems, problemOf(gap))

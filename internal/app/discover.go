@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/config"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/organization"
 )
 
@@ -113,7 +114,7 @@ func (d *discovery) prepare() {
 func (d *discovery) tell(listing *organization.Listing, gaps []error, err error) {
 	logger := d.census.logger
 	switch {
-	case err != nil && err.Error() != d.failed:
+	case err != nil && inventory.WithoutPassing(err.Error()) != inventory.WithoutPassing(d.failed):
 		d.failed = err.Error()
 		logger.Warn("Listing the organization failed, keeping the accounts that it had", "problem", err)
 	case err == nil && (d.failed != "" || !d.listedBefore()):
@@ -126,7 +127,8 @@ func (d *discovery) tell(listing *organization.Listing, gaps []error, err error)
 	}
 	said := map[string]bool{}
 	for _, gap := range gaps {
-		if said[gap.Error()] = true; !d.gaps[gap.Error()] {
+		text := inventory.WithoutPassing(gap.Error())
+		if said[text] = true; !d.gaps[text] {
 			logger.Warn("Listing the organization left a gap, keeping what was known", "problem", gap)
 		}
 	}

@@ -288,6 +288,9 @@ func (a *attempt) noteFailure(err error) error {
 		a.pace.slowDown(time.Now())
 	case inventory.ReasonCredentials:
 		a.credentials.noteRefusal()
+		if role := new(roleError); a.credentials.remote && !errors.As(err, &role) {
+			return &Advised{Err: err, Do: "the session of the account's role has ended before its time; the exporter begins another with the next refresh"}
+		}
 	case inventory.ReasonNetwork, inventory.ReasonTimeout:
 		if a.endpoint != "" {
 			return &Advised{Err: err, Do: a.endpoint}

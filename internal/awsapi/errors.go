@@ -56,6 +56,9 @@ func WrapAboutKey(action, target, id string, err error) error {
 
 // Error says what failed, about whom, why, and what to do.
 func (e *Error) Error() string {
+	if role := new(roleError); errors.As(e.err, &role) { // nothing was called, nor about anybody
+		return e.detail + "; " + e.hint()
+	}
 	return fmt.Sprintf("call %s for %s: %s; %s", e.Action, e.Target, e.detail, e.hint())
 }
 

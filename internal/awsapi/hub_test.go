@@ -126,7 +126,7 @@ func TestAssumedRole(t *testing.T) {
 func TestRoleFailures(t *testing.T) {
 	const allFour = "AWS says the same if the role is missing, if its trust policy does not let the exporter in, if the external id is wrong, " +
 		"and if the exporter itself may not assume it: check all four (`aws_iam_exporter iam-policy --for=member --trust` and `--for=hub` print the policies)"
-	denied := "call iam:ListUsers for the account: assume role " + memberRole + ": AccessDenied: User: arn:aws:iam::" + hubID +
+	denied := "assume role " + memberRole + ": AccessDenied: User: arn:aws:iam::" + hubID +
 		":user/exporter is not authorized to perform: sts:AssumeRole on resource: " + memberRole
 	answer := func(status int, code, message string) func(*members) {
 		return func(m *members) {
@@ -148,25 +148,25 @@ func TestRoleFailures(t *testing.T) {
 		},
 		"the region is off": {
 			answer(403, "RegionDisabledException", "STS is not activated in this region for account:111111111111."), externalID, inventory.ReasonOther,
-			"call iam:ListUsers for the account: assume role " + memberRole + ": AWS answered RegionDisabledException (HTTP 403, request …); " +
+			"assume role " + memberRole + ": AWS answered RegionDisabledException (HTTP 403, request …); " +
 				"activate this region for STS in the account that assumes the role, or set AWS_REGION to another one",
 		},
 		"the hub's credentials are over": {
 			answer(403, "ExpiredToken", "The security token included in the request is expired"), externalID, inventory.ReasonCredentials,
-			"call iam:ListUsers for the account: assume role " + memberRole + ": AWS answered ExpiredToken (HTTP 403, request …); " +
+			"assume role " + memberRole + ": AWS answered ExpiredToken (HTTP 403, request …); " +
 				"give the exporter valid credentials, and check the machine's clock",
 		},
 		"throttled": {
 			answer(400, "Throttling", "Rate exceeded"), externalID, inventory.ReasonThrottled,
-			"call iam:ListUsers for the account: assume role " + memberRole + ": AWS answered Throttling (HTTP 400, request …); the call is repeated more slowly; lower --iam.account-rate if this persists",
+			"assume role " + memberRole + ": AWS answered Throttling (HTTP 400, request …); the call is repeated more slowly; lower --iam.account-rate if this persists",
 		},
 		"silent": {
 			func(m *members) { m.realm.SetFault(func(string, int) http.HandlerFunc { return awssim.Hang() }) }, externalID, inventory.ReasonTimeout,
-			"call iam:ListUsers for the account: assume role " + memberRole + ": no answer within 10s; check the network to AWS, or raise --iam.timeout",
+			"assume role " + memberRole + ": no answer within 10s; check the network to AWS, or raise --iam.timeout",
 		},
 		"cut off": {
 			func(m *members) { m.realm.SetFault(func(string, int) http.HandlerFunc { return awssim.Reset() }) }, externalID, inventory.ReasonNetwork,
-			"call iam:ListUsers for the account: assume role " + memberRole + ": read tcp: read: connection reset by peer; check DNS, proxy and network to AWS",
+			"assume role " + memberRole + ": read tcp: read: connection reset by peer; check DNS, proxy and network to AWS",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -316,7 +316,7 @@ func TestSessionOfAnotherAccount(t *testing.T) {
 </AssumeRoleResult></AssumeRoleResponse>`)
 	})
 	err := list(t.Context(), m.client(externalID))
-	const want = "call iam:ListUsers for the account: assume role " + memberRole + ": the session is of account 333333333333, want account " + memberID +
+	const want = "assume role " + memberRole + ": the session is of account 333333333333, want account " + memberID +
 		"; check that nothing between here and AWS changes answers"
 	if err == nil || err.Error() != want {
 		t.Errorf("error:\ngot  %v\nwant %s", err, want)
@@ -355,8 +355,14 @@ func TestRevokedSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.realm.EndSessions()
-	if got := awsapi.ReasonOf(list(t.Context(), client)); got != inventory.ReasonCredentials {
+	err := list(t.Context(), client)
+	if got := awsapi.ReasonOf(err); got != inventory.ReasonCredentials {
 		t.Errorf("reason: got %s, want %s", got, inventory.ReasonCredentials)
+	}
+	const want = "call iam:ListUsers for the account: AWS answered ExpiredToken (HTTP 403, request …); " +
+		"the session of the account's role has ended before its time; the exporter begins another with the next refresh"
+	if got := withoutRequestID(err.Error()); got != want {
+		t.Errorf("error:\ngot  %s\nwant %s", got, want)
 	}
 	if renewed, err := client.RenewCredentials(t.Context()); err != nil || !renewed {
 		t.Errorf("renewed: got %t, %v, want true", renewed, err)

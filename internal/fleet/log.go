@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"log/slog"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -119,26 +118,9 @@ func compareOngoing(a, b ongoing) int {
 	return cmp.Or(a.since.Compare(b.since), strings.Compare(a.Text, b.Text))
 }
 
-// passing matches what differs from one refresh to the next while a problem stays
-// the same: how many others have it, the ids of requests, names of files that are
-// made up, addresses, durations, and numbers of all kinds.
-var passing = regexp.MustCompile(` \(and [a-z ]+ for \d+ (?:more users?|others)\)|request [0-9a-f-]+|[A-Z2-7]{26}\.tmp|\[[0-9a-f:]+\]|(?:\d+(?:\.\d+)?(?:h|ms?|µs|ns|s))+|\d+`)
-
-// idDigits is how many digits an account's id has, which is no passing number.
-const idDigits = 12
-
-func withoutPassing(text string) string {
-	return passing.ReplaceAllStringFunc(text, func(match string) string {
-		if len(match) == idDigits && strings.Trim(match, "0123456789") == "" {
-			return match
-		}
-		return ""
-	})
-}
-
 // identityOf returns what tells the problem from others.
 func identityOf(p inventory.Problem) inventory.Problem {
-	p.Text = withoutPassing(p.Text)
+	p.Text = inventory.WithoutPassing(p.Text)
 	return p
 }
 
@@ -157,7 +139,7 @@ func (l *refreshLog) writeSaving(now time.Time, err error) {
 		l.saving = saveFailure{}
 		return
 	}
-	text := withoutPassing(err.Error())
+	text := inventory.WithoutPassing(err.Error())
 	if text == l.saving.text && now.Sub(l.saving.told) < repeatAfter {
 		return
 	}

@@ -43,7 +43,7 @@ func everything() *Snapshot {
 // notKept are the fields of a snapshot that are not among the facts that are kept,
 // or tell only when and how they were learnt.
 func notKept() []string {
-	return []string{".Account.Name", ".Account.Tags", ".Account.Units", ".Freshness", ".Report", ".Sweep", ".Health"}
+	return []string{".Account.Name", ".Account.State", ".Account.Tags", ".Account.Units", ".Freshness", ".Report", ".Sweep", ".Health"}
 }
 
 // changes finds what can be changed in a snapshot, so that no new field is
@@ -118,7 +118,7 @@ func TestDigest(t *testing.T) {
 		}
 	}
 	want := []string{
-		".Account.Name", ".Account.Tags", ".Account.Units", ".Complete said to be not", ".Freshness", ".Health", ".Report", ".Sweep",
+		".Account.Name", ".Account.State", ".Account.Tags", ".Account.Units", ".Complete said to be not", ".Freshness", ".Health", ".Report", ".Sweep",
 	}
 	got := slices.DeleteFunc(slices.Sorted(maps.Keys(all.others)), func(path string) bool { return strings.HasSuffix(path, " observed") })
 	if !slices.Equal(want, got) {
