@@ -67,6 +67,9 @@ func (s *census) note(asked *config.Config, listing *organization.Listing) error
 
 // watch has the accounts watched that follow from configuration and roll.
 func (s *census) watch(c *config.Config, r roll.Roll, reconcile func([]fleet.Wanted) error) error {
+	if n := s.settings.totalShards; n > 1 && c.Accounts == nil && c.Organization == nil {
+		return fmt.Errorf("flag --total-shards: got %d, want accounts or an organization in --config.file: one account cannot be shared out", n)
+	}
 	accounts, why := s.decide(c, r)
 	wanted, err := s.roster.wanted(c, accounts)
 	if err != nil {
@@ -129,7 +132,7 @@ func (s *census) decideByOrganization(c *config.Config, r roll.Roll) ([]entry, f
 
 // isOurs reports whether the account belongs to this process's share.
 func (s *census) isOurs(id string) bool {
-	return s.settings.totalShards < 2 || organization.Shard(id, s.settings.totalShards) == s.settings.shard
+	return s.settings.totalShards == 1 || organization.Shard(id, s.settings.totalShards) == s.settings.shard
 }
 
 func ids(accounts []entry) []string {

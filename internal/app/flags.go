@@ -55,8 +55,6 @@ type settings struct {
 	rotationOverlap model.Duration
 	setupWindow     model.Duration
 
-	shard, totalShards int // which of how many shares of the accounts to watch; all if there are less than two
-
 	accessKeyID string
 	keyAge      bool
 	users       bool
