@@ -113,7 +113,7 @@ e2e: build $(BIN)/prometheus $(BIN)/alertmanager $(VENV)/.installed ## Run the b
 LISTEN := $(or $(lastword $(patsubst --web.listen-address=%,%,$(filter --web.listen-address=%,$(ARGS)))),:10190)
 URL    := http://$(if $(filter :%,$(LISTEN)),localhost)$(LISTEN)
 
-demo: build ## Serve a made-up account (ARGS=--web.listen-address=:PORT for another port)
+demo: build ## Serve a made-up account (ARGS=--demo.accounts=3 for three, ARGS=--web.listen-address=:PORT for another port)
 	@echo 'Open $(URL)/ or, in another terminal, run:'
 	@echo '  curl -s $(URL)/metrics | grep ^aws_iam_finding'
 	./aws_iam_exporter --demo $(ARGS)

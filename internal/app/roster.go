@@ -9,6 +9,7 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/account"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/config"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/demo"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/fleet"
 )
 
@@ -39,13 +40,16 @@ func newRoster(from awsSource, s *settings, shared *awsapi.Shared) *roster {
 // wanted returns the accounts of a configuration: those that it lists, or that of
 // the exporter's own credentials. It changes nothing if it returns an error.
 func (r *roster) wanted(c *config.Config) ([]fleet.Wanted, error) {
+	if r.settings.demo {
+		if c.Accounts != nil {
+			return nil, fmt.Errorf("%s: got accounts beside --demo, want one of them: the demo has an account of its own", r.settings.configFile)
+		}
+		c = r.withDemo(c)
+	}
 	if c.Accounts == nil {
 		own := config.Account{Settings: r.settings.defaults().Settings}
 		own.Settings.Tags = c.Tags
 		return []fleet.Wanted{r.want(own)}, nil
-	}
-	if r.settings.demo {
-		return nil, fmt.Errorf("%s: got accounts beside --demo, want one of them: the demo has an account of its own", r.settings.configFile)
 	}
 	if err := r.checkPartitions(c); err != nil {
 		return nil, err
@@ -60,6 +64,23 @@ func (r *roster) wanted(c *config.Config) ([]fleet.Wanted, error) {
 	}
 	r.clients = kept
 	return all, nil
+}
+
+// withDemo returns the configuration with the demo's accounts, if it has several.
+func (r *roster) withDemo(c *config.Config) *config.Config {
+	if len(r.from.demo) < 2 {
+		return c
+	}
+	with := *c
+	for i, m := range r.from.demo {
+		a := config.Account{ID: m.ID, Name: m.Name, Settings: r.settings.defaults().Settings}
+		a.Settings.Tags = c.Tags
+		if i > 0 {
+			a.Role = &awsapi.Role{Name: demo.Role, ExternalID: demo.ExternalID}
+		}
+		with.Accounts = append(with.Accounts, a)
+	}
+	return &with
 }
 
 func accessOf(a config.Account) access {
