@@ -114,7 +114,7 @@ e2e: build $(BIN)/prometheus $(BIN)/alertmanager $(VENV)/.installed ## Run the b
 LISTEN := $(or $(lastword $(patsubst --web.listen-address=%,%,$(filter --web.listen-address=%,$(ARGS)))),:10190)
 URL    := $(if $(filter %:0,$(LISTEN)),,http://$(if $(filter :%,$(LISTEN)),localhost)$(LISTEN))
 
-demo: build ## Serve a made-up account (ARGS=--web.listen-address=:PORT for another port)
+demo: build ## Serve a made-up account (ARGS=--demo.accounts=3 for three, ARGS=--web.listen-address=:PORT for another port)
 ifneq ($(URL),)
 	@echo 'Open $(URL)/ or, in another terminal, run:'
 	@echo '  curl -s $(URL)/metrics | grep ^aws_iam_finding'

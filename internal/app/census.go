@@ -43,7 +43,7 @@ func (s *census) begin(c *config.Config) error {
 		}
 		s.roll = kept
 	}
-	return s.watch(c, s.roll, s.accounts.Reconcile)
+	return s.watchUnder(c, s.accounts.Reconcile)
 }
 
 // reload watches the accounts of another configuration, under its policy. It
@@ -51,7 +51,7 @@ func (s *census) begin(c *config.Config) error {
 func (s *census) reload(c *config.Config) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.watch(c, s.roll, func(wanted []fleet.Wanted) error { return s.accounts.Reload(wanted, c.Policy) })
+	return s.watchUnder(c, func(wanted []fleet.Wanted) error { return s.accounts.Reload(wanted, c.Policy) })
 }
 
 // note takes over a complete list of the organization, unless it was asked for
@@ -63,6 +63,15 @@ func (s *census) note(asked *config.Config, listing *organization.Listing) error
 		return nil
 	}
 	return s.watch(s.config, s.roll.With(listing), s.accounts.Reconcile)
+}
+
+// watchUnder has the accounts watched of another configuration.
+func (s *census) watchUnder(c *config.Config, reconcile func([]fleet.Wanted) error) error {
+	c, err := s.roster.withDemo(c)
+	if err != nil {
+		return err
+	}
+	return s.watch(c, s.roll, reconcile)
 }
 
 // watch has the accounts watched that follow from configuration and roll.

@@ -35,11 +35,12 @@ type awsSource struct {
 	reportLife    time.Duration          // 0 for AWS's own
 	note          string                 // for the landing page; empty for AWS
 	configuration []byte                 // in place of a file; nil for AWS
+	demo          []demo.Member          // its accounts; nil for AWS
 }
 
 func connect(ctx context.Context, group *errgroup.Group, s *settings, logger *slog.Logger) (awsSource, error) {
 	if s.demo {
-		return connectDemo(ctx, group)
+		return connectDemo(ctx, group, s.demoAccounts)
 	}
 	return connectAWS(ctx, logger)
 }
@@ -100,29 +101,32 @@ func sdkLogger(logger *slog.Logger) logging.Logger {
 // demoReportLife is short, so that people see the report's facts change.
 const demoReportLife = time.Minute
 
-// connectDemo starts the made-up account on the loopback interface. What it returns
+// connectDemo starts the made-up accounts on the loopback interface. What it returns
 // cannot reach AWS.
-func connectDemo(ctx context.Context, group *errgroup.Group) (awsSource, error) {
-	account, err := demo.New(uint64(time.Now().UnixNano()), time.Now)
+func connectDemo(ctx context.Context, group *errgroup.Group, accounts int) (awsSource, error) {
+	made, err := demo.NewAccounts(accounts, uint64(time.Now().UnixNano()), time.Now)
 	if err != nil {
-		return awsSource{}, fmt.Errorf("make up the demo account: %w", err)
+		return awsSource{}, fmt.Errorf("make up the demo: %w", err)
 	}
-	server, err := demo.Listen(ctx, account.World)
+	server, err := demo.Listen(ctx, made.Realm)
 	if err != nil {
-		return awsSource{}, fmt.Errorf("serve the demo account: %w", err)
+		return awsSource{}, fmt.Errorf("serve the demo: %w", err)
 	}
 	group.Go(server.Wait)
-	group.Go(func() error { return account.Live(ctx) })
+	group.Go(func() error { return made.Live(ctx) })
+	return demoSource(made, aws.Config{
+		Region:       commercialRegion,
+		BaseEndpoint: aws.String(server.URL),
+		HTTPClient:   server.Client(),
+		Credentials:  credentials.NewStaticCredentialsProvider("AKIADEMODEMODEMODEMO", "demo", ""),
+		AppID:        appID,
+	}), nil
+}
+
+// demoSource returns the accounts, which the configuration reaches.
+func demoSource(made *demo.Accounts, reached aws.Config) awsSource {
 	return awsSource{
-		config: aws.Config{
-			Region:       commercialRegion,
-			BaseEndpoint: aws.String(server.URL),
-			Credentials:  credentials.NewStaticCredentialsProvider("AKIADEMODEMODEMODEMO", "demo", ""),
-			AppID:        appID,
-		},
-		reportLife:    demoReportLife,
-		configuration: demo.Configuration(time.Now()),
-		note: "This is a demo: a made-up account on the loopback interface. Something happens in it every few seconds, far more often than in a real account, " +
-			"and its credential report is renewed every minute instead of every four hours.",
-	}, nil
+		config: reached, reportLife: demoReportLife, note: made.Note(),
+		configuration: demo.Configuration(time.Now()), demo: made.Members,
+	}
 }

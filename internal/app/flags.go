@@ -21,6 +21,7 @@ import (
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/config"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/demo"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
@@ -38,6 +39,7 @@ type settings struct {
 	command string
 
 	demo            bool
+	demoAccounts    int
 	configFile      string
 	stateDir        string
 	source          string
@@ -82,6 +84,8 @@ func newApplication(s *settings) *kingpin.Application {
 	app.VersionFlag.NoEnvar()
 
 	boolFlag(app, "demo", "false", "Show a made-up account instead of a real one: no AWS, no credentials, no network. Intervals and rates left at their defaults are made faster.", &s.demo)
+	countFlag(app, "demo.accounts", "1", fmt.Sprintf("How many made-up accounts the demo has, at most %d. The role in the third, and in every tenth from there on, cannot be assumed, to show what that looks like.", demo.MaxMembers()),
+		demo.MaxMembers(), &s.demoAccounts)
 	app.Flag("config.file", "Configuration file with classes of users, owners, exemptions and which users to show; see docs/configuration.md. Reloaded on SIGHUP and POST /-/reload.").
 		PlaceHolder("FILE").StringVar(&s.configFile)
 	app.Flag("state.dir", "Directory in which to keep the facts between restarts; nobody else may have access to it. Created if its parent exists. Without it, nothing is kept.").
@@ -230,6 +234,9 @@ func (s *settings) validate() error {
 	}
 	if s.demo && s.stateDir != "" {
 		return errors.New("flag --state.dir: got it beside --demo, want one of them: each start makes a new demo account")
+	}
+	if s.demoAccounts > 1 && !s.demo {
+		return errors.New("flag --demo.accounts: got it without --demo, which alone it is for")
 	}
 	if s.command == commandPolicy {
 		if err := s.validatePolicy(); err != nil {

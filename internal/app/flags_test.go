@@ -22,7 +22,7 @@ func defaultSettings(change func(*settings)) *settings {
 	duration := func(d time.Duration) model.Duration { return model.Duration(d) }
 	limits := policy.DefaultLimits()
 	s := &settings{
-		command: "serve", source: "auto",
+		command: "serve", demoAccounts: 1, source: "auto",
 		refreshInterval: duration(5 * time.Minute), keysInterval: duration(time.Hour),
 		rate: 20, accountRate: 5, timeout: duration(10 * time.Second), totalShards: 1,
 		maxKeyAge: duration(limits.MaxKeyAge), rotationWarning: duration(limits.RotationWarning),
@@ -81,6 +81,11 @@ func TestParse(t *testing.T) {
 				s.demo, s.rate, s.accountRate = true, 1000, 1000
 				s.refreshInterval, s.keysInterval = model.Duration(10*time.Second), model.Duration(30*time.Second)
 			},
+		},
+		{
+			name: "demo of several accounts", args: []string{"--demo", "--iam.refresh-interval=5m", "--iam.rate=20", "--iam.keys-interval=1h"},
+			env:  map[string]string{"AWS_IAM_EXPORTER_DEMO_ACCOUNTS": "20"},
+			want: func(s *settings) { s.demo, s.demoAccounts, s.rate, s.accountRate = true, 20, 20, 20 },
 		},
 		{
 			name: "demo keeps intervals that were given", args: []string{"--demo", "--iam.refresh-interval=20s", "--iam.keys-interval=40s"},
@@ -235,6 +240,10 @@ func badCommandLines() []badCommandLine {
 		{"odd account", []string{"iam-policy", "--account-id=123"}, `flag --account-id: got "123", want 12 digits, or * for any account`},
 		{"no file to check", []string{"check-config"}, "required argument 'FILE' not provided; try --help"},
 		{"demo with a state", []string{"--demo", "--state.dir=facts"}, "flag --state.dir: got it beside --demo, want one of them: each start makes a new demo account"},
+		{"too many demo accounts", []string{"--demo", "--demo.accounts=21"}, `flag --demo.accounts: got "21", want a whole number from 1 to 20; try --help`},
+		{"no demo account", []string{"--demo", "--demo.accounts=0"}, `flag --demo.accounts: got "0", want a whole number from 1 to 20; try --help`},
+		{"part of a demo account", []string{"--demo", "--demo.accounts=1.5"}, `flag --demo.accounts: got "1.5", want a whole number from 1 to 20; try --help`},
+		{"demo accounts without demo", []string{"--demo.accounts=3"}, "flag --demo.accounts: got it without --demo, which alone it is for"},
 		{"odd partition", []string{"iam-policy", "--partition="}, `flag --partition: got "", want a partition such as aws, aws-cn or aws-us-gov`},
 		{"policy for nobody", []string{"iam-policy", "--for=everybody"}, `flag --for: got "everybody", want one of account, member, hub, caller; try --help`},
 		{"trust of no role", []string{"iam-policy", "--trust"}, "flag --trust: got it without --for=member, which alone it is for"},

@@ -10,6 +10,7 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/account"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/config"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/demo"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/fleet"
 )
 
@@ -52,14 +53,33 @@ func (r *roster) own(c *config.Config) entry {
 	return own
 }
 
+// withDemo returns the configuration with the demo's accounts, if it has several.
+func (r *roster) withDemo(c *config.Config) (*config.Config, error) {
+	switch {
+	case !r.settings.demo:
+		return c, nil
+	case c.Accounts != nil || c.Organization != nil:
+		return nil, fmt.Errorf("%s: got accounts beside --demo, want one of them: the demo has an account of its own", r.settings.configFile)
+	case len(r.from.demo) < 2:
+		return c, nil
+	}
+	with := *c
+	for i, m := range r.from.demo {
+		a := config.Account{ID: m.ID, Name: m.Name, Settings: r.settings.defaults().Settings}
+		a.Settings.Tags = c.Tags
+		if i > 0 {
+			a.Role = &awsapi.Role{Name: demo.Role, ExternalID: demo.ExternalID}
+		}
+		with.Accounts = append(with.Accounts, a)
+	}
+	return &with, nil
+}
+
 // wanted returns how the accounts are to be watched. It changes nothing if it returns
 // an error.
 func (r *roster) wanted(c *config.Config, accounts []entry) ([]fleet.Wanted, error) {
 	if c.Accounts == nil && c.Organization == nil {
 		return []fleet.Wanted{r.want(accounts[0])}, nil
-	}
-	if r.settings.demo {
-		return nil, fmt.Errorf("%s: got accounts beside --demo, want one of them: the demo has an account of its own", r.settings.configFile)
 	}
 	if err := r.checkPartitions(c); err != nil {
 		return nil, err

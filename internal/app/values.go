@@ -39,6 +39,12 @@ func numberFlag(app *kingpin.Application, name, defaultValue, help string, targe
 	return flag
 }
 
+// countFlag declares a flag that is a number from 1 to most.
+func countFlag(app *kingpin.Application, name, defaultValue, help string, most int, target *int) {
+	flag := app.Flag(name, help).Default(defaultValue)
+	flag.SetValue(value{count{target, most}, name, fmt.Sprintf("a whole number from 1 to %d", most)})
+}
+
 // declarer declares flags: the application, or one of its commands.
 type declarer interface {
 	Flag(name, help string) *kingpin.FlagClause
@@ -129,6 +135,25 @@ func (s shard) setByHost() error {
 		return fmt.Errorf("flag --shard: got auto on host %q, want a number from 0 on, or a host's name with one at its end, such as exporter-2", host)
 	}
 	return s.Set(number[1])
+}
+
+type count struct {
+	target *int
+	most   int
+}
+
+func (c count) String() string { return strconv.Itoa(*c.target) }
+
+func (c count) Set(text string) error {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return err
+	}
+	if n < 1 || n > c.most {
+		return fmt.Errorf("%d is not from 1 to %d", n, c.most)
+	}
+	*c.target = n
+	return nil
 }
 
 type choice struct {

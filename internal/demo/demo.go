@@ -1,6 +1,5 @@
-// Package demo holds the made-up account of --demo: a few hundred users of
-// recognisable kinds, with findings for every rule. Things happen faster than in
-// a real account.
+// Package demo holds the made-up accounts of --demo: users of recognisable kinds,
+// with findings for every rule. Things happen faster than in a real account.
 package demo
 
 import (
@@ -16,10 +15,11 @@ import (
 
 const day = 24 * time.Hour
 
-// Account is the demo account. Only Live may change its World while it runs.
+// Account is a made-up account. Only Live may change its World while it runs.
 type Account struct {
 	World *awssim.World
 
+	size       size
 	now        func() time.Time
 	began      time.Time
 	random     *rand.Rand
@@ -27,11 +27,18 @@ type Account struct {
 	rotating   []string // users in the middle of a rotation
 }
 
-// New returns the account as it is before Live. The same seed and time give
-// the same account.
+// New returns the account of the exporter's own credentials as it is before Live.
+// The same seed and time give the same account.
 func New(seed uint64, now func() time.Time) (*Account, error) {
+	return ours().build(seed, now)
+}
+
+// build is New for any account that is not denied.
+func (m Member) build(seed uint64, now func() time.Time) (*Account, error) {
 	a := &Account{
+		size: m.size,
 		World: awssim.New(awssim.Options{
+			AccountID:   m.ID,
 			Now:         now,
 			Seed:        seed,
 			Created:     now().Add(-9 * 365 * day),

@@ -113,7 +113,8 @@ func (a *Account) beginRotation() error {
 // violateOrRepair makes somebody violate a rule, or repairs a violator, so that
 // every rule keeps some findings, but few.
 func (a *Account) violateOrRepair() error {
-	const few, many = 3, 15
+	const few = 3
+	many := a.population / 16 // so that most users of a small account are compliant, too
 	v := pick(a, violations())
 	violators := slices.DeleteFunc(a.violators(v), isExcused)
 	if len(violators) < few || (len(violators) < many && a.chance(50)) {
@@ -140,7 +141,7 @@ func (a *Account) joinOrLeave() error {
 func (a *Account) join() error {
 	if a.chance(50) {
 		kind := pick(a, machines())
-		name := a.freshName(kind.prefix + pick(a, projects()))
+		name := a.freshName(kind.prefix + pick(a, a.size.projectNames()))
 		if _, err := a.World.CreateUser(name, kind.path, a.now()); err != nil {
 			return err
 		}
@@ -149,7 +150,7 @@ func (a *Account) join() error {
 		}
 		return a.addKey(name, keySpec{})
 	}
-	name := a.freshName(pick(a, firstNames()) + pick(a, teams()))
+	name := a.freshName(pick(a, firstNames()) + pick(a, a.size.teamNames()))
 	if err := a.addConsoleUser(name, "/people/", 0, a.chance(80)); err != nil {
 		return err
 	}

@@ -15,13 +15,21 @@ func firstNames() []string {
 	}
 }
 
-func teams() []string { return []string{"", ".data", ".ops", ".web"} }
+// size says which users an account has, and so how many.
+type size struct {
+	teams, projects int
+	isHub           bool // the exporter's own user is here, and whoever the configuration excuses by name
+}
 
-func projects() []string {
+func (s size) teamNames() []string {
+	return []string{"", ".data", ".ops", ".web", ".games", ".sales", ".design"}[:s.teams]
+}
+
+func (s size) projectNames() []string {
 	return []string{
 		"payments", "orders", "search", "billing", "catalog", "shipping", "login", "media", "reports", "mobile",
 		"website", "archive", "ledger", "pricing", "partner", "events", "support", "maps", "forum", "labs",
-	}
+	}[:s.projects]
 }
 
 // machine is a kind of user that programs act as.
@@ -41,7 +49,7 @@ func machines() []machine {
 // populate fills the account: people, machines, special users, then a few
 // violations of every rule.
 func (a *Account) populate() error {
-	for _, team := range teams() {
+	for _, team := range a.size.teamNames() {
 		for _, name := range firstNames() {
 			if err := a.addPerson(name + team); err != nil {
 				return err
@@ -49,7 +57,7 @@ func (a *Account) populate() error {
 		}
 	}
 	for _, kind := range machines() {
-		for _, project := range projects() {
+		for _, project := range a.size.projectNames() {
 			if err := a.addMachine(kind, project); err != nil {
 				return err
 			}
@@ -124,27 +132,39 @@ func (a *Account) machineKey() keySpec {
 }
 
 // addSpecial adds users of kinds that populate makes no others of: one for
-// emergencies, some excused for other reasons, one in the middle of a rotation,
-// one without credentials, and the exporter itself.
+// emergencies, one in the middle of a rotation and one without credentials; in the
+// hub some who are excused for other reasons, and the exporter itself.
 func (a *Account) addSpecial() error {
 	if err := a.addConsoleUser("break-glass", "/emergency/", 5*365*day, false); err != nil {
 		return err
 	}
-	if err := a.addExcused(); err != nil {
-		return err
+	if a.size.isHub {
+		if err := a.addExcused(); err != nil {
+			return err
+		}
 	}
 	if err := a.World.SignIn("break-glass", a.now().Add(-400*day)); err != nil {
 		return err
 	}
-	for _, name := range []string{"rotating-gateway", "intern-2019", "exporter"} {
+	for _, name := range []string{"rotating-gateway", "intern-2019"} {
 		if _, err := a.World.CreateUser(name, "/", a.now().Add(-3*365*day)); err != nil {
 			return err
 		}
 	}
-	if err := a.arrange("exporter", keySpec{age: 10 * day, idle: time.Minute}); err != nil {
-		return err
+	if a.size.isHub {
+		if err := a.addExporter(); err != nil {
+			return err
+		}
 	}
 	return a.arrange("rotating-gateway", keySpec{age: 6 * day, idle: 4 * day}, keySpec{age: 2 * day, idle: time.Hour})
+}
+
+func (a *Account) addExporter() error {
+	const name = "exporter"
+	if _, err := a.World.CreateUser(name, "/", a.now().Add(-3*365*day)); err != nil {
+		return err
+	}
+	return a.arrange(name, keySpec{age: 10 * day, idle: time.Minute})
 }
 
 // addExcused adds users whose exemption, in the configuration or in a tag, holds
