@@ -18,23 +18,33 @@ const commandCheck = "check-config"
 func declareCheck(app *kingpin.Application, s *settings) {
 	check := app.Command(commandCheck, "Check a configuration file, and show what it means with the flags given.")
 	check.Arg("FILE", "The configuration file; - for standard input.").Required().StringVar(&s.checkFile)
-	boolFlag(check, "accounts", "false", "List the file's accounts, too, or those of its organization, which is asked for them: which are watched, and why. Nothing else is read.", &s.checkAccounts)
+	boolFlag(check, "accounts", "false", "List the file's accounts instead, or those of its organization, which is asked for them: which are watched, and why. Nothing else is read.", &s.checkAccounts)
 }
 
-func checkConfig(_ context.Context, s *settings, stdout, _ io.Writer) error {
+func checkConfig(ctx context.Context, s *settings, stdout, stderr io.Writer) error {
 	c, err := checked(s)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "%scost: %s\n", c.Summary(time.Now()), costOf(s, c))
+	if s.checkAccounts {
+		return checkAccounts(ctx, s, c, stdout, stderr)
+	}
+	costs := "depends on how many accounts the organization has; --accounts asks it"
+	if c.Organization == nil {
+		costs = costOf(s, c).String()
+	}
+	_, err = fmt.Fprintf(stdout, "%scost: %s\n", c.Summary(time.Now()), costs)
 	return err
 }
+
+// standardInput stands for the file's name in errors.
+const standardInput = "standard input"
 
 // checked reads what is to be checked.
 func checked(s *settings) (*config.Config, error) {
 	switch {
 	case s.checkInput:
-		return config.LoadFrom("standard input", os.Stdin, s.defaults())
+		return config.LoadFrom(standardInput, os.Stdin, s.defaults())
 	case s.checkFile == "":
 		return nil, errors.New("argument FILE: got no name, want a file, or - for standard input")
 	}

@@ -162,14 +162,28 @@ func (p *policyPrinter) document() (awsapi.PolicyDocument, error) {
 	return awsapi.Reading(p.partition, p.accountID, p.ownNeeds()), nil
 }
 
+// configured returns the accounts that the file says something about, be it of all
+// that have no other. Those have no id.
+func (p *policyPrinter) configured() []config.Account {
+	if p.Organization == nil {
+		return p.Accounts
+	}
+	all := append([]config.Account{p.Organization.Default}, p.Organization.Overrides...)
+	for i := range all {
+		all[i].Name = cmp.Or(all[i].Name, "as the organization has it") // so that nobody asks for an alias
+	}
+	return all
+}
+
 // own returns the account of the exporter's own credentials, nil if the file
-// lists accounts and it is not among them, or lists none.
+// names accounts and it is not among them, or names none.
 func (p *policyPrinter) own() *config.Account {
-	i := slices.IndexFunc(p.Accounts, func(a config.Account) bool { return a.Role == nil })
+	all := p.configured()
+	i := slices.IndexFunc(all, func(a config.Account) bool { return a.Role == nil })
 	if i < 0 {
 		return nil
 	}
-	return &p.Accounts[i]
+	return &all[i]
 }
 
 // ownNeeds are what reading the account of the own credentials needs: by the
@@ -187,12 +201,16 @@ func configuredNeeds(a *config.Account) awsapi.Needs {
 
 // members returns the accounts with a role that the policy is for.
 func (p *policyPrinter) members() ([]config.Account, error) {
-	if len(p.Accounts) == 0 {
+	all := p.configured()
+	if len(all) == 0 {
 		return nil, nil
 	}
+	if p.Organization != nil && p.accountID != "*" && !slices.ContainsFunc(all, func(a config.Account) bool { return a.ID == p.accountID }) {
+		all[0].ID = p.accountID // it gets what all others get
+	}
 	var members []config.Account
-	for i := range p.Accounts {
-		switch a := &p.Accounts[i]; {
+	for i := range all {
+		switch a := &all[i]; {
 		case p.accountID != "*" && a.ID != p.accountID:
 		case a.Role != nil:
 			members = append(members, *a)
@@ -240,7 +258,7 @@ func (p *policyPrinter) trust() (awsapi.PolicyDocument, error) {
 	}
 	for i := range members {
 		if i > 0 && members[i].Role.ExternalID != t.ExternalID {
-			return awsapi.PolicyDocument{}, fmt.Errorf("flag --trust: got it for accounts with different external ids (%s and %s), want one account, by --account-id", members[0].ID, members[i].ID)
+			return awsapi.PolicyDocument{}, fmt.Errorf("flag --trust: got it for accounts with different external ids (%s and %s), want one account, by --account-id", cmp.Or(members[0].ID, "those without an override"), members[i].ID)
 		}
 		t.ExternalID = members[i].Role.ExternalID
 	}
@@ -248,9 +266,10 @@ func (p *policyPrinter) trust() (awsapi.PolicyDocument, error) {
 }
 
 // hub returns the policy of whatever assumes the roles: the initial role or, if
-// there is none, the own credentials, which may read their own account besides.
+// there is none, the own credentials, which may read their own account besides. It
+// also finds the accounts of an organization.
 func (p *policyPrinter) hub() (awsapi.PolicyDocument, error) {
-	if len(p.Accounts) == 0 {
+	if len(p.configured()) == 0 {
 		role := strings.TrimPrefix(cmp.Or(p.printed.role, defaultRole), "/")
 		return awsapi.AssumingAnywhere(p.Sessions, p.partition, []string{role}), nil
 	}
@@ -266,15 +285,17 @@ func (p *policyPrinter) hub() (awsapi.PolicyDocument, error) {
 		arns = append(arns, members[i].Role.ARN(p.partition, members[i].ID))
 		names = append(names, members[i].Role.Name)
 	}
-	var own awsapi.PolicyDocument
+	var others awsapi.PolicyDocument
 	if p.Sessions.InitialRole == "" {
-		own = p.readingOwn()
+		others = p.readingOwn()
 	}
-	for _, assuming := range []awsapi.PolicyDocument{
-		awsapi.Assuming(p.Sessions, arns), // each role by itself, as long as AWS takes them all
-		awsapi.AssumingAnywhere(p.Sessions, p.partition, names),
-	} {
-		document := assuming.And(own)
+	anywhere := awsapi.AssumingAnywhere(p.Sessions, p.partition, names)
+	ways := []awsapi.PolicyDocument{awsapi.Assuming(p.Sessions, arns), anywhere} // each role by itself, as long as AWS takes them all
+	if p.Organization != nil {
+		ways, others = []awsapi.PolicyDocument{anywhere}, awsapi.Discovering(p.Discovery()).And(others)
+	}
+	for _, assuming := range ways {
+		document := assuming.And(others)
 		if text, err := document.Minified(); err != nil || len(text) <= awsapi.MaxManagedPolicy {
 			return document, err
 		}

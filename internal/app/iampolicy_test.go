@@ -312,3 +312,80 @@ accounts:
 		})
 	}
 }
+
+// TestPolicyOfOrganization has accounts that nobody has named, and some overrides.
+func TestPolicyOfOrganization(t *testing.T) {
+	setEnvironment(t, nil)
+	organization := func(more string) configFile {
+		return newConfigFile(t, `
+account_defaults: {role: audit/reader, external_id: one, source: report`+more+`}
+account_tags: [Owner]
+organization:
+  ou_names: true
+  overrides:
+    - {id: "222222222222", role: legacy, external_id: two, source: live}
+    - {id: "333333333333", role: null}
+    - {id: "444444444444", source: live}
+`)
+	}
+	plain, hop := organization(""), organization(", initial_role: '"+initialRole+"'")
+	few := newConfigFile(t, "account_defaults: {role: reader}\norganization: {}\n")
+	const (
+		assumes   = `{"Sid":"AssumeRoles","Effect":"Allow","Action":["sts:AssumeRole"],"Resource":["arn:aws:iam::*:role/audit/reader","arn:aws:iam::*:role/legacy"]}`
+		discovers = `{"Sid":"ReadOrganization","Effect":"Allow","Action":["organizations:DescribeOrganization",` +
+			`"organizations:DescribeOrganizationalUnit","organizations:ListAccounts","organizations:ListTagsForResource"],"Resource":"*"}`
+		readsOwn = `{"Sid":"ReadAccount","Effect":"Allow","Action":["iam:GenerateCredentialReport","iam:GetCredentialReport","iam:ListAccountAliases"],"Resource":"*"}`
+	)
+	trusts := func(externalID string) string {
+		return begins + `{"Sid":"AssumedByHub","Effect":"Allow","Principal":{"AWS":"` + initialRole + `"},"Action":["sts:AssumeRole"],` +
+			`"Condition":{"StringEquals":{"sts:ExternalId":"` + externalID + `"}}}]}`
+	}
+	for name, test := range map[string]struct {
+		file  configFile
+		flags []string
+		want  string // or the error, in which FILE stands for the file
+	}{
+		"hub":          {plain, []string{"--for=hub"}, begins + assumes + "," + discovers + "," + readsReports + "]}"},
+		"initial role": {hop, []string{"--for=hub"}, begins + assumes + "," + discovers + "]}"},
+		"caller": {
+			hop, []string{"--for=caller"},
+			begins + `{"Sid":"AssumeRoles","Effect":"Allow","Action":["sts:AssumeRole"],"Resource":["` + initialRole + `"]},` + readsReports + "]}",
+		},
+		"hub that asks for neither tags nor names": {
+			few, []string{"--for=hub"},
+			begins + `{"Sid":"AssumeRoles","Effect":"Allow","Action":["sts:AssumeRole"],"Resource":["arn:aws:iam::*:role/reader"]},` +
+				`{"Sid":"ReadOrganization","Effect":"Allow","Action":["organizations:DescribeOrganization","organizations:ListAccounts"],"Resource":"*"}]}`,
+		},
+		"own account":                   {plain, nil, begins + readsReports + "]}"},
+		"own account that is not named": {few, []string{"--iam.source=report"}, begins + readsOwn + "]}"},
+		"every member": {plain, []string{"--for=member"}, must[string](t)(awsapi.Reading("aws", "*",
+			awsapi.Needs{Source: awsapi.SourceReport, Named: true}, awsapi.Needs{Source: awsapi.SourceLive, Named: true}).Minified())},
+		"member without an override":       {plain, []string{"--for=member", "--account-id=555555555555"}, begins + readsReports + "]}"},
+		"trust of one without an override": {hop, []string{"--for=member", "--trust", "--account-id=555555555555"}, trusts("one")},
+		"trust of one with an override":    {hop, []string{"--for=member", "--trust", "--account-id=222222222222"}, trusts("two")},
+		"trust of all": {
+			hop, []string{"--for=member", "--trust"},
+			"flag --trust: got it for accounts with different external ids (those without an override and 222222222222), want one account, by --account-id",
+		},
+		"member of the own credentials": {
+			plain, []string{"--for=member", "--account-id=333333333333"},
+			"flag --account-id: got 333333333333, whose role is null in FILE, want an account with a role",
+		},
+		"role beside the organization": {plain, []string{"--for=hub", "--role=reader"}, "flag --role: got reader, want none: FILE names the accounts' roles"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, _, err := parse(append([]string{"iam-policy", test.file.flag()}, test.flags...), t.Output(), t.Output())
+			check(t, err)
+			document, err := (&policyPrinter{s, must[*config.Config](t)(configuration(awsSource{}, s))}).document()
+			if err != nil {
+				if want := strings.ReplaceAll(test.want, "FILE", test.file.name); err.Error() != want {
+					t.Errorf("got error %v, want %s", err, want)
+				}
+				return
+			}
+			if diff := cmp.Diff(test.want, must[string](t)(document.Minified())); diff != "" {
+				t.Errorf("policy (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
