@@ -277,7 +277,13 @@ func (u *trackedUser) take(r *userRead, source awsapi.Source, now time.Time) (ag
 	}
 	u.takeFacts(r)
 	before := u.failed
-	u.failed = map[string]error{}
+	u.failed = nil // of nearly all: a map for everybody takes memory
+	fail := func(action string, err error) {
+		if u.failed == nil {
+			u.failed = map[string]error{}
+		}
+		u.failed[action] = err
+	}
 	for action, err := range r.failed {
 		if awsapi.ReasonOf(err) == inventory.ReasonThrottled { // put back, not failed
 			if u.deferred == nil {
@@ -286,11 +292,11 @@ func (u *trackedUser) take(r *userRead, source awsapi.Source, now time.Time) (ag
 			u.deferred[action] = err
 			continue
 		}
-		u.failed[action] = err
+		fail(action, err)
 	}
 	for action, err := range before {
 		if r.only != nil && !r.only[action] { // not asked this time
-			u.failed[action] = err
+			fail(action, err)
 		}
 	}
 	return len(u.deferred) > 0

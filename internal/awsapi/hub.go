@@ -142,11 +142,30 @@ func (a *Assumption) arn() string { return a.Role.ARN(a.Hub.partition, a.Account
 // session returns a new session of the role under the policy of what is needed
 // at each moment.
 func (a *Assumption) session(needs func() Needs) *session {
-	s := newSession(a.Hub.sts, a.arn(), a.Role.ExternalID, a.Hub.o.Sessions, func() (string, error) {
-		return SessionPolicy(needs(), a.Hub.partition, a.AccountID)
-	})
+	s := newSession(a.Hub.sts, a.arn(), a.Role.ExternalID, a.Hub.o.Sessions, a.policy(needs))
 	s.accountID = a.AccountID
 	return s
+}
+
+// policy returns the session policy of what is needed. It is asked for before each
+// call to AWS, and written anew only where something else is needed.
+func (a *Assumption) policy(needs func() Needs) func() (string, error) {
+	var mu sync.Mutex
+	var last Needs
+	var document string // of the last; empty before the first
+	return func() (string, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		now := needs()
+		if document != "" && now == last {
+			return document, nil
+		}
+		written, err := SessionPolicy(now, a.Hub.partition, a.AccountID)
+		if err == nil {
+			last, document = now, written
+		}
+		return written, err
+	}
 }
 
 // load returns a function that begins another session, with what the hub's own

@@ -2,6 +2,7 @@ package credreport_test
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -56,4 +57,30 @@ func TestParseAllocations(t *testing.T) {
 	if want := float64(fixed + perRow*users); got > want {
 		t.Errorf("parse %d users: got %.0f allocations, want at most %.0f", users, got, want)
 	}
+}
+
+// TestParseKeepsRowsAlone holds what stays in memory of a report: its rows and their
+// keys, and not the text, which an account would else keep for hours.
+func TestParseKeepsRowsAlone(t *testing.T) {
+	const users, reports, perRow = 5000, 5, 500
+	content := bigReport(t, users)
+	inUse := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	var kept [reports]*credreport.Report
+	before := inUse()
+	for i := range kept {
+		var err error
+		if kept[i], err = credreport.Parse(content); err != nil {
+			t.Fatal(err)
+		}
+	}
+	after := inUse()
+	if got := (int64(after) - int64(before)) / (users * reports); got > perRow {
+		t.Errorf("got %d bytes kept for each row, want at most %d; the text has %d", got, perRow, len(content)/users)
+	}
+	runtime.KeepAlive(kept)
 }

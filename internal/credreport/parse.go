@@ -225,5 +225,21 @@ func (p *parser) finish() (*Report, error) {
 	case r.Root == nil && len(r.Users) == 0: // no odd row: it is no report
 		return nil, r.Unreadable[0].Err
 	}
-	return &p.report, nil
+	p.fit()
+	report := p.report // a pointer into the parser would keep all of it in memory, text included
+	return &report, nil
+}
+
+// fit has the rows take no more memory than their keys need: most users have one.
+func (p *parser) fit() {
+	slots := make([]Slot, 0, len(p.slots))
+	for i := range p.report.Users {
+		row := &p.report.Users[i]
+		if len(row.Slots) == 0 {
+			continue
+		}
+		start := len(slots)
+		slots = append(slots, row.Slots...)
+		row.Slots = slots[start:len(slots):len(slots)]
+	}
 }
