@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/config"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/cost"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/fleet"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/organization"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/roll"
@@ -88,7 +89,7 @@ func (s *census) watch(c *config.Config, r roll.Roll, reconcile func([]fleet.Wan
 	if why != nil {
 		next, forgotten = r.Next(time.Now(), ids(accounts), why)
 	}
-	s.tellChanges(next)
+	s.tellChanges(next, c, accounts)
 	s.board.SetRoll(next) // first, so that nobody misses an account without learning why
 	if err := reconcile(wanted); err != nil {
 		return err
@@ -124,8 +125,8 @@ func (s *census) decideByOrganization(c *config.Config, r roll.Roll) ([]entry, f
 	if r.OrganizationID == "" {
 		return nil, nil
 	}
-	listing := &organization.Listing{OrganizationID: r.OrganizationID, Accounts: r.Accounts, Observed: r.Listed}
-	decisions := organization.Select(*listing, c.Organization.Include, c.Organization.Exclude)
+	listing := r.Listing()
+	decisions := organization.Select(listing, c.Organization.Include, c.Organization.Exclude)
 	var accounts []entry
 	for _, d := range decisions {
 		suspended := d.Cause == organization.CauseState && d.Account.State != organization.Closed
@@ -136,7 +137,7 @@ func (s *census) decideByOrganization(c *config.Config, r roll.Roll) ([]entry, f
 			Account: c.Organization.AccountFor(d.Account), state: string(d.Account.State), suspended: suspended,
 		})
 	}
-	return accounts, roll.WhyNot(s.roll.OrganizationID, listing, decisions)
+	return accounts, roll.WhyNot(s.roll.OrganizationID, &listing, decisions)
 }
 
 // isOurs reports whether the account belongs to this process's share.
@@ -154,8 +155,9 @@ func ids(accounts []entry) []string {
 	return all
 }
 
-// tellChanges logs which accounts come and go. At the first start, all come.
-func (s *census) tellChanges(next roll.Roll) {
+// tellChanges logs which accounts come and go, and what it costs to read them. At
+// the first start, all come.
+func (s *census) tellChanges(next roll.Roll, c *config.Config, accounts []entry) {
 	before := s.roll
 	var added []string
 	for _, id := range next.Watched {
@@ -166,11 +168,27 @@ func (s *census) tellChanges(next roll.Roll) {
 	if len(added) > 0 {
 		s.logger.Info("Watching more accounts", "accounts", len(added), "ids", shortList(added))
 	}
+	if !s.settings.demo && len(accounts) > 0 && (s.config == nil || len(added) > 0) {
+		s.logger.Info("What reading costs", "cost", s.cost(next, c, accounts).String())
+	}
 	for _, removal := range next.Removals {
 		if !slices.Contains(before.Removals, removal) {
 			s.logger.Info("Watching an account no longer", "account_id", removal.AccountID, "reason", removal.Reason)
 		}
 	}
+}
+
+func (s *census) cost(r roll.Roll, c *config.Config, accounts []entry) *cost.Cost {
+	var all []config.Account
+	for _, a := range accounts {
+		if !a.suspended {
+			all = append(all, a.Account)
+		}
+	}
+	if c.Organization != nil {
+		return costOfOrganization(s.settings, c, r.Listing(), all)
+	}
+	return costOfAccounts(s.settings, c, all)
 }
 
 // shortList is a list that is not too long for a log.
