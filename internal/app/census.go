@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/config"
@@ -27,9 +28,11 @@ type census struct {
 	store    *state.Store // nil without one
 	logger   *slog.Logger
 
-	mu     sync.Mutex
-	config *config.Config
-	roll   roll.Roll
+	inForce atomic.Pointer[config.Config]
+
+	mu      sync.Mutex
+	watched []entry // what is watched, so that it stays until the organization says more
+	roll    roll.Roll
 }
 
 // begin watches the accounts of the first configuration. Until the organization
@@ -60,10 +63,10 @@ func (s *census) reload(c *config.Config) error {
 func (s *census) note(asked *config.Config, listing *organization.Listing) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.config != asked {
+	if s.current() != asked {
 		return nil
 	}
-	return s.watch(s.config, s.roll.With(listing), s.accounts.Reconcile)
+	return s.watch(asked, s.roll.With(listing), s.accounts.Reconcile)
 }
 
 // watchUnder has the accounts watched of another configuration.
@@ -81,6 +84,9 @@ func (s *census) watch(c *config.Config, r roll.Roll, reconcile func([]fleet.Wan
 		return fmt.Errorf("flag --total-shards: got %d, want accounts or an organization in --config.file: one account cannot be shared out", n)
 	}
 	accounts, why := s.decide(c, r)
+	if why == nil {
+		accounts = s.watched
+	}
 	wanted, err := s.roster.wanted(c, accounts)
 	if err != nil {
 		return err
@@ -94,8 +100,9 @@ func (s *census) watch(c *config.Config, r roll.Roll, reconcile func([]fleet.Wan
 	if err := reconcile(wanted); err != nil {
 		return err
 	}
-	s.config, s.roll = c, next
-	s.keep(forgotten)
+	s.watched, s.roll = accounts, next
+	s.inForce.Store(c)
+	s.keep(c, forgotten)
 	return nil
 }
 
@@ -168,7 +175,7 @@ func (s *census) tellChanges(next roll.Roll, c *config.Config, accounts []entry)
 	if len(added) > 0 {
 		s.logger.Info("Watching more accounts", "accounts", len(added), "ids", shortList(added))
 	}
-	if !s.settings.demo && len(accounts) > 0 && (s.config == nil || len(added) > 0) {
+	if !s.settings.demo && len(accounts) > 0 && (s.current() == nil || len(added) > 0) {
 		s.logger.Info("What reading costs", "cost", s.cost(next, c, accounts).String())
 	}
 	for _, removal := range next.Removals {
@@ -202,8 +209,8 @@ func shortList(ids []string) string {
 
 // keep writes the roll to disk, and deletes the facts of accounts that were taken
 // out long ago.
-func (s *census) keep(forgotten []string) {
-	if s.store == nil || s.config.Accounts == nil && s.config.Organization == nil && len(s.roll.Removals) == 0 {
+func (s *census) keep(c *config.Config, forgotten []string) {
+	if s.store == nil || c.Accounts == nil && c.Organization == nil && len(s.roll.Removals) == 0 {
 		return
 	}
 	if err := s.store.SaveRoll(s.roll); err != nil {
@@ -217,11 +224,7 @@ func (s *census) keep(forgotten []string) {
 }
 
 // current returns the configuration in force.
-func (s *census) current() *config.Config {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.config
-}
+func (s *census) current() *config.Config { return s.inForce.Load() }
 
 // organization returns the organization whose accounts are watched; nil for none.
 func (s *census) organization() *config.Organization { return s.current().Organization }

@@ -360,3 +360,65 @@ func TestShards(t *testing.T) {
 		}
 	})
 }
+
+// TestRenamed gives an account another name, other tags and another unit: they show
+// within the hour, and nothing about the account is ever missing or begins anew.
+func TestRenamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCompany(t)
+		e := c.start(t, newConfigFile(t, organizationList))
+		time.Sleep(150 * time.Minute)
+		refreshes, _ := e.scrape().value("aws_iam_account_refreshes_total", label)
+		facts := e.scrape().account(smallID).facts()
+		c.change(smallID, func(m *awssim.Member) {
+			m.Name, m.Units, m.Tags = "renamed", []string{"ou-ab12-prod1234"}, []awssim.Tag{{Key: "stage", Value: "test"}}
+		})
+		for range 60 * 26 / 10 {
+			time.Sleep(10 * time.Minute)
+			x := e.scrape()
+			sameBut(t, facts, x.account(smallID).facts())
+			up, _ := x.value("aws_iam_account_up", label)
+			now, _ := x.value("aws_iam_account_refreshes_total", label)
+			if up != 1 || now <= refreshes {
+				t.Fatalf("got up %v and %v refreshes after %v, want 1 and more", up, now, refreshes)
+			}
+			refreshes = now
+		}
+		const want = `aws_iam_account_info{account_id="333333333333",account_name="renamed",ou_path="r-ab12/ou-ab12-prod1234",partition="aws",state="active",tag_stage="test"}`
+		if x := e.scrape(); x[want] != 1 {
+			t.Errorf("got %v, want %s", x.find("aws_iam_account_info", label), want)
+		}
+	})
+}
+
+// TestOrganizationInPlaceOfAList reloads from a list to an organization that cannot
+// be listed yet: the accounts of the list stay until it can.
+func TestOrganizationInPlaceOfAList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCompany(t)
+		c.organization.SetFault(func(string, int) http.HandlerFunc {
+			return awssim.JSONError(http.StatusBadRequest, "AccessDeniedException", "no")
+		})
+		file := newConfigFile(t, accountList)
+		e := c.start(t, file)
+		time.Sleep(time.Hour)
+		before := e.scrape()
+		file.write(organizationList)
+		e.reload()
+		for range 12 {
+			time.Sleep(10 * time.Minute)
+			x := e.scrape()
+			for _, id := range []string{homeID, largeID, smallID} {
+				sameBut(t, before.account(id).facts(), x.account(id).facts())
+			}
+			if up := x.find("aws_iam_account_up"); len(up) != 3 || slices.Min(slices.Collect(maps.Values(up))) != 1 {
+				t.Errorf("got %v, want all accounts up", up)
+			}
+		}
+		c.organization.SetFault(nil)
+		time.Sleep(time.Hour)
+		if info := e.scrape().find("aws_iam_account_info", `state="active"`); len(info) != 3 {
+			t.Errorf("once it is listed: got %v, want three accounts of the organization", info)
+		}
+	})
+}
