@@ -140,7 +140,7 @@ func TestComingAndGoing(t *testing.T) {
 				c := newCompany(t)
 				file := newConfigFile(t, organizationList)
 				e := c.start(t, file, "--state.dir="+filepath.Join(t.TempDir(), "state"))
-				time.Sleep(3*time.Hour + 10*time.Minute)
+				time.Sleep(70 * time.Minute)
 				before := e.scrape().account(smallID).facts()
 				if test.go_ != nil {
 					test.go_(c)
@@ -149,7 +149,7 @@ func TestComingAndGoing(t *testing.T) {
 					file.write(test.config)
 					e.reload()
 				}
-				time.Sleep(2 * time.Hour)
+				time.Sleep(70 * time.Minute)
 				x := e.scrape()
 				e.lint()
 				want := map[string]string{}
@@ -179,7 +179,7 @@ func TestComingAndGoing(t *testing.T) {
 				c.organization.SetMembers(c.members()...)
 				file.write(organizationList)
 				e.reload()
-				time.Sleep(3 * time.Hour)
+				time.Sleep(70 * time.Minute)
 				x = e.scrape()
 				sameBut(t, before, x.account(smallID).facts())
 				if up, _ := x.value("aws_iam_account_up", label); up != 1 || len(x.removals()) > 0 {
@@ -196,26 +196,26 @@ func TestRemovalsAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCompany(t)
 		dir := filepath.Join(t.TempDir(), "state")
-		args := []string{"--state.dir=" + dir, "--iam.refresh-interval=12h", "--iam.keys-interval=24h", "--iam.source=report"}
 		file := newConfigFile(t, organizationList)
-		e := c.start(t, file, args...)
-		time.Sleep(2 * time.Hour)
+		e := c.start(t, file, "--state.dir="+dir)
+		time.Sleep(90 * time.Minute)
 		c.remove(smallID)
-		time.Sleep(2 * time.Hour)
+		time.Sleep(time.Hour) // it is noticed after half of it
+		removed := e.scrape().find("aws_iam_account_removed_timestamp_seconds")
 		e.stop()
-		e = c.start(t, file, args...)
-		for day := range 36 {
-			want := map[string]string{smallID: "left_organization"}
-			if day == 35 {
-				want = map[string]string{}
-			}
-			if got := e.scrape().removals(); !maps.Equal(got, want) {
-				t.Errorf("after %d days: got %v, want %v", day, got, want)
-			}
-			time.Sleep(24 * time.Hour)
+		kept := func() int { return len(must[[]string](t)(filepath.Glob(filepath.Join(dir, smallID+"*")))) }
+
+		time.Sleep(34*24*time.Hour + 23*time.Hour)
+		e = c.start(t, file, "--state.dir="+dir)
+		time.Sleep(time.Minute)
+		x := e.scrape()
+		sameBut(t, removed, x.find("aws_iam_account_removed_timestamp_seconds"))
+		if got := x.removals(); got[smallID] != "left_organization" || kept() != 1 {
+			t.Errorf("after 35 days less half an hour: got %v, %d files, want the removal and one file", got, kept())
 		}
-		if files := must[[]string](t)(filepath.Glob(filepath.Join(dir, smallID+"*"))); len(files) > 0 {
-			t.Errorf("files that should be gone: %v", files)
+		time.Sleep(2 * time.Hour)
+		if got := e.scrape().removals(); len(got) > 0 || kept() > 0 {
+			t.Errorf("after 35 days: got %v, %d files, want neither", got, kept())
 		}
 	})
 }
