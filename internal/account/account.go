@@ -44,6 +44,19 @@ type Options struct {
 	ReportLife      time.Duration // how long AWS keeps a report; 0 means ReportLife
 }
 
+// SameReading reports whether the account is to be read in the same way, whatever
+// else is told of it.
+func (o Options) SameReading(other Options) bool {
+	return o.describedBy(other).Equal(other)
+}
+
+// describedBy returns the options with what the others tell of the account beside how
+// to read it.
+func (o Options) describedBy(other Options) Options {
+	o.Name, o.Tags, o.OUPath, o.Units, o.State = other.Name, other.Tags, other.OUPath, other.Units, other.State
+	return o
+}
+
 // Equal reports whether both are the same settings.
 func (o Options) Equal(other Options) bool {
 	return o.ID == other.ID && o.Name == other.Name && slices.Equal(o.Tags, other.Tags) && o.Partition == other.Partition &&
@@ -108,6 +121,13 @@ func New(client *awsapi.Client, o Options, kept *inventory.Snapshot) *Account {
 // before all others, and without waiting for the next refresh. Names of nobody
 // are passed over, and all are where the source reads no users one by one.
 func (a *Account) ReadSoon(names ...string) { a.sweep.want(names) }
+
+// Describe takes over what the options tell of the account, but not how to read it.
+// Snapshot has news then.
+func (a *Account) Describe(o Options) {
+	a.o = a.o.describedBy(o)
+	a.known.account = a.completed(a.known.account, nil)
+}
 
 // RefreshSoon has the next refresh begin at once; what is under way is cut
 // short after the users that are being read.

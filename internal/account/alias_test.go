@@ -3,6 +3,7 @@ package account
 import (
 	"net/http"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -184,6 +185,10 @@ func TestOptionsEqual(t *testing.T) {
 		}
 		if changed.Equal(same()) || same().Equal(changed) {
 			t.Errorf("%s changed: still equal", field.Name)
+		}
+		told := slices.Contains([]string{"Name", "Tags", "OUPath", "Units", "State"}, field.Name)
+		if got := changed.SameReading(same()); got != told {
+			t.Errorf("%s changed: read in the same way: %t, want %t", field.Name, got, told)
 		}
 	}
 }

@@ -295,7 +295,7 @@ func TestReloadOfTheList(t *testing.T) {
 		want := map[string]int{homeID: count(homeID), largeID: count(largeID)}
 		ctx, cancel := context.WithCancel(t.Context())
 		var scrapers sync.WaitGroup
-		for range 2 {
+		for range 2 { // out of step with the reloads
 			scrapers.Go(func() {
 				for ctx.Err() == nil {
 					for id, n := range want {
@@ -303,7 +303,7 @@ func TestReloadOfTheList(t *testing.T) {
 							t.Errorf("account %s: got %d series, want %d", id, got, n)
 						}
 					}
-					time.Sleep(50 * time.Millisecond)
+					time.Sleep(230 * time.Millisecond)
 				}
 			})
 		}
@@ -313,7 +313,7 @@ func TestReloadOfTheList(t *testing.T) {
 			if wanted := map[bool]int{true: http.StatusInternalServerError, false: http.StatusOK}[content == bad]; status != wanted {
 				t.Errorf("reload %d: got %d, want %d: %s", i, status, wanted, answer)
 			}
-			time.Sleep(10 * time.Second)
+			time.Sleep(5 * time.Second)
 			if n := count(smallID); (content == without) != (n == 0) {
 				t.Errorf("after reload %d: got %d series of the small account", i, n)
 			}

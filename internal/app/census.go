@@ -6,9 +6,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/config"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/cost"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/fleet"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/organization"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/roll"
@@ -26,9 +28,11 @@ type census struct {
 	store    *state.Store // nil without one
 	logger   *slog.Logger
 
-	mu     sync.Mutex
-	config *config.Config
-	roll   roll.Roll
+	inForce atomic.Pointer[config.Config]
+
+	mu      sync.Mutex
+	watched []entry // what is watched, so that it stays until the organization says more
+	roll    roll.Roll
 }
 
 // begin watches the accounts of the first configuration. Until the organization
@@ -59,10 +63,10 @@ func (s *census) reload(c *config.Config) error {
 func (s *census) note(asked *config.Config, listing *organization.Listing) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.config != asked {
+	if s.current() != asked {
 		return nil
 	}
-	return s.watch(s.config, s.roll.With(listing), s.accounts.Reconcile)
+	return s.watch(asked, s.roll.With(listing), s.accounts.Reconcile)
 }
 
 // watchUnder has the accounts watched of another configuration.
@@ -80,6 +84,9 @@ func (s *census) watch(c *config.Config, r roll.Roll, reconcile func([]fleet.Wan
 		return fmt.Errorf("flag --total-shards: got %d, want accounts or an organization in --config.file: one account cannot be shared out", n)
 	}
 	accounts, why := s.decide(c, r)
+	if why == nil {
+		accounts = s.watched
+	}
 	wanted, err := s.roster.wanted(c, accounts)
 	if err != nil {
 		return err
@@ -88,13 +95,14 @@ func (s *census) watch(c *config.Config, r roll.Roll, reconcile func([]fleet.Wan
 	if why != nil {
 		next, forgotten = r.Next(time.Now(), ids(accounts), why)
 	}
-	s.tellChanges(next)
+	s.tellChanges(next, c, accounts)
 	s.board.SetRoll(next) // first, so that nobody misses an account without learning why
 	if err := reconcile(wanted); err != nil {
 		return err
 	}
-	s.config, s.roll = c, next
-	s.keep(forgotten)
+	s.watched, s.roll = accounts, next
+	s.inForce.Store(c)
+	s.keep(c, forgotten)
 	return nil
 }
 
@@ -124,8 +132,8 @@ func (s *census) decideByOrganization(c *config.Config, r roll.Roll) ([]entry, f
 	if r.OrganizationID == "" {
 		return nil, nil
 	}
-	listing := &organization.Listing{OrganizationID: r.OrganizationID, Accounts: r.Accounts, Observed: r.Listed}
-	decisions := organization.Select(*listing, c.Organization.Include, c.Organization.Exclude)
+	listing := r.Listing()
+	decisions := organization.Select(listing, c.Organization.Include, c.Organization.Exclude)
 	var accounts []entry
 	for _, d := range decisions {
 		suspended := d.Cause == organization.CauseState && d.Account.State != organization.Closed
@@ -136,7 +144,7 @@ func (s *census) decideByOrganization(c *config.Config, r roll.Roll) ([]entry, f
 			Account: c.Organization.AccountFor(d.Account), state: string(d.Account.State), suspended: suspended,
 		})
 	}
-	return accounts, roll.WhyNot(s.roll.OrganizationID, listing, decisions)
+	return accounts, roll.WhyNot(s.roll.OrganizationID, &listing, decisions)
 }
 
 // isOurs reports whether the account belongs to this process's share.
@@ -154,8 +162,9 @@ func ids(accounts []entry) []string {
 	return all
 }
 
-// tellChanges logs which accounts come and go. At the first start, all come.
-func (s *census) tellChanges(next roll.Roll) {
+// tellChanges logs which accounts come and go, and what it costs to read them. At
+// the first start, all come.
+func (s *census) tellChanges(next roll.Roll, c *config.Config, accounts []entry) {
 	before := s.roll
 	var added []string
 	for _, id := range next.Watched {
@@ -166,11 +175,27 @@ func (s *census) tellChanges(next roll.Roll) {
 	if len(added) > 0 {
 		s.logger.Info("Watching more accounts", "accounts", len(added), "ids", shortList(added))
 	}
+	if !s.settings.demo && len(accounts) > 0 && (s.current() == nil || len(added) > 0) {
+		s.logger.Info("What reading costs", "cost", s.cost(next, c, accounts).String())
+	}
 	for _, removal := range next.Removals {
 		if !slices.Contains(before.Removals, removal) {
 			s.logger.Info("Watching an account no longer", "account_id", removal.AccountID, "reason", removal.Reason)
 		}
 	}
+}
+
+func (s *census) cost(r roll.Roll, c *config.Config, accounts []entry) *cost.Cost {
+	var all []config.Account
+	for _, a := range accounts {
+		if !a.suspended {
+			all = append(all, a.Account)
+		}
+	}
+	if c.Organization != nil {
+		return costOfOrganization(s.settings, c, r.Listing(), all)
+	}
+	return costOfAccounts(s.settings, c, all)
 }
 
 // shortList is a list that is not too long for a log.
@@ -184,8 +209,8 @@ func shortList(ids []string) string {
 
 // keep writes the roll to disk, and deletes the facts of accounts that were taken
 // out long ago.
-func (s *census) keep(forgotten []string) {
-	if s.store == nil || s.config.Accounts == nil && s.config.Organization == nil && len(s.roll.Removals) == 0 {
+func (s *census) keep(c *config.Config, forgotten []string) {
+	if s.store == nil || c.Accounts == nil && c.Organization == nil && len(s.roll.Removals) == 0 {
 		return
 	}
 	if err := s.store.SaveRoll(s.roll); err != nil {
@@ -199,11 +224,7 @@ func (s *census) keep(forgotten []string) {
 }
 
 // current returns the configuration in force.
-func (s *census) current() *config.Config {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.config
-}
+func (s *census) current() *config.Config { return s.inForce.Load() }
 
 // organization returns the organization whose accounts are watched; nil for none.
 func (s *census) organization() *config.Organization { return s.current().Organization }

@@ -25,8 +25,8 @@ const (
 // The values of --for: whose policy to print.
 const (
 	forAccount = "account" // who reads the account of its own
-	forMember  = "member"  // the role in each account of a list
-	forHub     = "hub"     // who assumes these roles
+	forMember  = "member"  // the role in each account of a list or an organization
+	forHub     = "hub"     // who assumes these roles, and finds the accounts of the organization
 	forCaller  = "caller"  // who assumes the hub, if that is a role
 )
 
@@ -41,8 +41,8 @@ type policyFlags struct {
 
 func declarePolicy(app *kingpin.Application, s *settings) {
 	print := app.Command(commandPolicy, "Print the least IAM policy that the exporter needs with the flags given, as JSON.")
-	choiceFlag(print, "for", "Whose policy to print: account, for credentials that read their own account; member, for the role in each account of a list; "+
-		"hub, for whatever assumes these roles; caller, for the exporter's own credentials where the configuration file names an initial_role, which then is the hub.",
+	choiceFlag(print, "for", "Whose policy to print: account, for credentials that read their own account; member, for the role in each account of a list or an organization; "+
+		"hub, for whatever assumes these roles, and finds the accounts of the organization; caller, for the exporter's own credentials where the configuration file names an initial_role, which then is the hub.",
 		&s.printed.audience, forAccount, forMember, forHub, forCaller)
 	print.Flag("partition", "The partition of the account: aws, aws-cn, aws-us-gov, …").Default("aws").StringVar(&s.partition)
 	print.Flag("account-id", "Narrow the policy to users of this account.").Default("*").StringVar(&s.accountID)

@@ -348,11 +348,13 @@ organization:
 		"hub":          {plain, []string{"--for=hub"}, begins + assumes + "," + discovers + "," + readsReports + "]}"},
 		"initial role": {hop, []string{"--for=hub"}, begins + assumes + "," + discovers + "]}"},
 		"caller": {
-			hop, []string{"--for=caller"},
+			hop,
+			[]string{"--for=caller"},
 			begins + `{"Sid":"AssumeRoles","Effect":"Allow","Action":["sts:AssumeRole"],"Resource":["` + initialRole + `"]},` + readsReports + "]}",
 		},
 		"hub that asks for neither tags nor names": {
-			few, []string{"--for=hub"},
+			few,
+			[]string{"--for=hub"},
 			begins + `{"Sid":"AssumeRoles","Effect":"Allow","Action":["sts:AssumeRole"],"Resource":["arn:aws:iam::*:role/reader"]},` +
 				`{"Sid":"ReadOrganization","Effect":"Allow","Action":["organizations:DescribeOrganization","organizations:ListAccounts"],"Resource":"*"}]}`,
 		},
@@ -364,11 +366,13 @@ organization:
 		"trust of one without an override": {hop, []string{"--for=member", "--trust", "--account-id=555555555555"}, trusts("one")},
 		"trust of one with an override":    {hop, []string{"--for=member", "--trust", "--account-id=222222222222"}, trusts("two")},
 		"trust of all": {
-			hop, []string{"--for=member", "--trust"},
+			hop,
+			[]string{"--for=member", "--trust"},
 			"flag --trust: got it for accounts with different external ids (those without an override and 222222222222), want one account, by --account-id",
 		},
 		"member of the own credentials": {
-			plain, []string{"--for=member", "--account-id=333333333333"},
+			plain,
+			[]string{"--for=member", "--account-id=333333333333"},
 			"flag --account-id: got 333333333333, whose role is null in FILE, want an account with a role",
 		},
 		"role beside the organization": {plain, []string{"--for=hub", "--role=reader"}, "flag --role: got reader, want none: FILE names the accounts' roles"},

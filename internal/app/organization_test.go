@@ -140,7 +140,7 @@ func TestComingAndGoing(t *testing.T) {
 				c := newCompany(t)
 				file := newConfigFile(t, organizationList)
 				e := c.start(t, file, "--state.dir="+filepath.Join(t.TempDir(), "state"))
-				time.Sleep(3*time.Hour + 10*time.Minute)
+				time.Sleep(70 * time.Minute)
 				before := e.scrape().account(smallID).facts()
 				if test.go_ != nil {
 					test.go_(c)
@@ -149,7 +149,7 @@ func TestComingAndGoing(t *testing.T) {
 					file.write(test.config)
 					e.reload()
 				}
-				time.Sleep(2 * time.Hour)
+				time.Sleep(70 * time.Minute)
 				x := e.scrape()
 				e.lint()
 				want := map[string]string{}
@@ -179,7 +179,7 @@ func TestComingAndGoing(t *testing.T) {
 				c.organization.SetMembers(c.members()...)
 				file.write(organizationList)
 				e.reload()
-				time.Sleep(3 * time.Hour)
+				time.Sleep(70 * time.Minute)
 				x = e.scrape()
 				sameBut(t, before, x.account(smallID).facts())
 				if up, _ := x.value("aws_iam_account_up", label); up != 1 || len(x.removals()) > 0 {
@@ -196,26 +196,26 @@ func TestRemovalsAreForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCompany(t)
 		dir := filepath.Join(t.TempDir(), "state")
-		args := []string{"--state.dir=" + dir, "--iam.refresh-interval=12h", "--iam.keys-interval=24h", "--iam.source=report"}
 		file := newConfigFile(t, organizationList)
-		e := c.start(t, file, args...)
-		time.Sleep(2 * time.Hour)
+		e := c.start(t, file, "--state.dir="+dir)
+		time.Sleep(90 * time.Minute)
 		c.remove(smallID)
-		time.Sleep(2 * time.Hour)
+		time.Sleep(time.Hour) // it is noticed after half of it
+		removed := e.scrape().find("aws_iam_account_removed_timestamp_seconds")
 		e.stop()
-		e = c.start(t, file, args...)
-		for day := range 36 {
-			want := map[string]string{smallID: "left_organization"}
-			if day == 35 {
-				want = map[string]string{}
-			}
-			if got := e.scrape().removals(); !maps.Equal(got, want) {
-				t.Errorf("after %d days: got %v, want %v", day, got, want)
-			}
-			time.Sleep(24 * time.Hour)
+		kept := func() int { return len(must[[]string](t)(filepath.Glob(filepath.Join(dir, smallID+"*")))) }
+
+		time.Sleep(34*24*time.Hour + 23*time.Hour)
+		e = c.start(t, file, "--state.dir="+dir)
+		time.Sleep(time.Minute)
+		x := e.scrape()
+		sameBut(t, removed, x.find("aws_iam_account_removed_timestamp_seconds"))
+		if got := x.removals(); got[smallID] != "left_organization" || kept() != 1 {
+			t.Errorf("after 35 days less half an hour: got %v, %d files, want the removal and one file", got, kept())
 		}
-		if files := must[[]string](t)(filepath.Glob(filepath.Join(dir, smallID+"*"))); len(files) > 0 {
-			t.Errorf("files that should be gone: %v", files)
+		time.Sleep(2 * time.Hour)
+		if got := e.scrape().removals(); len(got) > 0 || kept() > 0 {
+			t.Errorf("after 35 days: got %v, %d files, want neither", got, kept())
 		}
 	})
 }
@@ -357,6 +357,68 @@ func TestShards(t *testing.T) {
 		}
 		if len(three) != accounts+1 || len(four) != accounts+1 || moved == 0 || moved > accounts/2 {
 			t.Errorf("got %d and %d accounts, %d moved, want %d each and about a quarter moved", len(three), len(four), moved, accounts+1)
+		}
+	})
+}
+
+// TestRenamed gives an account another name, other tags and another unit: they show
+// within the hour, and nothing about the account is ever missing or begins anew.
+func TestRenamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCompany(t)
+		e := c.start(t, newConfigFile(t, organizationList))
+		time.Sleep(150 * time.Minute)
+		refreshes, _ := e.scrape().value("aws_iam_account_refreshes_total", label)
+		facts := e.scrape().account(smallID).facts()
+		c.change(smallID, func(m *awssim.Member) {
+			m.Name, m.Units, m.Tags = "renamed", []string{"ou-ab12-prod1234"}, []awssim.Tag{{Key: "stage", Value: "test"}}
+		})
+		for range 60 * 26 / 10 {
+			time.Sleep(10 * time.Minute)
+			x := e.scrape()
+			sameBut(t, facts, x.account(smallID).facts())
+			up, _ := x.value("aws_iam_account_up", label)
+			now, _ := x.value("aws_iam_account_refreshes_total", label)
+			if up != 1 || now <= refreshes {
+				t.Fatalf("got up %v and %v refreshes after %v, want 1 and more", up, now, refreshes)
+			}
+			refreshes = now
+		}
+		const want = `aws_iam_account_info{account_id="333333333333",account_name="renamed",ou_path="r-ab12/ou-ab12-prod1234",partition="aws",state="active",tag_stage="test"}`
+		if x := e.scrape(); x[want] != 1 {
+			t.Errorf("got %v, want %s", x.find("aws_iam_account_info", label), want)
+		}
+	})
+}
+
+// TestOrganizationInPlaceOfAList reloads from a list to an organization that cannot
+// be listed yet: the accounts of the list stay until it can.
+func TestOrganizationInPlaceOfAList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCompany(t)
+		c.organization.SetFault(func(string, int) http.HandlerFunc {
+			return awssim.JSONError(http.StatusBadRequest, "AccessDeniedException", "no")
+		})
+		file := newConfigFile(t, accountList)
+		e := c.start(t, file)
+		time.Sleep(time.Hour)
+		before := e.scrape()
+		file.write(organizationList)
+		e.reload()
+		for range 12 {
+			time.Sleep(10 * time.Minute)
+			x := e.scrape()
+			for _, id := range []string{homeID, largeID, smallID} {
+				sameBut(t, before.account(id).facts(), x.account(id).facts())
+			}
+			if up := x.find("aws_iam_account_up"); len(up) != 3 || slices.Min(slices.Collect(maps.Values(up))) != 1 {
+				t.Errorf("got %v, want all accounts up", up)
+			}
+		}
+		c.organization.SetFault(nil)
+		time.Sleep(time.Hour)
+		if info := e.scrape().find("aws_iam_account_info", `state="active"`); len(info) != 3 {
+			t.Errorf("once it is listed: got %v, want three accounts of the organization", info)
 		}
 	})
 }

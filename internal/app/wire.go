@@ -47,9 +47,6 @@ func wire(from awsSource, s *settings, logger *slog.Logger) (*program, error) {
 		return nil, err
 	}
 	shared := awsapi.NewShared(rate.Limit(s.rate))
-	if !s.demo {
-		logger.Info("What reading costs", "cost", costOf(s, c).String())
-	}
 	p := &program{board: view.New(c.Policy, view.Reload{Wanted: s.configFile != "", Successful: true, At: time.Now()})}
 	p.accounts = fleet.New(p.board, fleet.Options{Store: store, Pause: pauseBetweenStarts(s.rate), Logger: logger})
 	who := &census{settings: s, roster: newRoster(from, s, shared), accounts: p.accounts, board: p.board, store: store, logger: logger}

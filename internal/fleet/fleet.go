@@ -39,9 +39,9 @@ type Wanted struct {
 	Account account.Options // its ID may be empty for one account, that of the credentials
 }
 
-// equal reports whether both want the same account in the same way.
-func (w Wanted) equal(other Wanted) bool {
-	return w.Client == other.Client && w.Account.Equal(other.Account)
+// sameReading reports whether both want the same account read in the same way.
+func (w *Wanted) sameReading(other *Wanted) bool {
+	return w.Client == other.Client && w.Account.SameReading(other.Account)
 }
 
 // Fleet holds the accounts that are watched, by id. Its methods may be called
@@ -97,8 +97,8 @@ func (f *Fleet) startAll(ctx context.Context, running *sync.WaitGroup) {
 // Reconcile makes the accounts that are wanted the ones that are watched. Those
 // that are no longer wanted go, with everything about them; those that are new
 // are shown at once, with what is kept of them; those that are wanted in another
-// way keep what is known; and all others notice nothing. It returns an error,
-// and changes nothing, if an id is wanted twice.
+// way keep what is known; those of whom something else is told go on; and all others
+// notice nothing. It returns an error, and changes nothing, if an id is wanted twice.
 func (f *Fleet) Reconcile(wanted []Wanted) error {
 	return f.reconcile(wanted, func() {})
 }
@@ -149,9 +149,15 @@ func (f *Fleet) reconcile(wanted []Wanted, change func()) error {
 func (f *Fleet) dropOthers(wanted map[string]*Wanted) {
 	var dropped []*member
 	for _, m := range f.all() {
-		if w, still := wanted[m.wanted.Account.ID]; !still || !w.equal(m.wanted) {
+		w, still := wanted[m.wanted.Account.ID]
+		if !still || !w.sameReading(&m.wanted) {
 			m.stop()
 			dropped = append(dropped, m)
+			continue
+		}
+		if !w.Account.Equal(m.described) {
+			m.described = w.Account
+			m.tell(message{described: &w.Account})
 		}
 	}
 	for _, m := range dropped {

@@ -15,11 +15,12 @@ import (
 
 // member is one account that is watched.
 type member struct {
-	wanted  Wanted
-	board   *view.Board
-	store   *state.Store // nil without one
-	account *account.Account
-	log     refreshLog
+	wanted    Wanted
+	described account.Options // as the account was last told; for Fleet.Reconcile alone
+	board     *view.Board
+	store     *state.Store // nil without one
+	account   *account.Account
+	log       refreshLog
 
 	saved saved
 	tried atomic.Bool // the first refresh has asked its few calls
@@ -64,8 +65,9 @@ func (l *life) wait() { <-l.done }
 
 // message is what others want of a member.
 type message struct {
-	refresh bool     // at once
-	users   []string // to be read soon
+	refresh   bool             // at once
+	described *account.Options // what is told of the account now; nil for nothing new
+	users     []string         // to be read soon
 }
 
 // mailbox holds what others want of a member until it has time.
@@ -81,6 +83,9 @@ func (b *mailbox) tell(m message) {
 	defer b.mutex.Unlock()
 	b.letter.refresh = b.letter.refresh || m.refresh
 	b.letter.users = append(b.letter.users, m.users...)
+	if m.described != nil {
+		b.letter.described = m.described
+	}
 	select {
 	case b.wake <- struct{}{}:
 	default: // it is awake
@@ -113,7 +118,7 @@ func newMemberFrom(f *Fleet, w Wanted, other *member) *member {
 
 func memberOf(f *Fleet, w Wanted) *member {
 	return &member{
-		wanted: w, board: f.board, store: f.store, log: refreshLog{logger: f.logger},
+		wanted: w, described: w.Account, board: f.board, store: f.store, log: refreshLog{logger: f.logger},
 		life: life{done: make(chan struct{})}, mailbox: mailbox{wake: make(chan struct{}, 1)},
 	}
 }
@@ -129,6 +134,10 @@ func (m *member) run(ctx context.Context, pause time.Duration) {
 			m.account.RefreshSoon()
 		}
 		m.account.ReadSoon(letter.users...)
+		if letter.described != nil {
+			m.account.Describe(*letter.described)
+			m.show(m.account.Snapshot())
+		}
 		progress := m.account.Step(ctx, m.accused())
 		if ctx.Err() != nil {
 			return // calls that were cut short are no news about AWS

@@ -56,6 +56,11 @@ func (r Roll) With(listing *organization.Listing) Roll {
 	return r
 }
 
+// Listing returns the last complete list of the organization.
+func (r Roll) Listing() organization.Listing {
+	return organization.Listing{OrganizationID: r.OrganizationID, Accounts: r.Accounts, Observed: r.Listed}
+}
+
 // Next returns the roll once these accounts are watched, and the ids of those whose
 // removal is forgotten. Why says why an account that was watched is no longer; it
 // reports false if it was not removed, but is watched elsewhere.
