@@ -555,7 +555,7 @@ func exporterMetrics() []metric {
 			help: "When an account ceased to be watched, and why: configuration, excluded, closed or left_organization. " +
 				"For 35 days, or until it is watched again; an account that is missing without it is lost, not removed.",
 			series: func(s *subject, emit emit) {
-				for _, r := range s.view.Removals() {
+				for _, r := range s.view.Removals(s.now) {
 					emitTime(emit, r.At, r.AccountID, string(r.Reason))
 				}
 			},

@@ -59,10 +59,14 @@ func (o Options) describedBy(other Options) Options {
 
 // Equal reports whether both are the same settings.
 func (o Options) Equal(other Options) bool {
-	return o.ID == other.ID && o.Name == other.Name && slices.Equal(o.Tags, other.Tags) && o.Partition == other.Partition &&
-		o.OUPath == other.OUPath && o.State == other.State && slices.Equal(o.Units, other.Units) && o.Suspended == other.Suspended &&
+	return o.ID == other.ID && o.Name == other.Name && sameList(o.Tags, other.Tags) && o.Partition == other.Partition &&
+		o.OUPath == other.OUPath && o.State == other.State && sameList(o.Units, other.Units) && o.Suspended == other.Suspended &&
 		o.RefreshInterval == other.RefreshInterval && o.KeysInterval == other.KeysInterval && o.ReportLife == other.ReportLife
 }
+
+// sameList reports whether both lists say the same: nil says that nothing is known,
+// and an empty one that there is nothing.
+func sameList[T comparable](a, b []T) bool { return (a == nil) == (b == nil) && slices.Equal(a, b) }
 
 // Account is the state machine of one account. It is for one goroutine.
 type Account struct {
@@ -122,6 +126,12 @@ func New(client *awsapi.Client, o Options, kept *inventory.Snapshot) *Account {
 // are passed over, and all are where the source reads no users one by one.
 func (a *Account) ReadSoon(names ...string) { a.sweep.want(names) }
 
+// Continue takes over how the reading of the same account has gone so far, by
+// another client or at other intervals: until the next refresh, that is what counts.
+func (a *Account) Continue(other *Account) {
+	a.health, a.trouble = other.health, other.trouble
+}
+
 // Describe takes over what the options tell of the account, but not how to read it.
 // Snapshot has news then.
 func (a *Account) Describe(o Options) {
@@ -142,6 +152,9 @@ func (a *Account) Step(ctx context.Context, accused map[string]inventory.GroupSe
 		return Progress{Tried: true, Next: time.Now().Add(a.o.RefreshInterval)}
 	}
 	p := a.step(ctx, accused)
+	if a.trouble.noRole { // the next refresh asks for it once, before anything else
+		a.verified, a.trouble.noRole = false, false
+	}
 	a.settle()
 	p.News = a.clock.News()
 	return p
@@ -201,6 +214,9 @@ func (a *Account) begin(ctx context.Context) Progress {
 // in the making, it is worth a short wait: it tells whom to read first.
 func (a *Account) ask(ctx context.Context) Progress {
 	a.phase = planning
+	if !a.verified { // its role is gone
+		return Progress{Learnt: true, Tried: true}
+	}
 	if !a.trouble.wrongAccount("users") {
 		a.refresh().askReport(ctx)
 	}

@@ -169,6 +169,9 @@ func TestOptionsEqual(t *testing.T) {
 	if !same().Equal(same()) {
 		t.Error("the same settings: not equal")
 	}
+	if known, unknown := (Options{Tags: inventory.Tags{}, Units: []string{}}), (Options{}); known.Equal(unknown) || (Options{Tags: inventory.Tags{}}).Equal(unknown) {
+		t.Error("known to have none and not known: equal")
+	}
 	for field := range reflect.TypeFor[Options]().Fields() {
 		changed := same()
 		switch value := reflect.ValueOf(&changed).Elem().FieldByIndex(field.Index); value.Kind() {

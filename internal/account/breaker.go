@@ -39,6 +39,8 @@ func (b *breaker) note(action string, err error) {
 		return
 	case reason == inventory.ReasonThrottled:
 		return
+	case reason == inventory.ReasonRole: // it fails for everybody, and each time AWS is asked for it
+		b.unanswered = giveUpAfter
 	case reason != inventory.ReasonDenied:
 		b.unanswered++
 	}

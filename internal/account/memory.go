@@ -60,7 +60,9 @@ func (m *memory) completed(account inventory.Account, kept *inventory.Snapshot) 
 		account.OUPath = cmp.Or(account.OUPath, kept.Account.OUPath)
 	}
 	account.Name, account.Tags, account.State, account.Units = m.o.Name, m.o.Tags, m.o.State, m.o.Units
-	account.OUPath = cmp.Or(m.o.OUPath, account.OUPath)
+	if m.o.ID != "" { // the configuration says where the account is, or that nobody knows
+		account.OUPath = m.o.OUPath
+	}
 	return account
 }
 

@@ -16,6 +16,7 @@ import (
 type trouble struct {
 	failed map[string]error            // by step of the refresh, until the step succeeds
 	errors map[inventory.Reason]uint64 // failures to learn a fact, since the start
+	noRole bool                        // the account's role could not be assumed
 }
 
 func newTrouble() trouble {
@@ -29,8 +30,14 @@ func (t *trouble) note(ctx context.Context, step string, err error) {
 		t.end(step)
 	case ctx.Err() == nil: // else we are stopping, which is no failure
 		t.failed[step] = err
-		t.errors[awsapi.ReasonOf(err)]++
+		t.add(awsapi.ReasonOf(err))
 	}
+}
+
+// add counts a failure.
+func (t *trouble) add(reason inventory.Reason) {
+	t.errors[reason]++
+	t.noRole = t.noRole || reason == inventory.ReasonRole
 }
 
 // keep is note for a failure that goes on: it counts once, when it begins.
@@ -51,7 +58,7 @@ func (t *trouble) countAll(failed map[string]error) {
 	for _, err := range failed {
 		reason := awsapi.ReasonOf(err)
 		if reason != inventory.ReasonThrottled && !errors.Is(err, errGivenUp) {
-			t.errors[reason]++
+			t.add(reason)
 		}
 	}
 }
@@ -59,7 +66,7 @@ func (t *trouble) countAll(failed map[string]error) {
 // count counts failures that no step of the refresh has met.
 func (t *trouble) count(failures ...error) {
 	for _, err := range failures {
-		t.errors[awsapi.ReasonOf(err)]++
+		t.add(awsapi.ReasonOf(err))
 	}
 }
 

@@ -45,9 +45,34 @@ func (s *census) begin(c *config.Config) error {
 		if err != nil {
 			s.logger.Warn("Starting without the list of accounts of an earlier run", "err", err)
 		}
-		s.roll = kept
+		s.roll = s.withKept(kept, c)
 	}
 	return s.watchUnder(c, s.accounts.Reconcile)
+}
+
+// withKept adds the accounts whose facts are kept to those that were watched: among
+// them is the one of the exporter's own credentials, if it was watched alone.
+func (s *census) withKept(r roll.Roll, c *config.Config) roll.Roll {
+	if c.Accounts == nil && c.Organization == nil { // nobody knows yet which of them this one is
+		return r
+	}
+	ids, err := s.store.Accounts()
+	if err != nil {
+		s.logger.Warn("Starting without knowing which accounts were watched", "err", err)
+	}
+	return r.Having(ids...)
+}
+
+// renew forgets what is no longer to be remembered.
+func (s *census) renew() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.roll.Removals) == 0 {
+		return
+	}
+	if err := s.watch(s.current(), s.roll, s.accounts.Reconcile); err != nil {
+		s.logger.Error("Forgetting accounts that were taken out", "err", err)
+	}
 }
 
 // reload watches the accounts of another configuration, under its policy. It
@@ -83,6 +108,9 @@ func (s *census) watch(c *config.Config, r roll.Roll, reconcile func([]fleet.Wan
 	if n := s.settings.totalShards; n > 1 && c.Accounts == nil && c.Organization == nil {
 		return fmt.Errorf("flag --total-shards: got %d, want accounts or an organization in --config.file: one account cannot be shared out", n)
 	}
+	if own := s.board.View().Account(""); own != nil && own.Snapshot.Account.ID != "" && (c.Accounts != nil || c.Organization != nil) {
+		r = r.Having(own.Snapshot.Account.ID) // it was watched alone, under no id
+	}
 	accounts, why := s.decide(c, r)
 	if why == nil {
 		accounts = s.watched
@@ -90,6 +118,10 @@ func (s *census) watch(c *config.Config, r roll.Roll, reconcile func([]fleet.Wan
 	wanted, err := s.roster.wanted(c, accounts)
 	if err != nil {
 		return err
+	}
+	if c.Organization == nil {
+		r = r.Without()
+		s.board.NoteListing("")
 	}
 	next, forgotten := r, []string(nil)
 	if why != nil {
@@ -137,7 +169,7 @@ func (s *census) decideByOrganization(c *config.Config, r roll.Roll) ([]entry, f
 	var accounts []entry
 	for _, d := range decisions {
 		suspended := d.Cause == organization.CauseState && d.Account.State != organization.Closed
-		if !(d.Included || suspended) || !s.isOurs(d.Account.ID) {
+		if !(d.Included || suspended || s.staysInDoubt(&d)) || !s.isOurs(d.Account.ID) {
 			continue
 		}
 		accounts = append(accounts, entry{
@@ -145,6 +177,12 @@ func (s *census) decideByOrganization(c *config.Config, r roll.Roll) ([]entry, f
 		})
 	}
 	return accounts, roll.WhyNot(s.roll.OrganizationID, &listing, decisions)
+}
+
+// staysInDoubt reports whether an account goes on being watched because nobody knows
+// whether the configuration means it: what is not known takes nobody out.
+func (s *census) staysInDoubt(d *organization.Decision) bool {
+	return d.Cause == organization.CauseNotIncluded && d.Unsure && d.Account.State.Readable() && s.roll.Watches(d.Account.ID)
 }
 
 // isOurs reports whether the account belongs to this process's share.

@@ -26,7 +26,8 @@ const (
 type discovery struct {
 	census *census
 	began  time.Time
-	wake   chan struct{} // has an element if the configuration is another
+	wake   chan struct{}                      // has an element if the configuration is another
+	cancel atomic.Pointer[context.CancelFunc] // of the list under way
 	tried  atomic.Bool
 
 	asked  *config.Config       // the configuration that the next list is for
@@ -34,6 +35,8 @@ type discovery struct {
 	what   awsapi.Discovery     // what the reader asks for
 	reader *organization.Reader // nil without an organization
 	failed string               // what was last said about a failure; empty if the last list came
+	since  time.Time            // when it began
+	said   time.Time            // when something was last said about it
 	gaps   map[string]bool      // what was last said about tags and names that could not be read
 	pause  time.Duration        // after the last failure
 }
@@ -48,8 +51,12 @@ func (d *discovery) ready() bool {
 	return d.census.organization() == nil || d.tried.Load() || time.Since(d.began) >= discoveryPatience
 }
 
-// soon has the organization listed at once, since the configuration is another.
+// soon has the organization listed at once, since the configuration is another. The
+// list under way is for nobody any more.
 func (d *discovery) soon() {
+	if cancel := d.cancel.Load(); cancel != nil {
+		(*cancel)()
+	}
 	select {
 	case d.wake <- struct{}{}:
 	default: // it is about to be
@@ -73,9 +80,20 @@ func (d *discovery) run(ctx context.Context) {
 // step lists the organization, and returns in how long to do it again.
 func (d *discovery) step(ctx context.Context) time.Duration {
 	if d.prepare(); d.reader == nil {
+		d.census.renew()
 		return discoveryInterval
 	}
-	listing, gaps, err := d.reader.List(ctx, time.Now(), d.census.organizationID())
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	d.cancel.Store(&cancel)
+	listing, err := d.reader.Accounts(ctx, time.Now(), d.census.organizationID())
+	if err == nil && !d.asked.Organization.AsksTags() { // which can take many calls, and decide nothing here
+		err = d.census.note(d.asked, &listing)
+	}
+	var gaps []error
+	if err == nil {
+		gaps = d.reader.Complete(ctx, &listing)
+	}
 	if ctx.Err() != nil {
 		return 0 // a list that was cut short is no news
 	}
@@ -112,11 +130,14 @@ func (d *discovery) prepare() {
 
 // tell logs what has changed.
 func (d *discovery) tell(listing *organization.Listing, gaps []error, err error) {
-	logger := d.census.logger
+	logger, now := d.census.logger, time.Now()
 	switch {
 	case err != nil && inventory.WithoutPassing(err.Error()) != inventory.WithoutPassing(d.failed):
-		d.failed = err.Error()
+		d.failed, d.since, d.said = err.Error(), now, now
 		logger.Warn("Listing the organization failed, keeping the accounts that it had", "problem", err)
+	case err != nil && now.Sub(d.said) >= discoveryInterval:
+		d.said = now
+		logger.Warn("Listing the organization still fails", "for", now.Sub(d.since).Round(time.Second), "problem", err)
 	case err == nil && (d.failed != "" || !d.listedBefore()):
 		d.failed = ""
 		logger.Info("Organization listed", "organization", listing.OrganizationID, "accounts", len(listing.Accounts))

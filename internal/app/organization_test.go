@@ -422,3 +422,98 @@ func TestOrganizationInPlaceOfAList(t *testing.T) {
 		}
 	})
 }
+
+// TestDoubtTakesNobodyOut has tags become unreadable where tags decide who is
+// watched and shown, across a restart and a reload: everybody stays.
+func TestDoubtTakesNobodyOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCompany(t)
+		const byTag = organizationList + "  include: [{tags: {stage: prod}}]\n" + "users: {exclude: [{account_tags: {stage: sandbox}}]}\n"
+		file := newConfigFile(t, byTag)
+		args := []string{"--state.dir=" + filepath.Join(t.TempDir(), "state")}
+		e := c.start(t, file, args...)
+		time.Sleep(70 * time.Minute)
+		before := e.scrape()
+		if info := before.find("aws_iam_account_info"); len(info) != 1 {
+			t.Fatalf("got %v, want the account with the tag alone", info)
+		}
+		e.stop()
+		c.organization.SetFault(func(operation string, _ int) http.HandlerFunc {
+			if operation == "ListTagsForResource" {
+				return awssim.JSONError(http.StatusBadRequest, "AccessDeniedException", "no")
+			}
+			return nil
+		})
+		e = c.start(t, file, args...)
+		for range 3 {
+			time.Sleep(time.Hour)
+			x := e.scrape()
+			sameBut(t, before.account(largeID).facts(), x.account(largeID).facts())
+			sameBut(t, before.find("aws_iam_account_info"), x.find("aws_iam_account_info"))
+			if got := x.removals(); len(got) > 0 {
+				t.Errorf("removals: got %v, want none", got)
+			}
+		}
+		c.organization.SetFault(nil)
+		c.change(largeID, func(m *awssim.Member) { m.Tags = nil }) // which is known to be no match
+		time.Sleep(26 * time.Hour)
+		if got := e.scrape().removals(); got[largeID] != "excluded" {
+			t.Errorf("once it is known to have no tag: got removals %v, want it excluded", got)
+		}
+	})
+}
+
+// TestListInPlaceOfAnOrganization forgets what the organization told, and takes the
+// own account, which was watched under no id, for taken out by the configuration.
+func TestListInPlaceOfAnOrganization(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCompany(t)
+		file := newConfigFile(t, "owner_tags: [owner]\n")
+		e := c.start(t, file)
+		time.Sleep(time.Hour)
+		_, list, _ := strings.Cut(accountList, `name: home}`)
+		list = "account_defaults: {role: exporter, external_id: " + externalID + "}\naccounts:" + list
+		file.write(list)
+		e.reload()
+		time.Sleep(time.Hour)
+		if got := e.scrape().removals(); got[homeID] != "configuration" || len(got) != 1 {
+			t.Errorf("from the own account to a list: got removals %v, want it taken out by the configuration", got)
+		}
+		file.write(organizationList)
+		e.reload()
+		time.Sleep(time.Hour)
+		file.write(list)
+		e.reload()
+		time.Sleep(time.Hour)
+		x := e.scrape()
+		if n := len(x.find("aws_iam_exporter_discovery_success_timestamp_seconds")); n != 0 {
+			t.Error("without an organization: the time of its list is served")
+		}
+		if info := x.find("aws_iam_account_info", `ou_path=""`, `state=""`); len(info) != 2 {
+			t.Errorf("got %v, want two accounts of no organization", x.find("aws_iam_account_info"))
+		}
+		if _, page := e.get("/"); strings.Contains(page, "The organization") {
+			t.Error("the page speaks of an organization")
+		}
+	})
+}
+
+// TestARoleThatIsGoneCostsOneCall asks for the role of an account once a refresh.
+func TestARoleThatIsGoneCostsOneCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFederation(t)
+		e := f.start(t, newConfigFile(t, accountList))
+		time.Sleep(30 * time.Minute)
+		f.realm.RemoveRole(f.large, "audit/exporter")
+		time.Sleep(90 * time.Minute) // the session has ended
+		const arn = "arn:aws:iam::" + largeID + ":role/audit/exporter"
+		before := f.realm.Assumed()[arn]
+		time.Sleep(2 * time.Hour)
+		if n := f.realm.Assumed()[arn] - before; n < 20 || n > 25 {
+			t.Errorf("asked for the role %d times in two hours, want once for each of 24 refreshes", n)
+		}
+		if up, _ := e.scrape().value("aws_iam_account_up", `account_id="`+largeID+`"`); up != 0 {
+			t.Errorf("up: got %v, want 0", up)
+		}
+	})
+}

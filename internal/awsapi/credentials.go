@@ -63,6 +63,13 @@ func (c *credentials) want() (refused bool) {
 	return c.refused
 }
 
+// wasRefused reports whether AWS has refused those at hand.
+func (c *credentials) wasRefused() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.refused
+}
+
 // renew loads them anew if they were refused, or if that is wanted. Those at
 // hand stay if that fails, and the next call tries again.
 func (c *credentials) renew(ctx context.Context) (renewed bool, err error) {
@@ -90,12 +97,15 @@ func (c *Client) RenewCredentials(ctx context.Context) (renewed bool, err error)
 }
 
 // WantCredentials has RenewCredentials load them anew. It reports whether AWS
-// has refused those at hand, so that there is no sense in waiting for that.
+// has refused those at hand, so that there is no sense in waiting for that. The
+// session of a role that AWS accepts goes on: only the next one begins with other
+// credentials of the exporter.
 func (c *Client) WantCredentials() (refused bool) {
-	if c.hub != nil {
-		c.hub.credentials.want()
+	if c.hub == nil {
+		return c.credentials.want()
 	}
-	return c.credentials.want()
+	c.hub.credentials.want()
+	return c.credentials.wasRefused()
 }
 
 // credentialsError is a failure to obtain credentials.

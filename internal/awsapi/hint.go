@@ -91,17 +91,21 @@ func discoveryHint(action string, err error) string {
 // roleHint says what to check if a role cannot be assumed. AWS gives one answer to
 // a role that is missing, to one whose trust policy lacks the caller and to a wrong
 // external id, so that nobody learns from it which roles there are.
-func roleHint(err error) string {
+func roleHint(e *roleError) string {
 	var d Denial
 	var api smithy.APIError
-	if errors.As(err, &api) {
+	if errors.As(e.err, &api) {
 		d, _ = ParseDenial(api.ErrorMessage())
 	}
 	if d.Explicit && d.Policy != "" {
-		return deniedHint(actionAssumeRole, err)
+		return deniedHint(actionAssumeRole, e.err)
+	}
+	policies := "`aws_iam_exporter iam-policy --for=member --trust` and `--for=hub` print the policies"
+	if e.initial {
+		policies = "`aws_iam_exporter iam-policy --for=caller` prints the exporter's policy"
 	}
 	return "AWS says the same if the role is missing, if its trust policy does not let the exporter in, if the external id is wrong, " +
-		"and if the exporter itself may not assume it: check all four (`aws_iam_exporter iam-policy --for=member --trust` and `--for=hub` print the policies)"
+		"and if the exporter itself may not assume it: check all four (" + policies + ")"
 }
 
 func inWords(kind string) string {

@@ -50,7 +50,7 @@ func NewHub(cfg aws.Config, shared *Shared, o HubOptions) *Hub {
 	h.sts = h.own
 	if arn := o.Sessions.InitialRole; arn != "" {
 		h.initial = newSession(h.own, arn, "", o.Sessions, h.initialPolicy)
-		cfg.Credentials = h.initial
+		h.initial.initial, cfg.Credentials = true, h.initial
 		h.sts = h.client(cfg)
 	}
 	return h
@@ -121,11 +121,15 @@ func (h *Hub) guard(stack *middleware.Stack) error {
 		}), middleware.Before)
 }
 
-// renew loads the exporter's own credentials anew if there is reason to.
+// renew loads the exporter's own credentials anew if there is reason to. If that
+// fails, those at hand may still do, unless AWS has refused them.
 func (h *Hub) renew(ctx context.Context) error {
 	renewed, err := h.credentials.renew(ctx)
 	if renewed && h.initial != nil {
 		h.initial.end()
+	}
+	if err != nil && !h.credentials.wasRefused() {
+		return nil
 	}
 	return err
 }
@@ -143,7 +147,7 @@ func (a *Assumption) arn() string { return a.Role.ARN(a.Hub.partition, a.Account
 // at each moment.
 func (a *Assumption) session(needs func() Needs) *session {
 	s := newSession(a.Hub.sts, a.arn(), a.Role.ExternalID, a.Hub.o.Sessions, a.policy(needs))
-	s.accountID = a.AccountID
+	s.accountID, s.before = a.AccountID, a.Hub.renew
 	return s
 }
 
@@ -168,13 +172,7 @@ func (a *Assumption) policy(needs func() Needs) func() (string, error) {
 	}
 }
 
-// load returns a function that begins another session, with what the hub's own
-// credentials are by then.
+// load returns a function that begins another session.
 func (a *Assumption) load(needs func() Needs) LoadCredentials {
-	return func(ctx context.Context) (aws.CredentialsProvider, error) {
-		if err := a.Hub.renew(ctx); err != nil {
-			return nil, err
-		}
-		return a.session(needs), nil
-	}
+	return func(context.Context) (aws.CredentialsProvider, error) { return a.session(needs), nil }
 }

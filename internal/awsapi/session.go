@@ -32,7 +32,9 @@ type session struct {
 	accountID string // that the session must be of; empty for any
 	external  Secret
 	settings  Sessions
-	policy    func() (string, error) // what the session may do at most
+	policy    func() (string, error)      // what the session may do at most
+	before    func(context.Context) error // a new one begins; nil for nothing
+	initial   bool                        // the role is that of the hub itself
 
 	mu    sync.Mutex
 	under string                // the policy of the session at hand
@@ -54,7 +56,7 @@ func (s *session) Retrieve(ctx context.Context) (aws.Credentials, error) {
 		err = &Malformed{What: fmt.Sprintf("the session is of account %s, want account %s", inventory.Shorten(found.AccountID, longestTarget), s.accountID)}
 	}
 	if err != nil {
-		return aws.Credentials{}, &roleError{arn: s.arn, err: err}
+		return aws.Credentials{}, &roleError{arn: s.arn, initial: s.initial, err: err}
 	}
 	return found, nil
 }
@@ -70,7 +72,7 @@ func (s *session) current() (*aws.CredentialsCache, error) {
 	defer s.mu.Unlock()
 	if s.cache == nil || s.under != policy {
 		begin := stscreds.NewAssumeRoleProvider(s.client, s.arn, s.describe(policy))
-		s.under, s.cache = policy, aws.NewCredentialsCache(byOurClock{begin}, func(o *aws.CredentialsCacheOptions) {
+		s.under, s.cache = policy, aws.NewCredentialsCache(byOurClock{begin, s.before}, func(o *aws.CredentialsCacheOptions) {
 			o.ExpiryWindow, o.ExpiryWindowJitterFrac = sessionMargin, sessionMarginJitter
 		})
 	}
@@ -80,10 +82,18 @@ func (s *session) current() (*aws.CredentialsCache, error) {
 // byOurClock provides sessions whose end is by this machine's clock, which is the
 // one that it is compared with. By AWS's, a clock that is an hour ahead would make
 // each call begin another session.
-type byOurClock struct{ aws.CredentialsProvider }
+type byOurClock struct {
+	aws.CredentialsProvider
+	before func(context.Context) error // nil for nothing
+}
 
 // Retrieve implements aws.CredentialsProvider.
 func (p byOurClock) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	if p.before != nil {
+		if err := p.before(ctx); err != nil {
+			return aws.Credentials{}, err
+		}
+	}
 	began := time.Now()
 	found, err := p.CredentialsProvider.Retrieve(ctx)
 	found.Expires = began.Add(sessionDuration)
@@ -111,8 +121,9 @@ func (s *session) end() {
 
 // roleError is a failure to assume a role.
 type roleError struct {
-	arn string
-	err error
+	arn     string
+	initial bool // it is that of the hub itself
+	err     error
 }
 
 func (e *roleError) Error() string { return fmt.Sprintf("assume role %s: %v", e.arn, e.err) }
@@ -137,7 +148,7 @@ func (e *roleError) detail() string { return fmt.Sprintf("assume role %s: %s", e
 func (e *roleError) hint() string {
 	switch reason := e.reason(); {
 	case reason == inventory.ReasonRole:
-		return roleHint(e.err)
+		return roleHint(e)
 	case Code(e.err) == "RegionDisabledException":
 		return "activate this region for STS in the account that assumes the role, or set AWS_REGION to another one"
 	default:

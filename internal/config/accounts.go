@@ -54,6 +54,11 @@ func (o *Organization) Unmatched(listing organization.Listing) error {
 	return errors.Join(errs...)
 }
 
+// AsksTags reports whether tags decide which accounts to watch.
+func (o *Organization) AsksTags() bool {
+	return slices.ContainsFunc(slices.Concat(o.Include, o.Exclude), func(m organization.Match) bool { return len(m.Tags) > 0 })
+}
+
 // override returns the override for the account, nil if there is none.
 func (o *Organization) override(id string) *Account {
 	i, found := slices.BinarySearchFunc(o.Overrides, id, func(a Account, id string) int { return cmp.Compare(a.ID, id) })
@@ -73,6 +78,9 @@ func (o *Organization) AccountFor(told organization.Account) Account {
 	account.ID, account.Name = told.ID, cmp.Or(account.Name, told.Name)
 	if account.Tags == nil {
 		account.Tags = told.Tags
+	}
+	if !o.UnitNames {
+		told.OUNames = nil // they may be known from before
 	}
 	account.Units, account.OUPath = told.OUPath, shownPath(told)
 	return account

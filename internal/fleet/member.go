@@ -112,6 +112,7 @@ func newMember(f *Fleet, w Wanted) *member {
 func newMemberFrom(f *Fleet, w Wanted, other *member) *member {
 	m := memberOf(f, w)
 	m.account = account.New(w.Client, w.Account, other.account.Snapshot())
+	m.account.Continue(other.account)
 	m.saved = other.saved
 	return m
 }
@@ -127,7 +128,9 @@ func memberOf(f *Fleet, w Wanted) *member {
 func (m *member) run(ctx context.Context, pause time.Duration) {
 	defer close(m.done)
 	defer func() { m.save(m.account.Snapshot()) }()
-	m.rest(ctx, pause)
+	for begin := time.Now().Add(pause); ctx.Err() == nil && time.Until(begin) > 0; {
+		m.rest(ctx, time.Until(begin)) // whoever wants something meanwhile waits for the turn, too
+	}
 	for ctx.Err() == nil {
 		letter := m.take()
 		if letter.refresh {

@@ -48,32 +48,44 @@ func (o identity) arnOf(accountID string) string {
 	return fmt.Sprintf("arn:%s:organizations::%s:account/%s/%s", o.partition, o.management, o.id, accountID)
 }
 
-// List returns all accounts of the organization, which must be the expected one;
-// empty for any. Gaps are failures to read tags or names of units: what they would
-// have told is as it was in the listing before, or not known. Half a listing is an
-// error, and so is one that contradicts itself.
+// List returns what Accounts does, once Complete has added to it.
+func (r *Reader) List(ctx context.Context, now time.Time, expected string) (listing Listing, gaps []error, err error) {
+	if listing, err = r.Accounts(ctx, now, expected); err != nil {
+		return Listing{}, nil, err
+	}
+	return listing, r.Complete(ctx, &listing), nil
+}
+
+// Accounts returns all accounts of the organization, which must be the expected one;
+// empty for any. It has neither their tags nor the names of their units. Half a listing is an error, and so is one that contradicts itself.
 //
 // The listing is as of now, which is this machine's time and not AWS's: it is
 // compared with nothing but later times of this machine, and no key is judged by it.
-func (r *Reader) List(ctx context.Context, now time.Time, expected string) (listing Listing, gaps []error, err error) {
+func (r *Reader) Accounts(ctx context.Context, now time.Time, expected string) (Listing, error) {
 	if err := r.client.RenewCredentials(ctx); err != nil {
-		return Listing{}, nil, awsapi.Wrap(Describe, about, err)
+		return Listing{}, awsapi.Wrap(Describe, about, err)
 	}
 	organization, err := r.describe(ctx, expected)
 	if err != nil {
-		return Listing{}, nil, awsapi.Wrap(Describe, about, err)
+		return Listing{}, awsapi.Wrap(Describe, about, err)
 	}
 	accounts, err := r.accounts(ctx, organization)
 	if err != nil {
-		return Listing{}, nil, awsapi.Wrap(ListAccounts, about, err)
+		return Listing{}, awsapi.Wrap(ListAccounts, about, err)
 	}
-	listing = Listing{organization.id, organization.management, accounts, now}
+	return Listing{organization.id, organization.management, accounts, now}, nil
+}
+
+// Complete reads the tags of the accounts and the names of their units, as far as
+// those are asked for and due. Gaps are failures to: what they would have told is as
+// it was read before, or not known.
+func (r *Reader) Complete(ctx context.Context, listing *Listing) (gaps []error) {
 	for _, add := range []func(context.Context, *Listing) error{r.addTags, r.addUnitNames} {
-		if err := add(ctx, &listing); err != nil {
+		if err := add(ctx, listing); err != nil {
 			gaps = append(gaps, err)
 		}
 	}
-	return listing, gaps, nil
+	return gaps
 }
 
 // describe returns the organization that the credentials belong to.

@@ -59,6 +59,7 @@ type Decision struct {
 	Account  Account
 	Included bool
 	Cause    Cause
+	Unsure   bool   // what is not known could change it
 	Why      string // in words for people
 }
 
@@ -94,18 +95,18 @@ func Unmatched(listing Listing, include []Match) []int {
 type selection struct{ include, exclude []condition }
 
 func (s *selection) decide(account Account) Decision {
-	decision := func(cause Cause, why ...string) Decision {
-		return Decision{account, cause == CauseIncluded, cause, strings.Join(why, "; ")}
+	decision := func(cause Cause, unsure bool, why ...string) Decision {
+		return Decision{account, cause == CauseIncluded, cause, unsure, strings.Join(why, "; ")}
 	}
 	excluded, doubts := firstThat(s.exclude, &account)
 	if excluded != nil {
-		return decision(CauseExcluded, "excluded by "+excluded.words())
+		return decision(CauseExcluded, false, "excluded by "+excluded.words())
 	}
 	why := "included: there is no include, so every account is"
 	if len(s.include) > 0 {
 		included, unsure := firstThat(s.include, &account)
 		if included == nil {
-			return decision(CauseNotIncluded, append([]string{"not in include"}, unsure...)...)
+			return decision(CauseNotIncluded, len(unsure) > 0, append([]string{"not in include"}, unsure...)...)
 		}
 		why = "included by " + included.words()
 	}
@@ -116,7 +117,7 @@ func (s *selection) decide(account Account) Decision {
 	case account.State == Unknown:
 		all = append(all, "its state is not known")
 	}
-	return decision(cause, append(all, doubts...)...)
+	return decision(cause, len(doubts) > 0, append(all, doubts...)...)
 }
 
 // firstThat returns the first condition that holds, and what is to be said of those that

@@ -94,7 +94,7 @@ func Evaluate(snapshot *inventory.Snapshot, policy *Policy, now time.Time) *Eval
 		Snapshot:  snapshot,
 		Policy:    policy,
 		Users:     make([]Classification, len(snapshot.Users)),
-		RootOwner: policy.ownerIn(snapshot.Account.Tags),
+		RootOwner: policy.ownerOfAccount(&snapshot.Account),
 		counts:    map[Rule]tally{},
 		accused:   map[string]inventory.GroupSet{},
 		excused:   map[exemptionKey]bool{},

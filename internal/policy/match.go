@@ -125,7 +125,16 @@ func (p *Policy) ownerOf(account *inventory.Account, user *inventory.User) strin
 	if !known && len(p.OwnerTags) > 0 {
 		return UnknownValue
 	}
-	return cmp.Or(p.ownerIn(tags), p.ownerIn(account.Tags))
+	return cmp.Or(p.ownerIn(tags), p.ownerOfAccount(account))
+}
+
+// ownerOfAccount returns the account's owner; UnknownValue as long as its tags are
+// asked for and not known.
+func (p *Policy) ownerOfAccount(account *inventory.Account) string {
+	if account.Tags == nil && account.State != "" && len(p.AccountTags) > 0 && len(p.OwnerTags) > 0 {
+		return UnknownValue
+	}
+	return p.ownerIn(account.Tags)
 }
 
 // ownerIn returns the owner that the tags name; empty without one.

@@ -50,11 +50,57 @@ type Roll struct {
 	Removals []Removal `json:"removals"` // ordered by account
 }
 
-// With returns the roll with another complete list of the organization.
+// With returns the roll with another complete list of the organization. What that
+// does not know of an account stays as it was known: tags that cannot be read for a
+// day take nobody out.
 func (r Roll) With(listing *organization.Listing) Roll {
-	r.OrganizationID, r.Listed, r.Accounts = listing.OrganizationID, listing.Observed, listing.Accounts
+	before := map[string]*organization.Account{}
+	if r.OrganizationID == listing.OrganizationID {
+		for i := range r.Accounts {
+			before[r.Accounts[i].ID] = &r.Accounts[i]
+		}
+	}
+	r.OrganizationID, r.Listed, r.Accounts = listing.OrganizationID, listing.Observed, slices.Clone(listing.Accounts)
+	for i := range r.Accounts {
+		known, now := before[r.Accounts[i].ID], &r.Accounts[i]
+		if known == nil {
+			continue
+		}
+		if now.Tags == nil {
+			now.Tags = known.Tags
+		}
+		if now.OUPath == nil {
+			now.OUPath, now.OUNames = known.OUPath, known.OUNames
+		}
+		if now.OUNames == nil && slices.Equal(now.OUPath, known.OUPath) {
+			now.OUNames = known.OUNames
+		}
+	}
 	return r
 }
+
+// Without returns the roll of accounts that are those of no organization.
+func (r Roll) Without() Roll {
+	r.OrganizationID, r.Listed, r.Accounts = "", time.Time{}, nil
+	return r
+}
+
+// Having returns the roll in which these accounts were watched, too, unless they are
+// known to have been taken out.
+func (r Roll) Having(ids ...string) Roll {
+	all := slices.Clone(r.Watched)
+	for _, id := range ids {
+		if !slices.ContainsFunc(r.Removals, func(removal Removal) bool { return removal.AccountID == id }) {
+			all = append(all, id)
+		}
+	}
+	slices.Sort(all)
+	r.Watched = slices.Compact(all)
+	return r
+}
+
+// Watches reports whether the account was watched.
+func (r Roll) Watches(id string) bool { return contains(r.Watched, id) }
 
 // Listing returns the last complete list of the organization.
 func (r Roll) Listing() organization.Listing {
@@ -68,8 +114,9 @@ func (r Roll) Next(now time.Time, watched []string, why func(id string) (Reason,
 	next = r
 	next.Watched, next.Removals = slices.Sorted(slices.Values(watched)), nil
 	for _, removal := range r.Removals {
+		_, still := why(removal.AccountID)
 		switch {
-		case contains(next.Watched, removal.AccountID): // it is back
+		case !still, contains(next.Watched, removal.AccountID): // it is back, here or in another shard
 		case now.Sub(removal.At) >= Memory:
 			forgotten = append(forgotten, removal.AccountID)
 		default:
@@ -133,6 +180,9 @@ func (r Roll) Check() error {
 	for _, a := range r.Accounts {
 		if !slices.Contains(organization.States(), a.State) {
 			return fmt.Errorf("account %q has the state %q: want one of %q", a.ID, a.State, organization.States())
+		}
+		if len(a.OUNames) > len(a.OUPath) {
+			return fmt.Errorf("account %q has %d names of organizational units, and is in %d: want no more", a.ID, len(a.OUNames), len(a.OUPath))
 		}
 		ids = append(ids, a.ID)
 	}

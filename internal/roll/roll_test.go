@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/organization"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/roll"
 )
@@ -42,6 +43,10 @@ func TestNext(t *testing.T) {
 		"one goes to another shard": {
 			roll.Roll{Watched: []string{one, two}}, []string{two}, func(string) (roll.Reason, bool) { return "", false },
 			roll.Roll{Watched: []string{two}}, nil,
+		},
+		"watched by another shard by now": {
+			roll.Roll{Removals: []roll.Removal{removed(one, roll.Excluded, time.Hour)}}, nil, func(string) (roll.Reason, bool) { return "", false },
+			roll.Roll{}, nil,
 		},
 		"one is back": {
 			roll.Roll{Watched: []string{two}, Removals: []roll.Removal{removed(one, roll.Closed, time.Hour), removed(three, roll.Closed, time.Hour)}},
@@ -126,5 +131,47 @@ func TestCheck(t *testing.T) {
 		if err := r.Check(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got error %v, want one with %s", err, want)
 		}
+	}
+}
+
+// TestWith keeps what a newer list does not know, of the same organization alone.
+func TestWith(t *testing.T) {
+	tags := inventory.Tags{{Key: "stage", Value: "prod"}}
+	known := organization.Account{ID: one, Name: "a", State: organization.Active, OUPath: []string{"r-ab12", "ou-ab12-prod1234"}, OUNames: []string{"", "prod"}, Tags: tags}
+	before := roll.Roll{OrganizationID: org, Accounts: []organization.Account{known}}
+	with := func(change func(*organization.Account)) organization.Account {
+		a := known
+		change(&a)
+		return a
+	}
+	for name, test := range map[string]struct {
+		organization string
+		told, want   organization.Account
+	}{
+		"nothing is known of tags and units": {org, organization.Account{ID: one, Name: "b", State: organization.Suspended},
+			with(func(a *organization.Account) { a.Name, a.State = "b", organization.Suspended })},
+		"it has no tags any more": {org, with(func(a *organization.Account) { a.Tags = inventory.Tags{} }), with(func(a *organization.Account) { a.Tags = inventory.Tags{} })},
+		"names are not known":     {org, with(func(a *organization.Account) { a.OUNames = nil }), known},
+		"names are not known, and it has moved": {org, with(func(a *organization.Account) { a.OUPath, a.OUNames = []string{"r-ab12"}, nil }),
+			with(func(a *organization.Account) { a.OUPath, a.OUNames = []string{"r-ab12"}, nil })},
+		"another organization": {otherOrg, organization.Account{ID: one, State: organization.Active}, organization.Account{ID: one, State: organization.Active}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			listing := organization.Listing{OrganizationID: test.organization, Observed: now, Accounts: []organization.Account{test.told}}
+			want := roll.Roll{OrganizationID: test.organization, Listed: now, Accounts: []organization.Account{test.want}}
+			if diff := cmp.Diff(want, before.With(&listing)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			if diff := cmp.Diff(test.told, listing.Accounts[0]); diff != "" {
+				t.Errorf("the listing itself has changed:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestHaving(t *testing.T) {
+	r := roll.Roll{Watched: []string{two}, Removals: []roll.Removal{removed(three, roll.Closed, time.Hour)}}.Having(one, two, three)
+	if diff := cmp.Diff([]string{one, two}, r.Watched); diff != "" {
+		t.Errorf("watched (-want +got):\n%s", diff)
 	}
 }

@@ -119,6 +119,18 @@ func accountsIn(root *os.Root) ([]string, error) {
 	return accounts, err
 }
 
+// Accounts returns the ids of the accounts of which something is kept.
+func (s *Store) Accounts() (ids []string, err error) {
+	err = s.use(func(root *os.Root) error {
+		ids, err = accountsIn(root)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list state directory %s: %w", s.dir, err)
+	}
+	return ids, nil
+}
+
 // Forget deletes what is kept of an account.
 func (s *Store) Forget(accountID string) error {
 	if !inventory.IsAccountID(accountID) {

@@ -77,8 +77,9 @@ func (v *View) Accounts() []*policy.Evaluation {
 	return all
 }
 
-// Removals returns the accounts that were taken out and are not back, ordered by id.
-func (v *View) Removals() []roll.Removal {
+// Removals returns the accounts that were taken out and are not back, ordered by id,
+// as far as that is remembered.
+func (v *View) Removals(now time.Time) []roll.Removal {
 	if len(v.Roll.Removals) == 0 {
 		return nil
 	}
@@ -86,7 +87,7 @@ func (v *View) Removals() []roll.Removal {
 	for _, a := range v.accounts {
 		watched[a.Snapshot.Account.ID] = true
 	}
-	return slices.DeleteFunc(slices.Clone(v.Roll.Removals), func(r roll.Removal) bool { return watched[r.AccountID] })
+	return slices.DeleteFunc(slices.Clone(v.Roll.Removals), func(r roll.Removal) bool { return watched[r.AccountID] || now.Sub(r.At) >= roll.Memory })
 }
 
 // Account returns the judged account of that key; nil if there is none.

@@ -34,12 +34,12 @@ type members struct {
 
 type removal struct{ ID, Reason, At string }
 
-func newMembers(v *view.View) *members {
+func newMembers(v *view.View, now time.Time) *members {
 	m := &members{NotListed: v.NotListed}
 	if r := v.Roll; r.OrganizationID != "" {
 		m.Organization = fmt.Sprintf("The organization %s has %d accounts, as listed at %s.", r.OrganizationID, len(r.Accounts), r.Listed.UTC().Format(time.RFC3339))
 	}
-	for _, r := range v.Removals() {
+	for _, r := range v.Removals(now) {
 		m.Removals = append(m.Removals, removal{r.AccountID, strings.ReplaceAll(string(r.Reason), "_", " "), r.At.UTC().Format(time.RFC3339)})
 	}
 	if m.Organization == "" && m.NotListed == "" && len(m.Removals) == 0 {
@@ -57,7 +57,7 @@ func newLanding(o Options, v *view.View, now time.Time) landing {
 	p := landing{
 		Version: o.Version, Pprof: o.Pprof, Demo: o.Demo,
 		Reload: reloadSentence(v.Reload, o.Demo != ""), ReloadFailed: v.Reload.Wanted && !v.Reload.Successful,
-		Members:    newMembers(v),
+		Members:    newMembers(v, now),
 		Exemptions: everyExemption(v, o.Users, now),
 	}
 	for i := range v.Policy.Classes {
