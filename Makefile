@@ -52,9 +52,9 @@ test: ## Run the tests with the race detector
 	@echo 'Testing; the packages that take longest come last, and the first time everything is compiled before.'
 	go test $(RACE) -timeout 60m $(PACKAGES)
 
-test-long: ## Run the tests that kill processes hundreds of times, and count calls
+test-long: ## Run the tests that kill processes hundreds of times, count calls, and watch a thousand accounts
 	go test -tags long -count 1 -timeout 60m ./internal/state
-	go test -tags long -count 1 -timeout 60m -run TestCallsOfEachSource ./internal/fleet
+	go test -tags long -count 1 -timeout 60m -run 'TestCallsOfEachSource|TestBadAccounts|TestRestartOfMany|TestManyAccounts' ./internal/fleet
 
 # A module of its own, so that `make test` needs no Prometheus. Go's test cache
 # does not see changes outside the module, where the dashboards are: hence -count=1.

@@ -222,7 +222,7 @@ func ruleTable(*testing.T) string {
 }
 
 func operationTable(*testing.T) string {
-	table := row("operation", "policy action", "resource", "sources", "for") + row("---", "---", "---", "---", "---")
+	table := row("operation", "policy action", "resource", "needed with", "for") + row("---", "---", "---", "---", "---")
 	for _, o := range awsapi.Operations() {
 		action, resource := code(o.Action()), "`*`"
 		switch {
@@ -230,21 +230,39 @@ func operationTable(*testing.T) string {
 			action, resource = "none needed", ""
 		case o.OnUsers:
 			resource = "users"
+		case o.Roles:
+			resource = "the accounts' roles"
 		}
-		var sources []string
-		for _, source := range o.Sources {
-			sources = append(sources, code(string(source)))
-		}
-		needed := strings.Join(sources, ", ")
-		if o.Tags != awsapi.NoTags {
-			needed += " with `tags_from: " + string(o.Tags) + "`"
-		}
-		if o.Naming {
-			needed += ", unless the configuration names the account"
-		}
-		table += row(code(o.Name), action, resource, needed, o.Why)
+		table += row(code(o.Name), action, resource, neededWith(o), o.Why)
 	}
 	return table
+}
+
+// neededWith says what settings an operation is needed with.
+func neededWith(o awsapi.Operation) string {
+	switch o.Discovers {
+	case awsapi.DiscoveredAccounts:
+		return "`organization`"
+	case awsapi.DiscoveredTags:
+		return "`organization` and `account_tags`"
+	case awsapi.DiscoveredUnitNames:
+		return "`organization` and `ou_names`"
+	}
+	if o.Roles {
+		return "`accounts` or `organization`"
+	}
+	var sources []string
+	for _, source := range o.Sources {
+		sources = append(sources, code(string(source)))
+	}
+	needed := strings.Join(sources, ", ")
+	if o.Tags != awsapi.NoTags {
+		needed += " with `tags_from: " + string(o.Tags) + "`"
+	}
+	if o.Naming {
+		needed += ", unless the configuration names the account"
+	}
+	return needed
 }
 
 // printedPolicy is the golden of the command iam-policy.

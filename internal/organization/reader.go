@@ -185,7 +185,7 @@ func organizationIn(accountARN string) string {
 func anotherOrganization(got, want string) error {
 	return &awsapi.Advised{
 		Err: &awsapi.Malformed{What: fmt.Sprintf("the answer is about organization %s: expected %s", got, want)},
-		Do:  "give credentials, or an initial role, of organization " + want + "; its accounts stay as they were",
+		Do:  "give credentials, or an initial role, of organization " + want + "; its accounts stay as they were. To watch another organization instead, restart the exporter, with --state.dir empty or without its accounts.json",
 	}
 }
 

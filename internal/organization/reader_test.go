@@ -252,7 +252,7 @@ func TestRefusedListings(t *testing.T) {
 		"two tellings": {with(member(aliceID), renamed), inventory.ReasonMalformed, listing + "account " + aliceID + " is told of in two ways: expected one" + check},
 		"another organization's": {
 			with(foreign), inventory.ReasonMalformed,
-			listing + "the answer is about organization o-anotherorgid: expected " + orgID + "; give credentials, or an initial role, of organization " + orgID + "; its accounts stay as they were",
+			listing + "the answer is about organization o-anotherorgid: expected " + orgID + "; give credentials, or an initial role, of organization " + orgID + "; its accounts stay as they were. To watch another organization instead, restart the exporter, with --state.dir empty or without its accounts.json",
 		},
 		"an ARN of another account": {
 			with(odd), inventory.ReasonMalformed,
@@ -310,7 +310,7 @@ func TestAnotherOrganization(t *testing.T) {
 			t.Errorf("the expected one: got %v", err)
 		}
 		const want = "call organizations:DescribeOrganization for the organization: the answer is about organization " + orgID +
-			": expected o-anotherorgid; give credentials, or an initial role, of organization o-anotherorgid; its accounts stay as they were"
+			": expected o-anotherorgid; give credentials, or an initial role, of organization o-anotherorgid; its accounts stay as they were. To watch another organization instead, restart the exporter, with --state.dir empty or without its accounts.json"
 		if _, _, err := h.reader.List(h.Context(), time.Now(), "o-anotherorgid"); err == nil || err.Error() != want {
 			t.Errorf("error:\ngot  %v\nwant %s", err, want)
 		}
