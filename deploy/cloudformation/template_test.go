@@ -167,7 +167,7 @@ func (r resolver) plain(t *testing.T, node *yaml.Node) any {
 	case yaml.MappingNode:
 		all := map[string]any{}
 		for i := 0; i < len(node.Content); i += 2 {
-			if value := r.value(t, node.Content[i+1]); value != (any)(noValue{}) {
+			if value := r.value(t, node.Content[i+1]); value != any(noValue{}) {
 				all[node.Content[i].Value] = value
 			}
 		}
@@ -175,7 +175,7 @@ func (r resolver) plain(t *testing.T, node *yaml.Node) any {
 	case yaml.SequenceNode:
 		all := []any{}
 		for _, element := range node.Content {
-			if value := r.value(t, element); value != (any)(noValue{}) {
+			if value := r.value(t, element); value != any(noValue{}) {
 				all = append(all, value)
 			}
 		}
