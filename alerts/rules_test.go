@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/organization"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
@@ -194,6 +195,24 @@ func TestLabelsOfAnnotations(t *testing.T) {
 					t.Errorf("%s: the %s speaks of a label %q that the alert does not have", a.Alert, name, m[1])
 				}
 			}
+		}
+	}
+}
+
+// TestSuspended checks that alerts pass over the accounts that are not read on
+// purpose, and no others. Closed ones are taken out.
+func TestSuspended(t *testing.T) {
+	var states []string
+	for _, state := range organization.States() {
+		if !state.Readable() && state != organization.Closed {
+			states = append(states, string(state))
+		}
+	}
+	want := `unless on (account_id) aws_iam_account_info{state=~"` + strings.Join(states, "|") + `"}`
+	for _, a := range allAlerts(t) {
+		asks := slices.Contains([]string{"IAMFactsStale", "IAMAccountNeverRead", "IAMVerdictsUnknown"}, a.Alert)
+		if strings.Contains(a.Expr, want) != asks || strings.Contains(a.Expr, "state=~") != asks {
+			t.Errorf("%s: got %s, want %q in it: %t", a.Alert, a.Expr, want, asks)
 		}
 	}
 }

@@ -4,6 +4,7 @@ package docs
 
 import (
 	"bytes"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"io/fs"
@@ -78,6 +79,9 @@ func blocks() []block {
 		{"cost", costTable},
 		{"costs", costsTable},
 		{"reasons", reasonTable},
+		{"organization-hub", organizationHub},
+		{"organization-delegation", organizationDelegation},
+		{"organization-costs", organizationCosts},
 	}
 	for _, source := range awsapi.Sources() {
 		all = append(all, block{"iam-policy-" + string(source), func(t *testing.T) string { return printedPolicy(t, source) }})
@@ -143,7 +147,7 @@ func cutBlock(text, name string) (before, content, after string, ok bool) {
 // TestKnownBlocks finds markers that nothing writes between.
 func TestKnownBlocks(t *testing.T) {
 	known := map[string]bool{}
-	for _, elsewhere := range []string{"calls", "command-lines", "fields", "panels", "staleness"} { // by the tests of other packages
+	for _, elsewhere := range []string{"calls", "command-lines", "fields", "panels", "staleness", "organization-config"} { // by the tests of other packages, or by people
 		known[elsewhere] = true
 	}
 	for _, b := range blocks() {
@@ -314,6 +318,89 @@ func costsTable(*testing.T) string {
 			second := c.Wanted.Total()
 			table += row(strconv.Itoa(n), code(string(source)), threeDigits(3600*second), threeDigits(second), round,
 				threeDigits(c.Events()/1e6), fmt.Sprintf("%.2f", c.Price()))
+		}
+	}
+	return table
+}
+
+// organizationFile writes the configuration that docs/organization.md shows, which
+// check-config has to like.
+func organizationFile(t *testing.T) string {
+	t.Helper()
+	_, shown, _, ok := cutBlock(readDoc(t, "docs/organization.md"), "organization-config")
+	if !ok {
+		t.Fatal("docs/organization.md shows no configuration")
+	}
+	shown = strings.TrimSuffix(strings.TrimPrefix(shown, "```yaml\n"), "```\n")
+	file := filepath.Join(t.TempDir(), "config.yml")
+	if err := os.WriteFile(file, []byte(shown), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	if exit := app.Run(t.Context(), []string{"check-config", file}, &stdout, &stderr); exit != 0 {
+		t.Fatalf("docs/organization.md: exit code %d: %s", exit, &stderr)
+	}
+	return file
+}
+
+func organizationHub(t *testing.T) string {
+	return printedPolicy(t, awsapi.SourceAuto, "--for=hub", "--config.file="+organizationFile(t))
+}
+
+// organizationDelegation delegates to the hub's account what the hub's policy allows
+// of the organization.
+func organizationDelegation(t *testing.T) string {
+	type statement struct {
+		Sid, Effect string
+		Principal   map[string]string
+		Action      []string
+		Resource    any
+	}
+	var document struct {
+		Version   string
+		Statement []statement
+	}
+	printed := strings.TrimSuffix(strings.TrimPrefix(organizationHub(t), "```json\n"), "```\n")
+	if err := json.Unmarshal([]byte(printed), &document); err != nil {
+		t.Fatal(err)
+	}
+	document.Statement = slices.DeleteFunc(document.Statement, func(s statement) bool { return s.Sid != "ReadOrganization" })
+	if len(document.Statement) != 1 {
+		t.Fatalf("the hub's policy has %d statements about the organization, want one", len(document.Statement))
+	}
+	document.Statement[0].Principal = map[string]string{"AWS": "arn:aws:iam::111111111111:root"}
+	encoded, err := json.MarshalIndent(document, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "```json\n" + string(encoded) + "\n```\n"
+}
+
+// organizationCosts reckons what organizations cost with the configuration that
+// docs/organization.md shows, by how many accounts are read by which source.
+func organizationCosts(t *testing.T) string {
+	c, err := config.Load(organizationFile(t), config.Defaults{Limits: policy.DefaultLimits(), Settings: config.Settings{Source: awsapi.SourceAuto, RefreshInterval: 5 * time.Minute, KeysInterval: time.Hour}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := row("accounts", "of these `auto`, others `report`", "calls an hour", "a round", "million events a month", "USD a month for each paid copy of a trail") +
+		row("---", "---", "---", "---", "---", "---")
+	for _, n := range []int{100, 1000} {
+		for _, auto := range []int{0, n / 10, n} {
+			var accounts []cost.Account
+			for i := range n {
+				settings := config.Settings{Source: awsapi.SourceReport, Tags: c.Tags, RefreshInterval: 5 * time.Minute, KeysInterval: time.Hour}
+				if i < auto {
+					settings.Source = awsapi.SourceAuto
+				}
+				accounts = append(accounts, cost.Account{Settings: settings, Population: cost.Population{Users: 100, Keys: 100}, Role: true, Named: true})
+			}
+			cost := cost.OfOrganization(cost.Discovery{Accounts: n, Discovery: c.Discovery()}, accounts, c.Sessions, cost.Rates{All: 20, Account: 5})
+			round := "–"
+			if cost.Round > 0 {
+				round = model.Duration(cost.Round.Round(time.Minute)).String()
+			}
+			table += row(strconv.Itoa(n), strconv.Itoa(auto), threeDigits(3600*cost.Wanted.Total()), round, threeDigits(cost.Events()/1e6), fmt.Sprintf("%.2f", cost.Price()))
 		}
 	}
 	return table
@@ -510,6 +597,7 @@ func otherPrograms() map[string]bool {
 	return map[string]bool{
 		"build-arg": true, "rm": true, // docker
 		"now":           true, // systemctl
+		"from-file":     true, // kubectl
 		"decode":        true, // base64
 		"time":          true, // promtool
 		"query.timeout": true, // prometheus

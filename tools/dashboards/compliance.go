@@ -82,7 +82,7 @@ func unknownTile(width int, title, description, matcher string) *Panel {
 
 func staleTile(width int) *Panel {
 	return tile(size{width, 4}, "Out of date",
-		"Accounts whose facts are older than they should be, that were served in the last day but no longer are, or that were never read. They show what was known last, or nothing.",
+		"Accounts whose facts are older than they should be, that were served in the last day but no longer are, or that were never read; not those that are suspended or were taken out. They show what was known last, or nothing.",
 		lines(`count(`+staleAccounts+`)`, `or`, `0 * count(aws_iam_account_facts_stale_timestamp_seconds{`+ofAccount+`})`)).
 		words(mapValue(0, "none", compliant)).thresholds(steps(compliant, from(1, warned))).unit(count).
 		leadsTo(Link{Title: "Which, and why", URL: "/d/" + exporterUID + "?${__all_variables}"})
@@ -238,9 +238,9 @@ func worstOwners() *Panel {
 }
 
 func freshness() *Panel {
-	const observed = `(max by (account_id, facts) (aws_iam_account_facts_observed_timestamp_seconds{` + ofAccount + `}))`
+	const observed = `(max by (account_id, facts) (aws_iam_account_facts_observed_timestamp_seconds{` + ofAccount + `} unless on (account_id) ` + suspended + `))`
 	return table(size{24, 9}, "Age of the facts",
-		"How long ago AWS stated the oldest facts behind everything above, by group, and in how many accounts they are out of date.",
+		"How long ago AWS stated the oldest facts behind everything above, by group, and in how many accounts they are out of date. Suspended accounts, which are not read any more, are left out.",
 		label("facts", "Facts", 0),
 		value(`time() - min by (facts) `+observed, "Oldest", 160, inUnit(seconds), inDecimals(0)),
 		value(`time() - max by (facts) `+observed, "Youngest", 160, inUnit(seconds), inDecimals(0)),

@@ -16,8 +16,8 @@ func exporter() Dashboard {
 		tile(size{4, 4}, "Targets down", "Exporters that Prometheus could not scrape.",
 			lines(`count(up{`+ofTarget+`} == 0)`, `or`, `0 * count(up{`+ofTarget+`})`)).
 			words(mapValue(0, "none", compliant)).thresholds(steps(violation)).unit(count),
-		tile(size{4, 4}, "Accounts not read", "Accounts whose last refresh did not get every fact, or has not ended yet.",
-			`sum(aws_iam_exporter_accounts{`+ofTarget+`, state!="up"})`).
+		tile(size{4, 4}, "Accounts not read", "Accounts whose last refresh did not get every fact, or has not ended yet; suspended ones do not count.",
+			`sum(aws_iam_exporter_accounts{`+ofTarget+`, state!~"up|suspended"})`).
 			words(mapValue(0, "none", compliant)).thresholds(steps(warned)).unit(count),
 		staleTile(4),
 		tile(size{4, 4}, "Throttled, last hour", "The share of requests that AWS refused because there were too many.",
@@ -30,9 +30,9 @@ func exporter() Dashboard {
 			`time() - max(process_start_time_seconds{`+ofTarget+`})`).unit(seconds).decimals(0),
 
 		section("Refreshes"),
-		curve(size{8, 8}, "Accounts", "Accounts by state: up, down (the last refresh did not get every fact) or pending (none has ended).").
+		curve(size{8, 8}, "Accounts", "Accounts by state: up, down (the last refresh did not get every fact), pending (none has ended) or suspended (not read, because the organization has suspended them).").
 			plot(`sum by (state) (aws_iam_exporter_accounts{`+ofTarget+`})`, "{{state}}").stacked().unit(count).decimals(0).
-			series("up", inColor(compliant)).series("down", inColor(violation)).series("pending", inColor(unknown)),
+			series("up", inColor(compliant)).series("down", inColor(violation)).series("pending", inColor(unknown)).series("suspended", inColor(nothing)),
 		curve(size{8, 8}, "Failures by reason", "Failures to read a fact from AWS. The log and the exporter's landing page have the details.").
 			plot(`sum by (reason) (increase(aws_iam_account_refresh_errors_total{`+ofAccount+`}[$__rate_interval])) > 0`, "{{reason}}").
 			inBars().tellApart(reasons(), nil).unit(count).decimals(0).whenEmpty("No failures, if the exporter answers: see the figures at the top"),

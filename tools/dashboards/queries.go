@@ -21,6 +21,10 @@ const (
 	ofListed  = ofAccount + `, user_name=~"$listed"`
 
 	notDue = `rule!="key_rotation_due"`
+
+	// suspended are the accounts that are not read on purpose, because their
+	// organization has suspended them or the like.
+	suspended = `aws_iam_account_info{` + ofAccount + `, state=~"suspended|pending_activation|pending_closure"}`
 )
 
 // selector has those of the matchers that are not empty.
@@ -72,15 +76,22 @@ func hidden(matchers ...string) string {
 
 // staleAccounts are those whose facts are out of date, those that were served
 // within a day and are not any more, and those that were never read, as the alerts
-// IAMFactsStale and IAMAccountNeverRead have it.
+// IAMFactsStale and IAMAccountNeverRead have it. Accounts that are suspended or were
+// taken out are none of them.
 const staleAccounts = `group by (account_id) (
   max by (account_id, facts) (aws_iam_account_facts_stale_timestamp_seconds{` + ofAccount + `, account_id!=""}) < time()
   or
   group by (account_id) (last_over_time(aws_iam_account_facts_stale_timestamp_seconds{` + ofAccount + `, account_id!="", facts="users"}[1d]))
   unless on (account_id) aws_iam_account_facts_stale_timestamp_seconds{` + ofAccount + `}
+  unless on (account_id) ` + suspended + `
+  unless on (account_id) (
+    max by (account_id) (last_over_time(aws_iam_account_removed_timestamp_seconds{` + ofAccount + `}[1d]))
+    > max by (account_id) (last_over_time(aws_iam_account_facts_observed_timestamp_seconds{` + ofAccount + `, facts="users"}[1d])) - 3600
+  )
   or
   group by (account_id) (aws_iam_account_refreshes_total{` + ofAccount + `})
   unless on (account_id) aws_iam_account_facts_observed_timestamp_seconds{` + ofAccount + `, facts="users"}
+  unless on (account_id) ` + suspended + `
 )`
 
 // accountNames has one series for each account about which anything is known, with
