@@ -35,6 +35,8 @@ const (
 	rootUnit    = "r-ab12"
 	sandUnit    = "ou-ab12-sand1234"
 	closingUnit = "ou-ab12-clos1234" // which is excluded
+
+	ownersDomain = "only-for-aws.example" // of the owners' addresses, which nobody must see
 )
 
 // TestOrganization runs the exporter against an organization. The simulator has its
@@ -86,7 +88,7 @@ func policiesFile(t *testing.T) string {
 // tells of each account, nor external ids.
 func checkHidden(t *testing.T, e *exporter) {
 	t.Helper()
-	secrets := []string{"only-for-aws.example"}
+	secrets := []string{ownersDomain}
 	for _, id := range trusted() {
 		if id != "" {
 			secrets = append(secrets, id)
@@ -213,7 +215,7 @@ func testComingAndGoing(t *testing.T, simulator environment, want samples) {
 func (l *life) create(t *testing.T) {
 	t.Helper()
 	out, err := l.admin.CreateAccount(t.Context(), &organizations.CreateAccountInput{
-		AccountName: aws.String("sand new"), Email: aws.String("new@only-for-aws.example"),
+		AccountName: aws.String("sand new"), Email: aws.String("new@" + ownersDomain),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -250,8 +252,8 @@ func (l *life) change(t *testing.T, want samples) samples {
 	awaitSamples(t, later, l.samples)
 	removed := l.checkRemoved(t, map[string]roll.Reason{noAlias: roll.Excluded, tiny: roll.LeftOrganization})
 	for series, at := range removed {
-		if at < float64(began.Unix()) || at > float64(time.Now().Unix()) {
-			t.Errorf("%s: got %v, want a time since %d", series, at, began.Unix())
+		if at := time.UnixMilli(int64(at * 1000)); at.Before(began.Truncate(time.Millisecond)) || at.After(time.Now()) {
+			t.Errorf("%s: got %s, want a time since %s", series, at, began)
 		}
 	}
 	got, err := l.samples(t.Context())
@@ -391,6 +393,7 @@ func (l *life) restart(t *testing.T, want samples) {
 	if code := l.stop(); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
 	}
+	checkStateFiles(t, l.dir, append(allAccounts(), l.created))
 	l.start(t)
 	after := l.first(t)
 	said := maps.Clone(after)

@@ -97,7 +97,7 @@ func (t *teller) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answerJSON(w, http.StatusBadRequest, map[string]any{"__type": "InvalidInputException", "Reason": "INVALID_NEXT_TOKEN", "Message": "The token is no longer valid."})
 	default:
 		if list {
-			asked["MaxResults"] = 2
+			asked["MaxResults"] = 5
 		}
 		if token == emptyPage {
 			delete(asked, "NextToken")
