@@ -520,7 +520,7 @@ func testAccountsRestart(t *testing.T, aws environment, want samples) {
 	gate.shut()
 	before := awaitQuiet(t, e)
 	e.stop()
-	checkStateFiles(t, dir)
+	checkStateFiles(t, dir, allAccounts())
 
 	e = startExporter(t, gate.aws, args...)
 	after := e.first(t)
@@ -558,17 +558,20 @@ func awaitQuiet(t *testing.T, e *exporter) samples {
 	return last
 }
 
-// checkStateFiles checks that there is a file for each account, for nobody else to
-// read, and without external ids.
-func checkStateFiles(t *testing.T, dir string) {
+// rollName is the file that remembers which accounts there are.
+const rollName = "accounts"
+
+// checkStateFiles checks that there is a file for each account and the one that lists
+// them, for nobody else to read, and without external ids or addresses of owners.
+func checkStateFiles(t *testing.T, dir string, accounts []string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var ids []string
+	var names []string
 	for _, file := range files {
-		ids = append(ids, strings.TrimSuffix(filepath.Base(file), ".json"))
+		names = append(names, strings.TrimSuffix(filepath.Base(file), ".json"))
 		info, err := os.Stat(file)
 		if err != nil {
 			t.Fatal(err)
@@ -581,8 +584,12 @@ func checkStateFiles(t *testing.T, dir string) {
 				t.Errorf("%s holds the external id %s", file, id)
 			}
 		}
+		if strings.Contains(readFile(t, file), ownersDomain) {
+			t.Errorf("%s holds the address of an account's owner", file)
+		}
 	}
-	if diff := cmp.Diff(slices.Sorted(slices.Values(allAccounts())), slices.Sorted(slices.Values(ids))); diff != "" {
-		t.Errorf("accounts on disk differ (-want +got):\n%s", diff)
+	want := append(slices.Clone(accounts), rollName)
+	if diff := cmp.Diff(slices.Sorted(slices.Values(want)), slices.Sorted(slices.Values(names))); diff != "" {
+		t.Errorf("files on disk differ (-want +got):\n%s", diff)
 	}
 }

@@ -302,7 +302,7 @@ exemptions:
 // schema that we wrote for editors.
 func TestSchema(t *testing.T) {
 	demo := regexp.MustCompile(`(NEXT|LAST)-[A-Z]+`).ReplaceAllString(readFile(t, "../../internal/demo/config.yml"), "2099-12-31")
-	good := []string{configuration, accountsFile, writeConfig(t, demo), writeConfig(t, "# nothing\n")}
+	good := []string{configuration, accountsFile, organizationFile, writeConfig(t, demo), writeConfig(t, "# nothing\n")}
 	run(t, nil, python, append([]string{"schema.py", schema}, good...)...)
 
 	for name, bad := range map[string]string{
@@ -314,6 +314,7 @@ func TestSchema(t *testing.T) {
 		"a bad duration":       "policy: {defaults: {max_key_age: 90 days}}\n",
 		"an unknown source":    "tags_from: GetUser\n",
 		"an account's name":    "accounts: [{id: production, role: audit}]\n",
+		"names to exclude":     "organization: {exclude: [{name: prod}]}\n",
 		"an ARN for all":       "account_defaults: {role: 'arn:aws:iam::111122223333:role/audit'}\n",
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -37,8 +37,9 @@ const (
 // simulator cannot. It learns whose calls are whose from the sessions that it sees
 // beginning.
 type meddler struct {
-	aws environment // through the meddler
-	to  *url.URL
+	aws    environment // through the meddler
+	to     *url.URL
+	teller *teller // of the organization
 
 	mu       sync.Mutex
 	faults   map[string]fault  // by account id
@@ -56,7 +57,7 @@ func newMeddler(t *testing.T, aws environment) *meddler {
 		t.Fatal(err)
 	}
 	m := &meddler{
-		to: endpoint, faults: map[string]fault{}, sessions: map[string]string{},
+		to: endpoint, teller: &teller{to: endpoint}, faults: map[string]fault{}, sessions: map[string]string{},
 		ended: map[string]bool{}, lured: map[string]bool{},
 	}
 	server := httptest.NewServer(m)
@@ -126,6 +127,10 @@ func (c *call) assumes() bool  { return c.action() == "AssumeRole" }
 
 // ServeHTTP implements http.Handler.
 func (m *meddler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.Header.Get(targetHeader), organizationsTarget) {
+		m.teller.ServeHTTP(w, r)
+		return
+	}
 	c, err := m.look(r)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)

@@ -84,6 +84,9 @@ func printedPolicies(t *testing.T) []string {
 		{"--iam.source=auto"},
 		{"--for=member", "--iam.source=report", "--account-id=123456789012"},
 		{"--for=hub"},
+		{"--for=hub", configFlag + organizationFile},
+		{"--for=caller", configFlag + organizationFile},
+		{"--for=member", configFlag + organizationFile},
 		{"--for=member", "--trust", "--hub-role=arn:aws:iam::123456789012:role/hub", "--organization-id=o-a1b2c3d4e5"},
 	} {
 		file := filepath.Join(t.TempDir(), fmt.Sprintf("printed-%d.json", i))

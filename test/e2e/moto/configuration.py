@@ -27,7 +27,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Account:
-    """An account of the list. Its tags are by keys in lower case."""
+    """An account of the list, or of the organization. Its tags are by keys in lower case."""
 
     id: str
     name: str = ""
@@ -35,12 +35,15 @@ class Account:
     role: str | None = None  # an ARN; without one, it is the account of the caller's credentials
     external_id: str | None = None
     source: str | None = None
+    state: str = ""  # in the organization
+    units: tuple = ()  # the ids of the root and of the units that it is in
+    ou_path: str = ""  # as it is shown
 
     @classmethod
     def read(cls, given, defaults):
         given = {**defaults, **given}
         number = str(given["id"])
-        role = given["role"]
+        role = given.get("role")
         if role and not role.startswith("arn:"):
             role = f"arn:aws:iam::{number}:role/{role.removeprefix('/')}"
         tags = {key.lower(): str(value) for key, value in given.get("tags", {}).items()}
@@ -67,6 +70,27 @@ class Configuration:
         self.account_tags = document.get("account_tags", [])
         defaults = document.get("account_defaults", {})
         self.accounts = [Account.read(given, defaults) for given in document.get("accounts", [])]
+        self.defaults = defaults
+        self.organization = document.get("organization")
+
+    def watched(self, told):
+        """The account of the organization that is told of, or None if it is not watched:
+        a dict of its id, name, state, tags and units, which are (id, name) from the root on."""
+        included = self.organization.get("include", [{}])
+        excluded = self.organization.get("exclude", [])
+        if not any(selects(m, told) for m in included) or any(selects(m, told) for m in excluded):
+            return None
+        overrides = self.organization.get("overrides", [])
+        given = next((o for o in overrides if str(o["id"]) == told["id"]), {})
+        defaults = {**self.defaults, "name": told["name"], "tags": told["tags"]}
+        account = Account.read({"id": told["id"], **given}, defaults)
+        shown = [self.shown(*unit) for unit in told["units"]]
+        units = tuple(unit for unit, _ in told["units"])
+        return replace(account, state=told["state"], units=units, ou_path="/".join(shown))
+
+    def shown(self, unit, name):
+        named = self.organization.get("ou_names") and unit.startswith("ou-")
+        return name if named and name and "/" not in name else unit
 
     def class_of(self, user):
         """The name and the limits of the first class that matches."""
@@ -125,7 +149,18 @@ def matches_account(match, account):
     return (
         str(match.get("account_id", account.id)) == account.id
         and match_tags(match.get("account_tags", {}), account.tags)
+        and ("account_ou" not in match or match["account_ou"] in account.units)
         and ("account_name" not in match or (account.name and glob(match["account_name"], account.name)))
+    )
+
+
+def selects(match, told):
+    """Whether all conditions of an include or exclude hold."""
+    return (
+        str(match.get("id", told["id"])) == told["id"]
+        and glob(match.get("name", "*"), told["name"])
+        and ("ou" not in match or match["ou"] in [unit for unit, _ in told["units"]])
+        and match_tags(match.get("tags", {}), {key.lower(): value for key, value in told["tags"].items()})
     )
 
 

@@ -4,8 +4,8 @@
 Written from the definitions in docs/, sharing no code with the exporter, and
 judging with whole-second integers. Reads the endpoint named by
 AWS_ENDPOINT_URL and prints {source: [{"name": …, "labels": {…}, "value": …}, …]}.
-If the configuration lists accounts, each is read by its role, and from its own
-source if it has one.
+If the configuration lists accounts, or has an organization, each is read by its role,
+and from its own source if it has one.
 """
 
 import argparse
@@ -406,9 +406,14 @@ def write_root(out, root, configuration, as_of):
         out.add("root_access_key_last_used_timestamp_seconds", used)
 
 
+def write_info(out, alias, configuration):
+    account = out.account
+    labels = configuration.account_labels(account) | {"ou_path": account.ou_path, "state": account.state}
+    out.add("account_info", 1, account_name=account.name or alias, partition=PARTITION, **labels)
+
+
 def write_account(out, users, alias, configuration, as_of):
-    labels = configuration.account_labels(out.account)
-    out.add("account_info", 1, account_name=out.account.name or alias, partition=PARTITION, **labels)
+    write_info(out, alias, configuration)
     out.add("account_up", 1)
     out.add("account_users", len(users))
     out.add("account_console_users", sum(u["console"] for u in users))
@@ -465,9 +470,11 @@ def write(out, account, users, root, alias, configuration, as_of):
     return own.verdicts
 
 
-def samples(source, facts, configuration, as_of):
+def samples(source, facts, unread, configuration, as_of):
     """Returns all samples if accounts without a source of their own have this one."""
     out, everybody, counted = Samples(), [], collections.Counter()
+    for account in unread:
+        write_info(AccountSamples(out, account), "", configuration)
     for account, alias, by_source in facts:
         users, root = by_source[account.source or source]
         counted += write(out, account, users, root, alias, configuration, as_of)
@@ -504,6 +511,32 @@ def read_account(account, sources):
     return account, alias, facts
 
 
+def read_organization(configuration):
+    """Returns the accounts to watch. Where they are is asked about each: ListAccounts
+    says it, too, but that is what the exporter goes by."""
+    client = boto3.client("organizations")
+    watched = []
+    for a in pages(client, "list_accounts", "Accounts"):
+        told = {
+            "id": a["Id"],
+            "name": a["Name"],
+            "state": a["State"].lower(),
+            "units": units_above(client, a["Id"]),
+            "tags": {t["Key"]: t["Value"] for t in pages(client, "list_tags_for_resource", "Tags", ResourceId=a["Id"])},
+        }
+        watched.append(configuration.watched(told))
+    return list(filter(None, watched))
+
+
+def units_above(client, child):
+    """Returns (id, name) of the root and of each unit that the child is in."""
+    (parent,) = client.list_parents(ChildId=child)["Parents"]
+    if parent["Type"] == "ROOT":
+        return [(parent["Id"], "")]
+    unit = client.describe_organizational_unit(OrganizationalUnitId=parent["Id"])
+    return [*units_above(client, parent["Id"]), (parent["Id"], unit["OrganizationalUnit"]["Name"])]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--source", required=True, nargs="+", choices=("auto", "report", "live"))
@@ -511,9 +544,13 @@ def main():
     parser.add_argument("--as-of", type=int, default=int(time.time()), help="Unix time of judgement")
     args = parser.parse_args()
     configuration = Configuration(args.config)
-    accounts = configuration.accounts or [None]
+    accounts, unread = configuration.accounts or [None], []
+    if configuration.organization:
+        found = read_organization(configuration)
+        accounts = [account for account in found if account.state == "active"]
+        unread = [account for account in found if account.state != "active"]
     facts = [read_account(account, args.source) for account in accounts]
-    expected = {s: samples(s, facts, configuration, args.as_of) for s in args.source}
+    expected = {s: samples(s, facts, unread, configuration, args.as_of) for s in args.source}
     print(json.dumps(expected))
 
 

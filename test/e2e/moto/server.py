@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Serves moto's IAM and STS on 127.0.0.1, filled with users of known ages.
+"""Serves moto's IAM, STS and Organizations on 127.0.0.1, filled with users of known ages.
 
 moto stamps whatever is created through its API with the present time, so the
 users are put straight into its backend, with creation dates of up to seven
 years ago. Their tags are what ../configuration.yml asks for. With --accounts there are
 several accounts, with some of those users in each, and roles to reach them by, as
-../accounts.yml names them. Where moto's answers differ from those of AWS in ways
-that matter to a reader of access keys, they are mended here (see mend and guard).
+../accounts.yml names them. With --organization they are those of an organization, as
+../organization.yml takes it to be. Where moto's answers differ from those of AWS in ways
+that matter to a reader of access keys, they are mended here (see mend, mend_organizations and guard).
 """
 
 import argparse
@@ -15,6 +16,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -22,6 +24,8 @@ from moto.core import DEFAULT_ACCOUNT_ID as ACCOUNT
 from moto.core.responses import ActionResult, BaseResponse
 from moto.iam.models import AccessKeyLastUsed, IAMBackend, MFADevice, User, iam_backends
 from moto.iam.responses import IamResponse
+from moto.organizations.models import FakeAccount, organizations_backends
+from moto.organizations.responses import OrganizationsResponse
 from moto.server import main as serve
 from moto.sts.models import AssumedRole, sts_backends
 from moto.sts.responses import TokenResponse
@@ -106,6 +110,42 @@ MEMBERS = [
     Member("222233334444", 41, "audit/aws-iam-exporter", "One/for:all=1"),
     Member("333344445555", 53, "audit/aws-iam-exporter", "One/for:all=1"),
     Member("444455556666", 10**6, "audit/deep/er/no-id", None),
+]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An account as its organization tells of it."""
+
+    account: str
+    name: str
+    unit: str
+    tags: dict[str, str]
+    closed: bool = False
+
+
+# Units by their ids: each one's name, and what it is in.
+ROOT_UNIT = "r-ab12"
+UNITS = {
+    "ou-ab12-prod1234": ("Production", ROOT_UNIT),
+    "ou-ab12-shop1234": ("Shop/Web", "ou-ab12-prod1234"),
+    "ou-ab12-sand1234": ("Sand & Gravel", ROOT_UNIT),
+    "ou-ab12-clos1234": ("Closing", ROOT_UNIT),
+}
+# The hub and the members come first; of the others, nobody may ever read a user.
+ORGANIZATION = [
+    Listed(ACCOUNT, "hub", ROOT_UNIT, {"Owner": "security", "Stage": "prod"}),
+    Listed("012345678901", "production", "ou-ab12-prod1234", {"team": "web & <shop>", "cost-center": "4711", "Stage": "prod"}),
+    Listed("111122223333", "legacy", "ou-ab12-shop1234", {"Stage": "test", "team": "overridden"}),
+    Listed("222233334444", "sandbox", "ou-ab12-sand1234", {"cost-center": ""}),
+    Listed("333344445555", "größe ✓", "ou-ab12-sand1234", {"STAGE": "test"}),
+    Listed("444455556666", "tiny", ROOT_UNIT, {}),
+    Listed("555566667777", "of-others", "ou-ab12-prod1234", {}),
+    Listed("666677778888", "winding-up", "ou-ab12-clos1234", {"Stage": "test"}),
+    Listed("777788889999", "sand-off", ROOT_UNIT, {"Stage": "off"}),
+    Listed("888899990000", "sand-web", "ou-ab12-sand1234", {"team": "web"}),
+    Listed("999900001111", "unasked-for", ROOT_UNIT, {"Stage": "prod"}),
+    Listed("000011112222", "sand-of-old", "ou-ab12-sand1234", {"Stage": "test"}, closed=True),
 ]
 
 
@@ -248,27 +288,56 @@ def mend(now: datetime) -> None:
     IamResponse.get_login_profile = get_login_profile
 
 
-def guard() -> None:
+# The exporter's calls are those with this key, or of sessions of this name.
+EXPORTERS_KEY, EXPORTERS_SESSION = "AKIAOFTHEEXPORTER000", "aws_iam_exporter"
+
+
+def guard(policies: dict[str, Any]) -> None:
     """Makes moto deny what AWS would deny.
 
-    moto lets anybody assume any role with any external id, and allows a session
-    what its session policy does not.
+    moto lets anybody assume any role with any external id, even in a suspended account,
+    and allows a session what its session policy does not. Policies say what the exporter
+    is allowed: its own key as the caller, the initial role as the hub, and the others
+    as members. Without one, it may do everything.
     """
-    trusts = {f"arn:aws:iam::{m.account}:role/{m.role}": m.external_id for m in MEMBERS}
-    trusts[INITIAL_ROLE] = None
 
     def may_call_iam(self: BaseResponse, session: AssumedRole | None) -> bool:
-        return allows(session, "iam:" + self._get_action(), f":{self.current_account}:")
+        any_user = f"arn:aws:iam::{self.current_account}:user/any"
+        return may(self, session, "iam", any_user)
 
     def may_call_sts(self: BaseResponse, session: AssumedRole | None) -> bool:
         if self._get_action() != "AssumeRole":
             return self._get_action() == "GetCallerIdentity"
         role, external_id = (self.querystring.get(name, [None])[0] for name in ("RoleArn", "ExternalId"))
-        trusted = role in trusts and trusts[role] in (None, external_id)
-        return trusted and allows(session, "sts:AssumeRole", role.partition("/")[2])
+        return trusts(role, external_id) and may(self, session, "sts", role)
+
+    def may_call_organizations(self: BaseResponse, session: AssumedRole | None) -> bool:
+        return may(self, session, "organizations", "any")
+
+    def may(self: BaseResponse, session: AssumedRole | None, service: str, resource: str) -> bool:
+        given = [json.loads(session.policy)] if session and session.policy else []
+        if session and session.session_name == EXPORTERS_SESSION:
+            given.append(policies.get("hub" if session.role_arn == INITIAL_ROLE else "member"))
+        elif self.get_access_key() == EXPORTERS_KEY:
+            given.append(policies.get("caller"))
+        return all(allows(policy, f"{service}:{self._get_action()}", resource) for policy in given if policy)
 
     deny_unless(IamResponse, "iam", may_call_iam)
     deny_unless(TokenResponse, "sts", may_call_sts)
+    deny_unless(OrganizationsResponse, "organizations", may_call_organizations)
+
+
+def trusts(role: str, external_id: str | None) -> bool:
+    """Whether the role, an ARN, is there and asks for no other external id. Every other
+    account of the organization, whenever it was created, has the role that most have."""
+    external_ids = {f"arn:aws:iam::{m.account}:role/{m.role}": m.external_id for m in MEMBERS}
+    external_ids[INITIAL_ROLE] = None
+    for account in organizations_backends[ACCOUNT]["aws"].accounts:
+        if account.id not in (ACCOUNT, *(m.account for m in MEMBERS)):
+            external_ids[f"arn:aws:iam::{account.id}:role/{MEMBERS[0].role}"] = MEMBERS[0].external_id
+        if account.state != "ACTIVE" and f"::{account.id}:" in role:
+            return False
+    return role in external_ids and external_ids[role] in (None, external_id)
 
 
 DENIAL = (
@@ -292,20 +361,20 @@ def deny_unless(
         message = f"User: {caller} is not authorized to perform: {service}:{self._get_action()}"
         if role := self.querystring.get("RoleArn"):
             message += f" on resource: {role[0]}"
+        if service == "organizations":
+            body = json.dumps({"__type": "AccessDeniedException", "Message": message})
+            return 400, {"status": 400, "Content-Type": "application/x-amz-json-1.1"}, body
         return 403, {"status": 403, "Content-Type": "text/xml"}, DENIAL.format(escape(message))
 
     responses.call_action = call_if_allowed
 
 
-def allows(session: AssumedRole | None, action: str, resource: str) -> bool:
-    """Whether the session's policy names the action, on everything or on a resource
-    in whose ARN the given text occurs."""
-    if session is None or session.policy is None:
-        return True
-    for statement in json.loads(session.policy)["Statement"]:
+def allows(policy: dict[str, Any], action: str, resource: str) -> bool:
+    """Whether the policy names the action on the resource."""
+    for statement in policy["Statement"]:
         named = statement["Resource"]
         resources = [named] if isinstance(named, str) else named
-        if action in statement["Action"] and any(r == "*" or resource in r for r in resources):
+        if action in statement["Action"] and any(fnmatchcase(resource, r) for r in resources):
             return True
     return False
 
@@ -365,12 +434,59 @@ def stamp(t: datetime) -> str:
     return t.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def seed_members(now: datetime) -> None:
+def seed_members(now: datetime, fewer: int) -> None:
     for n, member in enumerate(MEMBERS):
         backend = iam_backends[member.account]["aws"]
-        seed(backend, now, n + 1, member.every)
+        seed(backend, now, n + 1, member.every * fewer)
         if member.alias:
             backend.create_account_alias(member.alias)
+
+
+def seed_organization(now: datetime) -> None:
+    """Makes the organization. moto itself would choose all ids."""
+    backend = organizations_backends[ACCOUNT]["aws"]
+    backend.create_organization("us-east-1")
+    root, management = backend.ou[0], backend.accounts[0]
+    backend.org.root_id = root.id = ROOT_UNIT
+    for unit, (name, parent) in UNITS.items():
+        backend.create_organizational_unit(Name=name, ParentId=parent)
+        backend.ou[-1].id = unit
+    for n, told in enumerate(ORGANIZATION):
+        if told.account == ACCOUNT:
+            account = management
+        else:
+            account = FakeAccount(backend.org, AccountName=told.name, Email="")
+            account.id = told.account
+            backend.accounts.append(account)
+        account.name, account.parent_id, account.tags = told.name, told.unit, dict(told.tags)
+        account.email = f"owner-{n}@only-for-aws.example"
+        account.create_time = now.replace(tzinfo=None) - (100 - n) * DAY  # which the pages are ordered by
+        organizations_backends.master_accounts[account.id] = ACCOUNT, "aws"
+        if told.closed:
+            account.close()
+
+
+def mend_organizations() -> None:
+    """Has ListAccounts tell where accounts are, which moto does not."""
+    describe = FakeAccount.describe
+
+    def describe_with_paths(self: FakeAccount) -> dict[str, Any]:
+        backend = organizations_backends[self.master_account_id]["aws"]
+        path = f"{self.id}/"
+        parent = self.parent_id
+        while parent:
+            path = f"{parent}/{path}"
+            parent = next(unit.parent_id for unit in backend.ou if unit.id == parent)
+        return {**describe(self), "Paths": [f"{self.organization_id}/{path}"]}
+
+    FakeAccount.describe = describe_with_paths
+
+
+def read_policies(file: str | None) -> dict[str, Any]:
+    if file is None:
+        return {}
+    with open(file, encoding="utf-8") as text:
+        return json.load(text)
 
 
 def main() -> None:
@@ -379,16 +495,22 @@ def main() -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--empty", action="store_true", help="plain moto: no users, nothing mended")
     what.add_argument("--accounts", action="store_true", help="several accounts, each with fewer users")
+    what.add_argument("--organization", action="store_true", help="the same accounts with fewer users, and others, in an organization")
+    parser.add_argument("--policies", help="JSON file of what the exporter may do, as caller, hub and member")
     args = parser.parse_args()
+    several = args.accounts or args.organization
     if not args.empty:
         now = datetime.now(UTC).replace(microsecond=0)
         hub = iam_backends[ACCOUNT]["aws"]
         hub.create_account_alias(HUB_ALIAS)
-        seed(hub, now, every=HUB_EVERY if args.accounts else 1)
+        seed(hub, now, every=HUB_EVERY if several else 1)
         mend(now)
-    if args.accounts:
-        seed_members(now)
-        guard()
+    if args.organization:
+        seed_organization(now)
+        mend_organizations()
+    if several:
+        seed_members(now, fewer=3 if args.organization else 1)
+        guard(read_policies(args.policies))
     serve(["--host", "127.0.0.1", "--port", args.port])
 
 
