@@ -232,13 +232,24 @@ func (d *document) is(kind yaml.Kind, path string, n *yaml.Node, t reflect.Type)
 	must, mustHold := reflect.Zero(t).Interface().(filled)
 	switch {
 	case n.Kind != kind, n.Style&yaml.TaggedStyle != 0, t.Kind() == reflect.Bool && n.Tag != "!!bool":
-		d.fail(path, "got %s, want %s", shown(n), wanted(t))
+		got := shown(n)
+		if n.Kind == yaml.ScalarNode && kind != yaml.ScalarNode && mayHoldSecret(path) && !isNull(n) {
+			got = "text" // which may hold what belongs in a field of its own
+		}
+		d.fail(path, "got %s, want %s", got, wanted(t))
 	case mustHold && len(n.Content) == 0:
 		d.fail(path, "got none, want %s", must.atLeast())
 	default:
 		return true
 	}
 	return false
+}
+
+// mayHoldSecret reports whether external ids belong below the path.
+func mayHoldSecret(path string) bool {
+	top, _, _ := strings.Cut(path, ".")
+	top, _, _ = strings.Cut(top, "[")
+	return top == "accounts" || top == "account_defaults" || top == "organization"
 }
 
 func (d *document) decodeScalar(path string, n *yaml.Node, s scalar) {
