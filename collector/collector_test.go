@@ -20,6 +20,7 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/collector"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/roll"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
 
@@ -186,6 +187,7 @@ type scene struct {
 	noAge     bool
 	noUsers   bool
 	snapshots []*inventory.Snapshot
+	roll      roll.Roll
 }
 
 func (sc scene) view() *view.View {
@@ -197,7 +199,29 @@ func (sc scene) view() *view.View {
 	for i, s := range sc.snapshots {
 		accounts[fmt.Sprintf("%06d", i)] = s
 	}
-	return view.Of(p, sc.reload, accounts, now)
+	v := view.Of(p, sc.reload, accounts, now)
+	v.Roll = sc.roll
+	return v
+}
+
+// comingAndGoing is the roll of an organization: one account was taken out, one is
+// back, and one is to be forgotten.
+func comingAndGoing() roll.Roll {
+	return roll.Roll{OrganizationID: "o-a1b2c3d4e5", Listed: ago(time.Hour), Removals: []roll.Removal{
+		{AccountID: "111122223333", Reason: roll.Closed, At: ago(day)},
+		{AccountID: "222233334444", Reason: roll.LeftOrganization, At: ago(34 * day)},
+		{AccountID: "333344445555", Reason: roll.Excluded, At: ago(roll.Memory)},
+	}}
+}
+
+// suspended is an account that its organization has suspended.
+func suspended() *inventory.Snapshot {
+	s := everything()
+	s.Health.State, s.Account.State = inventory.StateSuspended, "suspended"
+	for group, fresh := range s.Freshness {
+		s.Freshness[group] = inventory.Freshness{Observed: fresh.Observed}
+	}
+	return s
 }
 
 func (sc scene) build() *collector.Collector {
@@ -250,6 +274,7 @@ func TestExposition(t *testing.T) {
 		{"hidden", scene{snapshots: of(private()), policy: hiding()}},
 		{"only", scene{snapshots: of(private()), policy: including()}},
 		{"no-users", scene{snapshots: of(everything(), private()), policy: rootExempted(), noUsers: true}},
+		{"organization", scene{snapshots: of(suspended()), roll: comingAndGoing()}},
 		{"reload-failed", scene{reload: view.Reload{Wanted: true, At: live}}},
 	}
 	for _, tt := range tests {
@@ -280,7 +305,7 @@ func TestExposition(t *testing.T) {
 // serves is not tested, and one that no row describes is not documented.
 func TestEveryMetricIsServed(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(scene{snapshots: of(everything()), policy: everyPolicy(), reload: reloaded()}.build())
+	registry.MustRegister(scene{snapshots: of(everything()), policy: everyPolicy(), reload: reloaded(), roll: comingAndGoing()}.build())
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)

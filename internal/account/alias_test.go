@@ -121,7 +121,7 @@ func TestNamedAccount(t *testing.T) {
 		h.account = New(h.client, o, nil)
 		inventorytest.Equal(h.T, want, h.account.Snapshot().Account)
 
-		want.Alias, want.OUPath = "green", "o-1/r-2/"
+		want.Alias = "green" // where the account is, the configuration knows better than what is kept
 		kept := &inventory.Snapshot{Account: inventory.Account{ID: o.ID, Alias: "green", OUPath: "o-1/r-2/", Name: "old", Tags: inventory.Tags{{Key: "old"}}, Partition: "aws"}}
 		h.account = New(h.client, o, kept)
 		inventorytest.Equal(h.T, want, h.account.Snapshot().Account)
