@@ -257,6 +257,9 @@ func (a *attempt) HandleFinalize(ctx context.Context, in middleware.FinalizeInpu
 	if err := a.shared.limiter.Wait(ctx); err != nil {
 		return middleware.FinalizeOutput{}, middleware.Metadata{}, fmt.Errorf("wait for the process's token bucket: %w", err)
 	}
+	if err := a.credentials.prepare(ctx); err != nil { // again: that wait can outlast a session
+		return middleware.FinalizeOutput{}, middleware.Metadata{}, a.noteFailure(err)
+	}
 	attemptCtx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
 	out, metadata, err := next.HandleFinalize(attemptCtx, in)

@@ -388,3 +388,26 @@ func TestSecretsShowNowhere(t *testing.T) {
 		t.Errorf("logged: %s", log.String())
 	}
 }
+
+// TestASessionThatEndsWhileWaiting has calls wait for their turn for longer than a
+// session lasts. None of them counts that as a failure of the credentials.
+func TestASessionThatEndsWhileWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMembers(t, awsapi.Sessions{})
+		m.shared = awsapi.NewShared(rate.Every(2 * time.Minute))
+		m.hub = m.newHub(m.realm.Config(), awsapi.Sessions{Name: "aws_iam_exporter"})
+		client := m.client(externalID)
+		var calls sync.WaitGroup
+		for range 100 { // in a queue of more than three hours
+			calls.Go(func() {
+				if err := list(t.Context(), client); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		calls.Wait()
+		if n := m.realm.Assumed()[memberRole]; n > 5 {
+			t.Errorf("sessions: got %d, want one an hour", n)
+		}
+	})
+}
