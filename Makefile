@@ -23,7 +23,7 @@ check_go  := have=$$(cd / && go version 2>/dev/null | awk '{ print substr($$3, 3
 	test -n "$$have" || { echo 'Go is needed, version $(GO_WANTED) or newer: install it and put it into PATH.'; exit 1; }; \
 	printf '%s\n' $(GO_WANTED) "$$have" | sort -V -C || { echo "Go $(GO_WANTED) or newer is needed; this is Go $$have."; exit 1; }
 
-.PHONY: help build test test-long test-dashboards fuzz vulncheck bench bench-calls lint check-alerts fmt e2e demo demo-stack preview check-preview docs clean
+.PHONY: help build test test-long test-dashboards fuzz vulncheck bench bench-calls bench-fleet lint check-alerts fmt e2e demo demo-stack preview check-preview docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,7 @@ test: ## Run the tests with the race detector
 test-long: ## Run the tests that kill processes hundreds of times, count calls, and watch a thousand accounts
 	go test -tags long -count 1 -timeout 60m ./internal/state
 	go test -tags long -count 1 -timeout 60m -run 'TestCallsOfEachSource|TestBadAccounts|TestRestartOfMany|TestManyAccounts' ./internal/fleet
+	go test -tags long -count 1 -timeout 60m -run TestFewAccounts ./internal/app
 
 # A module of its own, so that `make test` needs no Prometheus. Go's test cache
 # does not see changes outside the module, where the dashboards are: hence -count=1.
@@ -80,6 +81,12 @@ vulncheck: $(BIN)/govulncheck ## Look for known vulnerabilities (needs vuln.go.d
 bench: ## Run the benchmarks
 	go test -run '^$$' -bench . -benchmem -p 1 ./...
 
+# In simulated time, but for the memory, which is that of the binary in a process
+# of its own. Garbage is collected as often as by the binary. ARGS=-update rewrites
+# the table of calls.
+bench-fleet: build ## Measure 1,000 accounts of 100 users (takes a quarter of an hour)
+	GOGC=50 go test -tags long ./internal/app -run TestBenchFleet -count 1 -timeout 60m -v $(ARGS)
+
 bench-calls: ## Count the calls to AWS of each source
 	go test -tags long ./internal/fleet -run TestCallsOfEachSource -count 1 -v
 
@@ -87,7 +94,7 @@ lint: $(BIN)/golangci-lint check-alerts ## Check format, vet, module files, lint
 	@files=$$(gofmt -l .); test -z "$$files" || { echo "run gofmt -w on: $$files"; exit 1; }
 	go vet ./...
 	go vet -tags e2e ./alerts ./test/...
-	go vet -tags long ./internal/state ./internal/fleet
+	go vet -tags long ./internal/state ./internal/fleet ./internal/app
 	go -C tools/dashboards vet ./...
 	@for mod in $$(git ls-files '*go.mod'); do \
 		echo "go -C $$(dirname $$mod) mod tidy -diff"; \

@@ -94,9 +94,8 @@ func (p byOurClock) Retrieve(ctx context.Context) (aws.Credentials, error) {
 			return aws.Credentials{}, err
 		}
 	}
-	began := time.Now()
 	found, err := p.CredentialsProvider.Retrieve(ctx)
-	found.Expires = began.Add(sessionDuration)
+	found.Expires = time.Now().Add(sessionDuration) // the call may have waited long for its turn, but not for its answer
 	return found, err
 }
 
