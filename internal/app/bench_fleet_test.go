@@ -48,18 +48,18 @@ const (
 	mostOfACore  = 0.05      // in a quiet hour
 )
 
-// organization is many accounts, and the list of them for the exporter.
-type organization struct {
+// benchOrganization is many accounts, and the list of them for the exporter.
+type benchOrganization struct {
 	realm  *awssim.Realm
 	worlds []*awssim.World
 	file   configFile
 }
 
-func newBenchOrganization(t *testing.T, accounts int) *organization {
+func newBenchOrganization(t *testing.T, accounts int) *benchOrganization {
 	t.Helper()
 	now := time.Now()
 	home := awssim.New(awssim.Options{AccountID: "999999999999"})
-	o := &organization{}
+	o := &benchOrganization{}
 	list := fmt.Sprintf("account_defaults: {role: %s}\naccounts:\n", orgRole)
 	for i := range accounts {
 		id := fmt.Sprintf("%012d", 100000000000+i)
@@ -89,7 +89,7 @@ func newBenchOrganization(t *testing.T, accounts int) *organization {
 }
 
 // calls counts the requests so far by operation.
-func (o *organization) calls() map[string]int {
+func (o *benchOrganization) calls() map[string]int {
 	all := map[string]int{}
 	for _, w := range o.worlds {
 		for operation, n := range w.Calls() {
@@ -103,7 +103,7 @@ func (o *organization) calls() map[string]int {
 }
 
 // waitUntilQuiet waits until nobody asks anything, and returns the number of calls.
-func (o *organization) waitUntilQuiet() int {
+func (o *benchOrganization) waitUntilQuiet() int {
 	const quiet = 40 * time.Second // longer than a report in the making is waited for
 	calls, since := 0, time.Now()
 	for calls == 0 || time.Since(since) < quiet {
@@ -249,7 +249,7 @@ func measureFleet(t *testing.T, source awsapi.Source, accounts int) *fleetCost {
 }
 
 // startMeasured runs the exporter on the organization until the test ends.
-func startMeasured(t *testing.T, o *organization, transport http.RoundTripper, source awsapi.Source) *program {
+func startMeasured(t *testing.T, o *benchOrganization, transport http.RoundTripper, source awsapi.Source) *program {
 	s, _, err := parse([]string{o.file.flag(), "--iam.source=" + string(source)}, io.Discard, io.Discard)
 	check(t, err)
 	config := aws.Config{
@@ -299,7 +299,7 @@ func waitUntil(t *testing.T, condition func() bool) {
 
 // findNewKeys makes keys in some of the accounts, in the course of the four hours in
 // which a report comes, and returns how long each took to be served.
-func findNewKeys(t *testing.T, o *organization, p *program) []time.Duration {
+func findNewKeys(t *testing.T, o *benchOrganization, p *program) []time.Duration {
 	keys := min(60, len(o.worlds))
 	var took []time.Duration
 	made := map[string]time.Time{} // by account
