@@ -73,6 +73,7 @@ type settings struct {
 	checkFile            string // to check
 	checkAccounts        bool   // list the accounts, too
 	checkInput           bool   // the file to check is standard input
+	check                checkFlags
 }
 
 // newApplication declares every flag. Each can also come from the environment.
