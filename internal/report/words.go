@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf16"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
@@ -163,7 +164,28 @@ func indented(v any) ([]byte, error) {
 	if err := e.Encode(v); err != nil {
 		return nil, err
 	}
-	return b.Bytes(), nil
+	return visible(b.Bytes()), nil
+}
+
+// visible escapes in JSON what a reader cannot see, which only strings can hold.
+func visible(content []byte) []byte {
+	unseen := func(r rune) bool { return !unicode.IsPrint(r) && r != '\n' }
+	if !bytes.ContainsFunc(content, unseen) {
+		return content
+	}
+	var b bytes.Buffer
+	for _, r := range string(content) {
+		switch {
+		case !unseen(r):
+			b.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.Bytes()
 }
 
 // rulesFound returns the rules that results are about, in their order.
