@@ -59,7 +59,7 @@ func declareCheck(app *kingpin.Application, s *settings) {
 	c.Arg("FILE", "More files for --report.").StringsVar(&f.reports)
 	c.Flag("report-time", "When the reports were made, such as 2026-12-31T23:59:59Z or, if only the day is known, 2026-12-31. By default, what the JSON says, or the folder's name: <date>/credentialReport_<account>.csv.").
 		PlaceHolder("TIME").StringVar(&f.reportTime)
-	choiceFlag(c, "format", "How to print.", &f.format, report.Formats()...)
+	choiceFlag(c, "format", "How to print what was found; docs/check.md says what each format is for.", &f.format, report.Formats()...)
 	c.Flag("output", "Write to this file, which is replaced once all of it is written; standard output by default.").
 		PlaceHolder("FILE").StringVar(&f.output)
 	boolFlag(c, "exit-zero", "false", "Exit with 0 instead of 1 and 2, for jobs that only report.", &f.exitZero)

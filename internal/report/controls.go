@@ -62,14 +62,14 @@ func Standards() []string {
 // A test holds it to the tables in docs/compliance.md.
 func controls() map[policy.Rule][11]string {
 	return map[policy.Rule][11]string{
-		"multiple_active_keys":          {"", "1.13", "1.13", "1.13", "1.12", "2.12", "", "", "8.2.2", "AC-2", "NHI7:2025"},
+		"multiple_active_keys":          {"", "1.13", "1.13", "1.13", "1.12", "2.12", "", "", "", "AC-2", "NHI7:2025"},
 		"console_user_with_active_keys": {"", "", "", "", "", "", "", "", "8.6.1", "AC-2", "NHI10:2025"},
 		"key_created_at_user_setup":     {"1.21", "1.11", "1.11", "1.11", "1.10", "2.10", "", "", "8.6.1", "AC-2", "NHI10:2025"},
 		"console_key_never_used":        {"1.21", "1.11", "1.11", "1.11", "1.10", "2.10", "", "", "8.2.6", "AC-2(3)", "NHI10:2025"},
 		"key_rotation":                  {"1.4", "1.14", "1.14", "1.14", "1.13", "2.13", "2.12", "IAM.3", "8.6.3", "AC-2(1)", "NHI7:2025"},
 		"key_rotation_due":              {},
 		"key_unused":                    {"1.3", "1.12", "1.12", "1.12", "1.11", "2.11", "2.11", "IAM.22", "8.2.6", "AC-2(3)", "NHI1:2025"},
-		"root_access_key":               {"1.12", "1.4", "1.4", "1.4", "1.3", "2.3", "2.4", "IAM.4", "8.2.2", "AC-6(2)", "NHI10:2025"},
+		"root_access_key":               {"1.12", "1.4", "1.4", "1.4", "1.3", "2.3", "2.4", "IAM.4", "8.2.2", "AC-6(2)", "NHI5:2025"},
 		"console_user_without_mfa":      {"1.2", "1.10", "1.10", "1.10", "1.9", "2.9", "2.10", "IAM.5", "8.4.2", "IA-2(1)", ""},
 	}
 }
