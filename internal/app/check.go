@@ -29,7 +29,8 @@ const commandCheck = "check"
 
 // checkFlags are the flags of the command check.
 type checkFlags struct {
-	reports    []string // files, in the place of AWS
+	reports    []string // files, in the place of AWS; kingpin makes "" of -
+	input      bool     // one of them is standard input
 	reportTime string
 	format     string
 	output     string
@@ -167,6 +168,9 @@ func (s *settings) question() (report.Question, error) {
 		return q, errors.New("flags --write-baseline and --baseline-until: got one of them, want both: no baseline is without an end")
 	case b.file != "":
 		q.Baseline, err = readBaseline(b.file)
+	}
+	if slices.Contains(f.reports, "") && !f.input {
+		return q, errors.New("flag --report: got no name, want a file, or - for standard input")
 	}
 	if f.reportTime != "" && len(f.reports) == 0 {
 		return q, errors.New("flag --report-time: got it without --report, which alone it is for")

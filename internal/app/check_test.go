@@ -124,6 +124,7 @@ func TestCheckRefuses(t *testing.T) {
 		"odd baseline":     {[]string{"--baseline=" + good}, "a.csv: read as JSON: "},
 		"SARIF without":    {[]string{"--report", file("a.csv", badRows), noon, "--format=sarif"}, "is not below the working directory"},
 		"output elsewhere": {[]string{"--report", good, noon, "--output=" + good + "/x"}, "flag --output: "},
+		"no name":          {[]string{"--report="}, "flag --report: got no name, want a file, or - for standard input"},
 		"unknown flag":     {[]string{"--outptu"}, "unknown long flag '--outptu'"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -288,16 +288,6 @@ func rankOf(r *Result) int {
 	return 4
 }
 
-// rule returns the rule of that name.
-func (r *Report) rule(name policy.Rule) *Rule {
-	for i := range r.Rules {
-		if r.Rules[i].Name == name {
-			return &r.Rules[i]
-		}
-	}
-	return nil
-}
-
 // account returns the account of that id.
 func (r *Report) account(id string) *Account {
 	for i := range r.Accounts {
