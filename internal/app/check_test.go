@@ -139,6 +139,36 @@ func TestCheckRefuses(t *testing.T) {
 	}
 }
 
+// TestCheckStandardInputReport reads what another program writes.
+func TestCheckStandardInputReport(t *testing.T) {
+	setEnvironment(t, nil)
+	for _, args := range [][]string{{"--report", "-"}, {"--report=-"}, {"-"}} {
+		input := must[*os.File](t)(os.Open(writeReport(t, "a.json", asJSON(t, badRows, "2026-11-20T12:00:00Z"))))
+		before := os.Stdin
+		os.Stdin = input
+		stdout, stderr, code := runArgs(t, append([]string{"check"}, args...)...)
+		os.Stdin = before
+		check(t, input.Close())
+		if code != 1 || stderr != "" || !strings.Contains(stdout, "from standard input, SHA-256 ") {
+			t.Errorf("%q: got exit code %d, stderr %q and stdout:\n%s", args, code, stderr, stdout)
+		}
+	}
+}
+
+// TestCheckDemo reads the made-up account, which has violations.
+func TestCheckDemo(t *testing.T) {
+	setEnvironment(t, nil)
+	var stdout, stderr bytes.Buffer
+	code := Run(t.Context(), []string{"check", "--demo", "--iam.source=live", "--format=json"}, &stdout, &stderr)
+	var got report.Report
+	if err := json.Unmarshal(stdout.Bytes(), &got); err != nil || code != 1 || stderr.Len() > 0 {
+		t.Fatalf("got exit code %d, %v and stderr %q", code, err, stderr.String())
+	}
+	if s := got.Summary; s.ExitCode != 1 || s.Users == 0 || s.Incomplete != 0 || len(got.Limits) < 2 {
+		t.Errorf("got %+v", s)
+	}
+}
+
 // TestCheckDamagedRow never calls compliant a report of which a row cannot be read.
 func TestCheckDamagedRow(t *testing.T) {
 	setEnvironment(t, nil)

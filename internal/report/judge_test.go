@@ -153,17 +153,37 @@ func TestBadBaselines(t *testing.T) {
 	}
 }
 
-// TestWidth fits rows to a terminal, and colours on one alone.
+// TestWidth fits rows to a terminal, cutting names and no rules, and colours on one
+// alone.
 func TestWidth(t *testing.T) {
 	r := report.New(scans(), question())
-	l := look()
-	l.Width, l.Colour = 100, true
-	text := string(write(t, r, report.FormatTable, l))
-	head, _, _ := strings.Cut(text, "\n")
-	if n := len([]rune(head)); n > 100 {
-		t.Errorf("the head has %d characters, want 100 at most", n)
+	for _, width := range []int{200, 120, 100, 80} {
+		l := look()
+		l.Width, l.Colour = width, true
+		text := string(write(t, r, report.FormatTable, l))
+		table, _, _ := strings.Cut(text, "\n\n")
+		for line := range strings.Lines(table) {
+			line = strings.NewReplacer("\x1b[31m", "", "\x1b[33m", "", "\x1b[2m", "", "\x1b[0m", "").Replace(strings.TrimRight(line, "\n"))
+			if n := len([]rune(line)); n > width && !strings.HasPrefix(line, "    ") { // commands are to be copied
+				t.Errorf("width %d: a row has %d characters: %s", width, n, line)
+			}
+		}
+		if !strings.Contains(text, "\x1b[31mviolation") || !strings.Contains(table, "multiple_active_keys") || !strings.Contains(table, "@ops|=1+1") {
+			t.Errorf("width %d: got no colour, or a rule or an owner is missing:\n%s", width, text)
+		}
 	}
-	if !strings.Contains(text, "\x1b[31mviolation") || !strings.Contains(text, "…") {
-		t.Errorf("got no colour, or nothing was cut:\n%s", text)
+}
+
+// BenchmarkCheck judges 5,000 users and prints the table.
+func BenchmarkCheck(b *testing.B) {
+	users := make([]inventory.User, 5000)
+	for i := range users {
+		users[i] = user(strings.Repeat("u", i%20)+time.Duration(i).String(), key("AKIAAAAAAAAAAAAAAAAA", time.Duration(i)*time.Hour))
+	}
+	s := snapshot("111122223333", users...)
+	for b.Loop() {
+		if _, err := report.New([]report.Scan{{Snapshot: s}}, question()).Write(report.FormatTable, look()); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -51,6 +51,7 @@ type table struct {
 	look   Look
 	text   strings.Builder
 	widths []int
+	moved  []bool // columns that stand in a line of their own, for want of room
 }
 
 func (t *table) line(colour, text string) {
@@ -59,6 +60,16 @@ func (t *table) line(colour, text string) {
 	}
 	t.text.WriteString(text + "\n")
 }
+
+// The columns of a row.
+const (
+	columnSeverity = 1
+	columnAccount  = 3
+	columnUser     = 4
+	columnKey      = 5
+	columnOwner    = 7
+	columnClass    = 8
+)
 
 // rows writes a row for each result, and below it what to do next.
 func (t *table) rows(r *Report) {
@@ -69,12 +80,14 @@ func (t *table) rows(r *Report) {
 	t.fit(rows)
 	t.line("", t.row(rows[0]))
 	for i := range r.Results {
-		result := &r.Results[i]
-		t.line(result.colour(), t.row(rows[i+1]))
-		switch {
-		case result.Exemption != nil:
-			t.line(grey, fmt.Sprintf("    until the end of %s: %s", result.Exemption.LastDay, printable(result.Exemption.Reason)))
-		default:
+		result, cells := &r.Results[i], rows[i+1]
+		t.line(result.colour(), t.row(cells))
+		if t.moved[columnOwner] {
+			t.line(grey, fmt.Sprintf("    %s, account %s, owner %s, class %s", cells[columnSeverity], cells[columnAccount], cells[columnOwner], cells[columnClass]))
+		}
+		if e := result.Exemption; e != nil {
+			t.line(grey, fmt.Sprintf("    until the end of %s: %s", e.LastDay, printable(e.Reason)))
+		} else {
 			t.line(grey, "    "+result.next())
 		}
 	}
@@ -106,44 +119,50 @@ func (r *Result) colour() string {
 
 const (
 	narrowest = 8 // of a column that is made narrower
-	gap       = 2 // between two columns
+	space     = 2 // between two columns
 )
 
-// fit chooses the widths of the columns: the widest are made narrower until the row
-// fits the terminal, or is as narrow as it can be read.
+// fit chooses the widths of the columns. Where the terminal has no room for all of
+// them, some go to a line of their own, and long names are cut; rules never are.
 func (t *table) fit(rows [][]string) {
-	t.widths = make([]int, len(rows[0]))
-	total := gap * (len(rows[0]) - 1)
+	t.widths, t.moved = make([]int, len(rows[0])), make([]bool, len(rows[0]))
 	for _, row := range rows {
 		for i, cell := range row {
-			if n := utf8.RuneCountInString(cell); n > t.widths[i] {
-				total += n - t.widths[i]
-				t.widths[i] = n
-			}
+			t.widths[i] = max(t.widths[i], utf8.RuneCountInString(cell))
 		}
 	}
-	for ; t.look.Width > 0 && total > t.look.Width; total-- {
-		widest := 0
-		for i := range t.widths {
-			if t.widths[i] > t.widths[widest] {
-				widest = i
-			}
-		}
-		if t.widths[widest] <= narrowest {
-			return
-		}
-		t.widths[widest]--
+	for _, i := range []int{columnOwner, columnClass, columnSeverity, columnAccount} {
+		t.moved[i] = t.tooWide() || i == columnClass && t.moved[columnOwner]
 	}
+	for _, i := range []int{columnUser, columnKey} {
+		for t.tooWide() && t.widths[i] > narrowest {
+			t.widths[i]--
+		}
+	}
+}
+
+// tooWide reports whether a row has no room on the terminal.
+func (t *table) tooWide() bool {
+	total := -space
+	for i, width := range t.widths {
+		if !t.moved[i] {
+			total += width + space
+		}
+	}
+	return t.look.Width > 0 && total > t.look.Width
 }
 
 func (t *table) row(cells []string) string {
 	var b strings.Builder
 	for i, cell := range cells {
+		if t.moved[i] {
+			continue
+		}
 		runes := []rune(cell)
 		if len(runes) > t.widths[i] {
 			runes = append(runes[:t.widths[i]-1], '…')
 		}
-		b.WriteString(string(runes) + strings.Repeat(" ", t.widths[i]-len(runes)+gap))
+		b.WriteString(string(runes) + strings.Repeat(" ", t.widths[i]-len(runes)+space))
 	}
 	return strings.TrimRight(b.String(), " ")
 }
