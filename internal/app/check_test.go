@@ -281,6 +281,26 @@ func TestCheckAccount(t *testing.T) {
 	}
 }
 
+// TestCheckWaitsForReport waits while AWS makes the report, which takes minutes for a
+// large account.
+func TestCheckWaitsForReport(t *testing.T) {
+	setEnvironment(t, nil)
+	for _, source := range []string{"auto", "report"} {
+		t.Run(source, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				world := awssim.New(awssim.Options{Seed: 1, ReportDelay: 3 * time.Minute})
+				b := builder{t, world, time.Now()}
+				b.user("ann", "/", 300*day)
+				b.key("ann", 100*day, never)
+				r := scanned(t, through(world, world.Transport()), "--iam.source="+source, "--rules=key_unused,key_rotation")
+				if s := r.Summary; s.Violations != 2 || s.Unknown != 0 || s.Incomplete != 0 {
+					t.Errorf("got %+v with %v", s, r.Accounts[0].Gaps)
+				}
+			})
+		})
+	}
+}
+
 // TestCheckHalfRead never calls compliant what could not be read whole.
 func TestCheckHalfRead(t *testing.T) {
 	setEnvironment(t, nil)

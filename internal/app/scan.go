@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -25,6 +26,9 @@ const (
 	scanPause = 100 * time.Millisecond
 	// progressPause is how often to say how far it is.
 	progressPause = 10 * time.Second
+	// reportPatience is how long to wait for a credential report that AWS still makes:
+	// that of a large account takes minutes, and it is asked for again at each refresh.
+	reportPatience = 25 * time.Minute
 )
 
 // scanAWS reads every account of the configuration once. Nothing is kept.
@@ -72,14 +76,15 @@ func scanFrom(ctx context.Context, from awsSource, s *settings, logger *slog.Log
 
 // waitUntilRead waits until every account was read once, or cannot be.
 func (p *program) waitUntilRead(ctx context.Context, who *census, stderr io.Writer) error {
-	said := time.Now()
+	began := time.Now()
+	said := began
 	for {
-		v := p.board.View()
+		v, patient := p.board.View(), time.Since(began) < reportPatience
 		if who.organization() != nil && who.organizationID() == "" {
 			if v.NotListed != "" {
 				return fmt.Errorf("no account was checked: %s", v.NotListed)
 			}
-		} else if read := countRead(v); read == len(v.Accounts()) {
+		} else if read := countRead(v, patient); read == len(v.Accounts()) {
 			return nil
 		} else if time.Since(said) >= progressPause {
 			said = time.Now()
@@ -93,10 +98,10 @@ func (p *program) waitUntilRead(ctx context.Context, who *census, stderr io.Writ
 	}
 }
 
-func countRead(v *view.View) int {
+func countRead(v *view.View, patient bool) int {
 	n := 0
 	for _, a := range v.Accounts() {
-		if isRead(a.Snapshot) {
+		if isRead(a.Snapshot, patient) {
 			n++
 		}
 	}
@@ -105,14 +110,20 @@ func countRead(v *view.View) int {
 
 // isRead reports whether waiting longer brings no more: everybody was read, or
 // something failed that another round would have to ask again.
-func isRead(s *inventory.Snapshot) bool {
+func isRead(s *inventory.Snapshot, patient bool) bool {
 	switch {
 	case s.Health.State == inventory.StateSuspended:
 		return true
-	case s.Health.Finished == 0:
+	case s.Health.Finished == 0 || patient && onlyReportMissing(s.Health.Problems):
 		return false
 	}
 	return s.Sweep.Unread == 0 || s.Health.State == inventory.StateDown
+}
+
+// onlyReportMissing reports whether all that is wrong is that AWS has no credential
+// report ready.
+func onlyReportMissing(problems []inventory.Problem) bool {
+	return len(problems) > 0 && !slices.ContainsFunc(problems, func(p inventory.Problem) bool { return p.Reason != inventory.ReasonReport })
 }
 
 func countUnread(v *view.View) int {
