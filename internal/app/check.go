@@ -272,8 +272,15 @@ func (s *settings) print(content []byte, stdout io.Writer) error {
 	return nil
 }
 
-// replaceFile writes a file that readers see as it was before, or whole.
+// replaceFile writes a file that readers see as it was before, or whole. A link stays
+// one, and what is no file is not replaced.
 func replaceFile(file string, content []byte) error {
+	if target, err := filepath.EvalSymlinks(file); err == nil {
+		file = target
+	}
+	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is a directory, a device or the like: name a file", file)
+	}
 	temporary, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*")
 	if err != nil {
 		return err

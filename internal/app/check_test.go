@@ -125,6 +125,7 @@ func TestCheckRefuses(t *testing.T) {
 		"SARIF without":    {[]string{"--report", file("a.csv", badRows), noon, "--format=sarif"}, "is not below the working directory"},
 		"output elsewhere": {[]string{"--report", good, noon, "--output=" + good + "/x"}, "flag --output: "},
 		"no name":          {[]string{"--report="}, "flag --report: got no name, want a file, or - for standard input"},
+		"output, a device": {[]string{"--report", good, noon, "--output=" + os.DevNull}, os.DevNull + " is a directory, a device or the like: name a file"},
 		"unknown flag":     {[]string{"--outptu"}, "unknown long flag '--outptu'"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -191,6 +192,21 @@ func TestCheckOutput(t *testing.T) {
 	}
 	if left := must[[]os.DirEntry](t)(os.ReadDir(filepath.Dir(out))); len(left) != 1 {
 		t.Errorf("%d files are left, want 1", len(left))
+	}
+}
+
+// TestCheckOutputLink writes to where a link points.
+func TestCheckOutputLink(t *testing.T) {
+	setEnvironment(t, nil)
+	in, out := writeReport(t, "a.csv", goodRows), writeReport(t, "real.txt", "old\n")
+	link := filepath.Join(t.TempDir(), "link.txt")
+	check(t, os.Symlink(out, link))
+	_, stderr, code := runArgs(t, "check", "--report", in, "--report-time="+rowDay, "--output", link)
+	if info := must[os.FileInfo](t)(os.Lstat(link)); info.Mode().IsRegular() || code != 0 || stderr != "" {
+		t.Errorf("got exit code %d, stderr %q and mode %s", code, stderr, info.Mode())
+	}
+	if content := must[[]byte](t)(os.ReadFile(out)); !strings.Contains(string(content), "compliant: ") {
+		t.Errorf("got the file %q", content)
 	}
 }
 
