@@ -150,6 +150,7 @@ docs: ## Rewrite generated documentation and golden files
 	go test -tags long ./internal/fleet -run TestCallsOfEachSource -update
 	go test ./alerts -update
 	go -C tools/dashboards test . -update
+	go test ./internal/report -update
 	go test ./internal/app -update
 	go test ./docs -update
 

@@ -10,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/report"
 )
 
 // TestControls holds the table of docs/compliance.md to the rules, to the
@@ -33,6 +34,26 @@ func TestControls(t *testing.T) {
 		}
 		if diff := cmp.Diff(short[rule], controls); short[rule] != nil && diff != "" {
 			t.Errorf("%s: docs/compliance.md and docs/rules.md differ: -rules +compliance:\n%s", rule, diff)
+		}
+	}
+}
+
+// TestControlsOfCheck holds what check prints to both tables of docs/compliance.md.
+func TestControlsOfCheck(t *testing.T) {
+	for _, rule := range policy.Rules() {
+		rows := rowsOf(readDoc(t, "docs/compliance.md"), rule)
+		if len(rows) < 2 || len(rows[0]) != 10 || len(rows[1]) != 4 {
+			t.Errorf("%s: docs/compliance.md does not have two rows of controls", rule)
+			continue
+		}
+		want := []report.Control{}
+		for i, id := range append(slices.Clone(rows[0][1:9]), rows[1][1:]...) {
+			if id = strings.Trim(id, "†–"); id != "" && id != "gone" {
+				want = append(want, report.Control{Standard: report.Standards()[i], ID: id})
+			}
+		}
+		if diff := cmp.Diff(want, report.Controls(rule)); diff != "" {
+			t.Errorf("%s: docs/compliance.md and check differ: -document +check:\n%s", rule, diff)
 		}
 	}
 }

@@ -3,11 +3,15 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/alecthomas/kingpin/v2"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/report"
 )
 
 // command is a command of the program. Each has a file of its own.
@@ -21,19 +25,28 @@ type command struct {
 func commands() []command {
 	return []command{
 		{commandServe, declareServe, serve},
+		{commandCheck, declareCheck, checkOnce},
 		{commandPolicy, declarePolicy, printPolicy},
-		{commandCheck, declareCheck, checkConfig},
+		{commandCheckConfig, declareCheckConfig, checkConfig},
 	}
 }
 
 // Run runs the program and returns its exit code. A server runs until the context
 // ends or something fails for good.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	if err := run(ctx, args, stdout, stderr); err != nil {
-		_, _ = fmt.Fprintf(stderr, "aws_iam_exporter: error: %v\n", err)
-		return 1
+	err := run(ctx, args, stdout, stderr)
+	var code exitCode
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &code):
+		return int(code)
 	}
-	return 0
+	_, _ = fmt.Fprintf(stderr, "aws_iam_exporter: error: %v\n", err)
+	if slices.Contains(args, commandCheck) {
+		return report.ExitFailure
+	}
+	return 1
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {

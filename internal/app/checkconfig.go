@@ -13,10 +13,10 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/config"
 )
 
-const commandCheck = "check-config"
+const commandCheckConfig = "check-config"
 
-func declareCheck(app *kingpin.Application, s *settings) {
-	check := app.Command(commandCheck, "Check a configuration file, and show what it means with the flags given.")
+func declareCheckConfig(app *kingpin.Application, s *settings) {
+	check := app.Command(commandCheckConfig, "Check a configuration file, and show what it means with the flags given.")
 	check.Arg("FILE", "The configuration file; - for standard input.").Required().StringVar(&s.checkFile)
 	boolFlag(check, "accounts", "false", "List the file's accounts instead, or those of its organization, which is asked for them: which are watched, and why. Nothing else is read.", &s.checkAccounts)
 }

@@ -73,6 +73,7 @@ type settings struct {
 	checkFile            string // to check
 	checkAccounts        bool   // list the accounts, too
 	checkInput           bool   // the file to check is standard input
+	check                checkFlags
 }
 
 // newApplication declares every flag. Each can also come from the environment.
@@ -159,6 +160,7 @@ func parse(args []string, stdout, stderr io.Writer) (s *settings, done bool, err
 		return nil, false, fmt.Errorf("%w; try --help", err)
 	}
 	s.checkInput = s.checkFile == "" && slices.Contains(args, "-") // kingpin makes "" of it
+	s.check.input = slices.Contains(args, "-") || slices.Contains(s.check.reports, "-")
 	if s.demo {
 		s.applyDemoDefaults(app)
 	}

@@ -66,3 +66,42 @@ func (f *Fact[T]) pullBack(now time.Time) {
 		f.observed = now
 	}
 }
+
+// Aged returns the snapshot as it would be if the same facts were observed that much
+// later: nothing has happened meanwhile.
+func (s *Snapshot) Aged(by time.Duration) *Snapshot {
+	later := *s
+	later.Users = make([]User, len(s.Users))
+	for i, user := range s.Users {
+		age(&user, by)
+		user.Keys = agedKeys(user.Keys, by)
+		later.Users[i] = user
+	}
+	age(&later.Root, by)
+	later.Root.Keys = agedKeys(later.Root.Keys, by)
+	return &later
+}
+
+// agedKeys copies the keys, which others may share.
+func agedKeys(keys Fact[[]AccessKey], by time.Duration) Fact[[]AccessKey] {
+	keys.value = slices.Clone(keys.value)
+	for i := range keys.value {
+		age(&keys.value[i], by)
+	}
+	return keys
+}
+
+// age has every fact in the struct that holder points to be observed later.
+func age(holder any, by time.Duration) {
+	for _, value := range reflect.ValueOf(holder).Elem().Fields() {
+		if fact, ok := value.Addr().Interface().(interface{ age(by time.Duration) }); ok {
+			fact.age(by)
+		}
+	}
+}
+
+func (f *Fact[T]) age(by time.Duration) {
+	if f.Known() {
+		f.observed = f.observed.Add(by)
+	}
+}

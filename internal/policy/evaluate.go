@@ -138,7 +138,8 @@ type evaluator struct {
 	rule     rule
 	excused  map[exemptionKey]bool
 	tally    tally
-	findings []Finding // those of earlier rules come first
+	findings []Finding              // those of earlier rules come first
+	told     func(Finding, Verdict) // nil if nobody listens
 }
 
 func (e *evaluator) judgeRoot(root *inventory.Root) {
@@ -178,19 +179,58 @@ func (e *evaluator) unlistedKeys(user *inventory.User) outcome {
 // add counts the outcome, and keeps the finding if it is a violation that nobody
 // is excused from.
 func (e *evaluator) add(userName, keyID string, o outcome) {
-	violated, known := o.violated.Get()
-	switch {
-	case !known:
+	verdict := e.verdict(userName, o)
+	if e.told != nil {
+		e.told(Finding{e.rule.name, userName, keyID, o.since}, verdict)
+	}
+	switch verdict {
+	case Unknown:
 		e.tally.unknown++
-	case !violated:
+	case Compliant:
 		e.tally.compliant++
-	case e.excused[exemptionKey{userName, e.rule.name}]:
+	case Exempted:
 		e.tally.exempted++
-	default:
+	case Violation:
 		e.tally.violation++
 		if len(e.findings) == cap(e.findings) { // append alone would copy large lists often
 			e.findings = slices.Grow(e.findings, len(e.findings)+1)
 		}
 		e.findings = append(e.findings, Finding{e.rule.name, userName, keyID, o.since})
 	}
+}
+
+func (e *evaluator) verdict(userName string, o outcome) Verdict {
+	violated, known := o.violated.Get()
+	switch {
+	case !known:
+		return Unknown
+	case !violated:
+		return Compliant
+	case e.excused[exemptionKey{userName, e.rule.name}]:
+		return Exempted
+	}
+	return Violation
+}
+
+// Each tells the verdict about every subject, in the order of rules and users. Since
+// says something only of violations, exempted ones included.
+func (j *Evaluation) Each(told func(Finding, Verdict)) {
+	for _, r := range rules() {
+		e := evaluator{rule: r, excused: j.excused, told: told}
+		for i := range j.Snapshot.Users {
+			e.judgeUser(j.Users[i].Limits(), &j.Snapshot.Users[i])
+		}
+		e.judgeRoot(&j.Snapshot.Root)
+	}
+}
+
+// Excuse returns the exemption in force that excuses the user from the rule; nil
+// without one.
+func (j *Evaluation) Excuse(userName string, rule Rule, now time.Time) *Exemption {
+	for i := range j.Exemptions {
+		if e := &j.Exemptions[i]; e.UserName == userName && slices.Contains(e.Rules, rule) && e.InForce(now) {
+			return e
+		}
+	}
+	return nil
 }

@@ -566,3 +566,45 @@ func crowd(n int) *inventory.Snapshot {
 	}
 	return s
 }
+
+// TestEach tells of every subject what is counted, and of violations what is found.
+func TestEach(t *testing.T) {
+	s := in("111122223333", sinner("ann"), sinner("bob"), inventory.User{Name: "eve", Created: born})
+	s.Root.Keys = keys(at(1000*day), active("r", born))
+	j := policy.Evaluate(s, withExemptions(exempt("ann", end, policy.KeyRotation)), end.Add(-1))
+	counts := map[policy.Rule]map[policy.Verdict]int{}
+	found := map[policy.Finding]bool{}
+	j.Each(func(f policy.Finding, v policy.Verdict) {
+		if counts[f.Rule] == nil {
+			counts[f.Rule] = map[policy.Verdict]int{}
+		}
+		counts[f.Rule][v]++
+		if v == policy.Violation {
+			found[f] = true
+		}
+	})
+	for _, rule := range policy.Rules() {
+		if diff := cmp.Diff(counted(j, rule), counts[rule]); diff != "" {
+			t.Errorf("%s: -counted +told:\n%s", rule, diff)
+		}
+	}
+	for _, f := range j.Findings {
+		if !found[f] {
+			t.Errorf("was not told of %v", f)
+		}
+	}
+	if len(found) != len(j.Findings) {
+		t.Errorf("told of %d violations, want %d", len(found), len(j.Findings))
+	}
+	if e := j.Excuse("ann", policy.KeyRotation, end.Add(-1)); e == nil || !e.Until.Equal(end) {
+		t.Errorf("ann is excused by %v", e)
+	}
+	for name, e := range map[string]*policy.Exemption{
+		"lapsed": j.Excuse("ann", policy.KeyRotation, end), "bob": j.Excuse("bob", policy.KeyRotation, end.Add(-1)),
+		"another rule": j.Excuse("ann", policy.KeyUnused, end.Add(-1)),
+	} {
+		if e != nil {
+			t.Errorf("%s: excused by %v", name, e)
+		}
+	}
+}

@@ -1,0 +1,159 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/config"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/fleet"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/report"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
+)
+
+const (
+	// scanPause is how long to wait before looking again whether all is read.
+	scanPause = 100 * time.Millisecond
+	// progressPause is how often to say how far it is.
+	progressPause = 10 * time.Second
+	// reportPatience is how long to wait for a credential report that AWS still makes:
+	// that of a large account takes minutes, and it is asked for again at each refresh.
+	reportPatience = 25 * time.Minute
+)
+
+// scanAWS reads every account of the configuration once. Nothing is kept.
+func scanAWS(ctx context.Context, s *settings, stderr io.Writer) ([]report.Scan, *config.Config, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	group, ctx := errgroup.WithContext(ctx)
+	defer func() { cancel(); _ = group.Wait() }() // what ends is what was cut short here
+	if s.log.Level.String() == "info" {
+		if err := s.log.Level.Set("warn"); err != nil { // the report says the rest
+			return nil, nil, err
+		}
+	}
+	logger := s.logger(stderr)
+	from, err := connect(ctx, group, s, logger)
+	if err != nil {
+		return nil, nil, err
+	}
+	return scanFrom(ctx, from, s, logger, stderr)
+}
+
+func scanFrom(ctx context.Context, from awsSource, s *settings, logger *slog.Logger, stderr io.Writer) ([]report.Scan, *config.Config, error) {
+	c, err := configuration(from, s)
+	if err != nil {
+		return nil, nil, err
+	}
+	board := view.New(c.Policy, view.Reload{})
+	accounts := fleet.New(board, fleet.Options{Pause: pauseBetweenStarts(s.rate), Logger: logger})
+	who := &census{settings: s, roster: newRoster(from, s, awsapi.NewShared(rate.Limit(s.rate))), accounts: accounts, board: board, logger: logger}
+	if err := who.begin(c); err != nil {
+		return nil, nil, err
+	}
+	p := &program{accounts: accounts, board: board, discovery: newDiscovery(who)}
+	reading, stop := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() { defer close(done); p.run(reading) }()
+	err = p.waitUntilRead(ctx, who, stderr)
+	v := board.View() // before calls are cut short
+	stop()
+	<-done
+	if err != nil {
+		return nil, nil, err
+	}
+	return scansOf(v), c, nil
+}
+
+// waitUntilRead waits until every account was read once, or cannot be.
+func (p *program) waitUntilRead(ctx context.Context, who *census, stderr io.Writer) error {
+	began := time.Now()
+	said := began
+	for {
+		v, patient := p.board.View(), time.Since(began) < reportPatience
+		if who.organization() != nil && who.organizationID() == "" {
+			if v.NotListed != "" {
+				return fmt.Errorf("no account was checked: %s", v.NotListed)
+			}
+		} else if read := countRead(v, patient); read == len(v.Accounts()) {
+			return nil
+		} else if time.Since(said) >= progressPause {
+			said = time.Now()
+			_, _ = fmt.Fprintf(stderr, "%d of %d accounts read; %d users to go\n", read, len(v.Accounts()), countUnread(v)) // a report does not fail for it
+		}
+		select {
+		case <-ctx.Done():
+			return errors.New("stopped before everything was read")
+		case <-time.After(scanPause):
+		}
+	}
+}
+
+func countRead(v *view.View, patient bool) int {
+	n := 0
+	for _, a := range v.Accounts() {
+		if isRead(a.Snapshot, patient) {
+			n++
+		}
+	}
+	return n
+}
+
+// isRead reports whether waiting longer brings no more: everybody was read, or
+// something failed that another round would have to ask again.
+func isRead(s *inventory.Snapshot, patient bool) bool {
+	switch {
+	case s.Health.State == inventory.StateSuspended:
+		return true
+	case s.Health.Finished == 0 || patient && onlyReportMissing(s.Health.Problems):
+		return false
+	}
+	return s.Sweep.Unread == 0 || s.Health.State == inventory.StateDown
+}
+
+// onlyReportMissing reports whether all that is wrong is that AWS has no credential
+// report ready.
+func onlyReportMissing(problems []inventory.Problem) bool {
+	return len(problems) > 0 && !slices.ContainsFunc(problems, func(p inventory.Problem) bool { return p.Reason != inventory.ReasonReport })
+}
+
+func countUnread(v *view.View) int {
+	n := 0
+	for _, a := range v.Accounts() {
+		n += a.Snapshot.Sweep.Unread
+	}
+	return n
+}
+
+func scansOf(v *view.View) []report.Scan {
+	var scans []report.Scan
+	for _, a := range v.Accounts() {
+		scans = append(scans, report.Scan{Snapshot: a.Snapshot, Gaps: gapsOf(a)})
+	}
+	return scans
+}
+
+// gapsOf returns why not everything about the account is known.
+func gapsOf(a *policy.Evaluation) []string {
+	s := a.Snapshot
+	var gaps []string
+	for _, problem := range s.Health.Problems {
+		gaps = append(gaps, problem.Text)
+	}
+	if s.Sweep.Unread > 0 {
+		gaps = append(gaps, fmt.Sprintf("%d users were not read", s.Sweep.Unread))
+	}
+	if len(gaps) == 0 && s.Health.State == inventory.StateDown {
+		gaps = append(gaps, "the last reading failed")
+	}
+	return gaps
+}
