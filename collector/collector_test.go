@@ -20,6 +20,7 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/collector"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/roll"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
 
@@ -280,7 +281,10 @@ func TestExposition(t *testing.T) {
 // serves is not tested, and one that no row describes is not documented.
 func TestEveryMetricIsServed(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(scene{snapshots: of(everything()), policy: everyPolicy(), reload: reloaded()}.build())
+	everything := scene{snapshots: of(everything()), policy: everyPolicy(), reload: reloaded()}
+	v := everything.view()
+	v.Roll = roll.Roll{Listed: now, Removals: []roll.Removal{{AccountID: "999988887777", Reason: roll.Closed, At: now}}}
+	registry.MustRegister(everything.over(func() *view.View { return v }))
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
