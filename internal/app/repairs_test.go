@@ -18,6 +18,8 @@ func TestRepairsAreSeenSoon(t *testing.T) {
 	}{
 		{"console_user_without_mfa", "walter", func(b builder) { must[string](b.t)(b.world.AddMFA("walter", time.Now())) }},
 		{"console_user_without_mfa", "xenia", func(b builder) { check(b.t, b.world.RemovePassword("xenia")) }},
+		{"password_unused", "xenia", func(builder) {}}, // it went with the password
+		{"password_unused", "yves", func(b builder) { check(b.t, b.world.SignIn("yves", time.Now())) }},
 		{"console_key_never_used", "yves", func(b builder) {
 			yves, _ := b.world.User("yves")
 			check(b.t, b.world.UseKey(yves.Keys[0].ID, awssim.Use{At: time.Now(), Service: "s3", Region: "eu-west-1"}))
