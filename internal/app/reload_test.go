@@ -268,7 +268,7 @@ func TestReloadOfBadAccounts(t *testing.T) {
 			"no accounts":        {"account_defaults: {role: audit}", "1: account_defaults: got it without accounts, want a list of accounts to apply it to"},
 			"no role":            {"accounts: [{id: '111122223333'}]", "1: accounts[0].role: missing, want a role here or in account_defaults, or null for the account of the exporter's own credentials"},
 			"a bad external id":  {"accounts:\n- {id: '111122223333', role: audit, external_id: 's3cr3t!'}", "2: accounts[0].external_id: got a value that is not shown, want an external id: 2 to 1224 letters, digits and _+=,.@:/-"},
-			"excluded by a name": {"users: {exclude: [{account_name: test}]}", "1: users.exclude[0].account_name: got it, want account_id or account_tags, since the account's own administrators may change its name, and that must hide nobody"},
+			"excluded by a name": {"users: {exclude: [{account_name: test}]}", "1: users.exclude[0].account_name: got it, want account_id, account_ou or account_tags, since the account's own administrators may change its name, and that must hide nobody"},
 		} {
 			file.write(test.content)
 			status, body := e.post("/-/reload")
