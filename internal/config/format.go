@@ -17,7 +17,7 @@ import (
 // description of it: the decoder, the JSON schema and the table of fields in
 // docs/configuration.md follow them. A field without omitempty is required.
 type format struct {
-	Policy          policySection `json:"policy,omitempty" jsonschema:"The limits that keys are judged by."`
+	Policy          policySection `json:"policy,omitempty" jsonschema:"The limits that keys and passwords are judged by."`
 	OwnerTags       []tagKey      `json:"owner_tags,omitempty" jsonschema:"The tags that name a user's owner. The first that the user has, with a value, counts."`
 	UserTags        []tagKey      `json:"user_tags,omitempty" jsonschema:"The tags to serve as labels, tag_ and the key, with _ in place of each character that a label's name cannot hold."`
 	KeyDescriptions bool          `json:"key_descriptions,omitempty" jsonschema:"Serve the descriptions of access keys, which AWS keeps in user tags named by the key's id."`

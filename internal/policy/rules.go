@@ -1,4 +1,4 @@
-// Package policy judges the access keys of an account: pure functions of a
+// Package policy judges the access keys and passwords of an account: pure functions of a
 // snapshot, without a clock of their own. A rule is judged as of the moment at
 // which AWS stated the facts that it rests on, so facts that no longer change
 // neither raise a finding nor resolve one.
