@@ -177,6 +177,26 @@ func checkFreshness(t *testing.T, r recording) {
 	}
 }
 
+// TestRootRulesAreRecordedByTheirFacts splits the verdicts by what the rules judge,
+// so that no rule about root that is yet to come waits for the wrong facts.
+func TestRootRulesAreRecordedByTheirFacts(t *testing.T) {
+	var names []string
+	for _, rule := range policy.RulesAbout(policy.SubjectAccount) {
+		names = append(names, string(rule))
+	}
+	root := strings.Join(names, "|")
+	for _, r := range recordings(t) {
+		if r.Record != "account:aws_iam_account_verdicts" {
+			continue
+		}
+		for _, matcher := range []string{"rule!~", "rule=~"} {
+			if want := fmt.Sprintf("aws_iam_account_verdicts{%s%q}", matcher, root); strings.Count(r.Expr, want) != 1 {
+				t.Errorf("want %s in the expression once: %s", want, r.Expr)
+			}
+		}
+	}
+}
+
 // TestRecordedSeries counts what an account costs a store of many years.
 func TestRecordedSeries(t *testing.T) {
 	const most = 70

@@ -91,7 +91,7 @@ func TestAlerts(t *testing.T) {
 // same expression: what the tests of situations show of one holds for all.
 func TestAlertOfEachRule(t *testing.T) {
 	const expr = "time() - max by (account_id, rule, user_name, access_key_id, user_owner) (aws_iam_finding_since_timestamp_seconds{rule=%q})"
-	severities := map[policy.Rule]string{policy.RootAccessKey: "critical", policy.KeyRotationDue: "info"}
+	severities := map[policy.Rule]string{policy.RootAccessKey: "critical", policy.RootUserWithoutMFA: "critical", policy.KeyRotationDue: "info"}
 	found := map[string]string{}
 	for _, a := range allAlerts(t) {
 		if strings.Contains(a.Expr, "aws_iam_finding_") {

@@ -154,6 +154,21 @@ func userMetrics() []metric {
 			},
 		},
 		{
+			name: "aws_iam_user_password_unused_deadline_timestamp_seconds", scope: perUser, kind: gauge,
+			help: "When the user's password will have been unused for longer than the policy allows, unless it is used or set anew before then. " +
+				"Only for users with console access whose use and setting of the password are known.",
+			facts: facts(inventory.GroupUsers, inventory.GroupConsole),
+			series: func(s *subject, emit emit) {
+				limits := s.classification.Limits()
+				if limits == nil {
+					return
+				}
+				if deadline, known := limits.PasswordUnusedDeadline(s.user); known {
+					emitTime(emit, deadline)
+				}
+			},
+		},
+		{
 			name: "aws_iam_user_rotation_overlap_deadline_timestamp_seconds", scope: perUser, kind: gauge,
 			help:  "Until when the user may have several active access keys: the creation of the second-oldest of them, plus the rotation overlap. Only for users with two or more.",
 			facts: facts(inventory.GroupKeys),
@@ -519,6 +534,8 @@ func policyMetrics() []metric {
 			func(l policy.Limits) time.Duration { return l.RotationWarning }),
 		limit("aws_iam_policy_max_key_idle_seconds", "How long an active access key may go unused, by policy class.",
 			func(l policy.Limits) time.Duration { return l.MaxKeyIdle }),
+		limit("aws_iam_policy_max_password_idle_seconds", "How long a password may go unused, by policy class.",
+			func(l policy.Limits) time.Duration { return l.MaxPasswordIdle }),
 		limit("aws_iam_policy_rotation_overlap_seconds", "How long a user may have two or more active access keys, by policy class.",
 			func(l policy.Limits) time.Duration { return l.RotationOverlap }),
 		limit("aws_iam_policy_setup_window_seconds", "How soon after its user an access key must be created to count as created at user setup, by policy class.",

@@ -310,6 +310,7 @@ func (u *trackedUser) takeFacts(r *userRead) {
 	}
 	if r.password.Console.Known() {
 		u.live.Console, u.live.PasswordCreated = r.password.Console, r.password.Created
+		u.live.PasswordChanged = r.passwordChanged(u.live.PasswordChanged)
 	}
 	if r.mfa.Known() {
 		u.live.MFA = r.mfa

@@ -99,6 +99,37 @@ func TestNeedsPassword(t *testing.T) {
 	}
 }
 
+// TestPasswordChanged keeps what a report told of the password's last change for
+// as long as there is a password, and as of the report while there is one.
+func TestPasswordChanged(t *testing.T) {
+	known := inventory.Observe(epoch, generated)
+	for name, test := range map[string]struct {
+		live, noRow, removed bool
+		before, want         inventory.Fact[time.Time]
+	}{
+		"as of the report":        {before: known, want: known},
+		"never told":              {},
+		"never told, no report":   {live: true},
+		"no report is used":       {live: true, before: known, want: inventory.Observe(epoch, observed)},
+		"no row any more":         {noRow: true, before: known, want: inventory.Observe(epoch, observed)},
+		"password removed":        {removed: true, before: known},
+		"removed, without report": {live: true, removed: true, before: known},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := &userRead{
+				question: question{asksLive: test.live},
+				answer:   answer{password: awsiam.Password{Console: inventory.Observe(!test.removed, observed)}},
+			}
+			if !test.noRow {
+				g.row = &credreport.Row{}
+			}
+			if got := g.passwordChanged(test.before); got != test.want {
+				t.Errorf("got %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
 func TestNeedsMFA(t *testing.T) {
 	yes, no := inventory.Observe(true, generated), inventory.Observe(false, generated)
 	one, none := credreport.Known(true), credreport.Known(false)

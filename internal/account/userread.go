@@ -204,6 +204,21 @@ func (r *userRead) needsPassword() bool {
 	return false
 }
 
+// passwordChanged returns what is known of the password's last change after a live
+// answer about it. Where no report will tell of a later change, the last one known
+// stands as of now, or it would freeze what rests on it.
+func (r *userRead) passwordChanged(before inventory.Fact[time.Time]) inventory.Fact[time.Time] {
+	has, _ := r.password.Console.Get()
+	changed, known := before.Get()
+	switch {
+	case !has:
+		return inventory.Fact[time.Time]{}
+	case known && (r.asksLive || r.row == nil):
+		return inventory.Observe(changed, r.password.Console.Observed())
+	}
+	return before
+}
+
 // needsMFA reports whether a user with console access has to be asked for an MFA
 // device: no report says, or it says there is none although the user has
 // changed since.

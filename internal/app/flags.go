@@ -54,6 +54,7 @@ type settings struct {
 	maxKeyAge       model.Duration
 	rotationWarning model.Duration
 	maxKeyIdle      model.Duration
+	maxPasswordIdle model.Duration
 	rotationOverlap model.Duration
 	setupWindow     model.Duration
 
@@ -142,6 +143,7 @@ func addPolicyFlags(app *kingpin.Application, s *settings) {
 	durationFlag(app, "policy.max-key-age", "90d", "How old an active key may become.", &s.maxKeyAge)
 	durationFlag(app, "policy.rotation-warning", "14d", "How long before --policy.max-key-age a rotation counts as due.", &s.rotationWarning)
 	durationFlag(app, "policy.max-key-idle", "45d", "How long an active key may go unused, counted from its creation if it was never used.", &s.maxKeyIdle)
+	durationFlag(app, "policy.max-password-idle", "45d", "How long a password may go unused, counted from its last use or, if that is later, from its setting.", &s.maxPasswordIdle)
 	durationFlag(app, "policy.rotation-overlap", "7d", "How long a user may have two active keys, to rotate one; 0 for never.", &s.rotationOverlap)
 	durationFlag(app, "policy.setup-window", "15m", "A key created this soon after its user counts as made at user setup.", &s.setupWindow)
 }
@@ -273,8 +275,8 @@ func (s *settings) validateLimits() error {
 func (s *settings) limits() policy.Limits {
 	return policy.Limits{
 		MaxKeyAge: time.Duration(s.maxKeyAge), RotationWarning: time.Duration(s.rotationWarning),
-		MaxKeyIdle: time.Duration(s.maxKeyIdle), RotationOverlap: time.Duration(s.rotationOverlap),
-		SetupWindow: time.Duration(s.setupWindow),
+		MaxKeyIdle: time.Duration(s.maxKeyIdle), MaxPasswordIdle: time.Duration(s.maxPasswordIdle),
+		RotationOverlap: time.Duration(s.rotationOverlap), SetupWindow: time.Duration(s.setupWindow),
 	}
 }
 

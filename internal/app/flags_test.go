@@ -26,7 +26,7 @@ func defaultSettings(change func(*settings)) *settings {
 		refreshInterval: duration(5 * time.Minute), keysInterval: duration(time.Hour),
 		rate: 20, accountRate: 5, timeout: duration(10 * time.Second), totalShards: 1,
 		maxKeyAge: duration(limits.MaxKeyAge), rotationWarning: duration(limits.RotationWarning),
-		maxKeyIdle: duration(limits.MaxKeyIdle), rotationOverlap: duration(limits.RotationOverlap),
+		maxKeyIdle: duration(limits.MaxKeyIdle), maxPasswordIdle: duration(limits.MaxPasswordIdle), rotationOverlap: duration(limits.RotationOverlap),
 		setupWindow: duration(limits.SetupWindow),
 		accessKeyID: "full", keyAge: true, users: true,
 	}

@@ -27,6 +27,7 @@ type User struct {
 	Name, Path, ID string
 	Created        time.Time
 	Password       bool
+	PasswordSet    time.Time // when the password was last set or changed; zero without one
 	SignedIn       time.Time // the last sign-in; zero if there was none
 	MFADevices     int
 	Keys           []Key // in order of creation
@@ -92,9 +93,13 @@ func (u *user) public() User {
 	for i, k := range u.keys {
 		keys[i] = Key{ID: k.id, Status: k.status, Created: k.created, Use: k.use}
 	}
+	var set time.Time
+	if u.password != nil {
+		set = u.password.changed
+	}
 	return User{
 		Name: u.name, Path: u.path, ID: u.id, Created: u.created,
-		Password: u.password != nil, SignedIn: u.signedIn, MFADevices: len(u.mfa), Keys: keys,
+		Password: u.password != nil, PasswordSet: set, SignedIn: u.signedIn, MFADevices: len(u.mfa), Keys: keys,
 		Tags: append([]Tag(nil), u.tags...),
 	}
 }

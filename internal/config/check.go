@@ -265,7 +265,7 @@ func (d *document) exempted(path string, e exemption, met map[exemptionKey]strin
 func (d *document) exemptedOnce(path string, x exemptionKey, met map[exemptionKey]string) {
 	isRoot, isRootRule := x.user == policy.RootUserName, policy.Rule(x.rule).Subject() == policy.SubjectAccount
 	if isRoot && !isRootRule {
-		d.fail(path, "got %q for %s, want %s, the only rule that judges root", x.rule, x.user, policy.RootAccessKey)
+		d.fail(path, "got %q for %s, want %s, which alone judge root", x.rule, x.user, listed(policy.RulesAbout(policy.SubjectAccount)))
 	}
 	if !isRoot && isRootRule {
 		d.fail(path, "got %q for a user, want a rule that judges users; this one is for %s", x.rule, policy.RootUserName)

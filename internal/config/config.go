@@ -164,6 +164,7 @@ func limitsInWords(l policy.Limits) string {
 		{"max_key_age", l.MaxKeyAge},
 		{"rotation_warning", l.RotationWarning},
 		{"max_key_idle", l.MaxKeyIdle},
+		{"max_password_idle", l.MaxPasswordIdle},
 		{"rotation_overlap", l.RotationOverlap},
 		{"setup_window", l.SetupWindow},
 	} {

@@ -74,7 +74,7 @@ func isTrue(b bool) *bool { return &b }
 func TestLoad(t *testing.T) {
 	standard := policy.Class{Name: "default", Limits: policy.DefaultLimits()}
 	fullDefaults := policy.Limits{
-		MaxKeyAge: 80 * day, RotationWarning: 10 * day, MaxKeyIdle: 40 * day,
+		MaxKeyAge: 80 * day, RotationWarning: 10 * day, MaxKeyIdle: 40 * day, MaxPasswordIdle: 50 * day,
 		RotationOverlap: 5 * day, SetupWindow: 10 * time.Minute,
 	}
 	exempt := func(account, reason string) policy.Exemption {
@@ -93,13 +93,13 @@ func TestLoad(t *testing.T) {
 		{"empty-parts.yml", Config{Policy: &policy.Policy{Default: standard}}},
 		{"only-the-age.yml", Config{Policy: &policy.Policy{
 			Default: policy.Class{Name: "default", Limits: policy.Limits{
-				MaxKeyAge: 365 * day, RotationWarning: 14 * day, MaxKeyIdle: 45 * day,
+				MaxKeyAge: 365 * day, RotationWarning: 14 * day, MaxKeyIdle: 45 * day, MaxPasswordIdle: 45 * day,
 				RotationOverlap: 7 * day, SetupWindow: 15 * time.Minute,
 			}},
 			Classes: []policy.Class{{
 				Name: "strict", Match: policy.Match{Console: isTrue(true)},
 				Limits: policy.Limits{
-					MaxKeyAge: 365 * day, RotationWarning: 14 * day, MaxKeyIdle: 45 * day, SetupWindow: 15 * time.Minute,
+					MaxKeyAge: 365 * day, RotationWarning: 14 * day, MaxKeyIdle: 45 * day, MaxPasswordIdle: 45 * day, SetupWindow: 15 * time.Minute,
 				},
 			}},
 		}}},
@@ -168,7 +168,7 @@ func TestLoad(t *testing.T) {
 							AccountTags: []policy.TagMatch{{Key: "env", Value: policy.Glob("p*")}},
 						},
 						Limits: policy.Limits{
-							MaxKeyAge: 365 * day, RotationWarning: 30 * day, MaxKeyIdle: 20 * day, RotationOverlap: day,
+							MaxKeyAge: 365 * day, RotationWarning: 30 * day, MaxKeyIdle: 20 * day, MaxPasswordIdle: 25 * day, RotationOverlap: day,
 						},
 					},
 					{
@@ -366,6 +366,7 @@ func changes() map[string][2]string {
 		"policy.defaults.max_key_age":             {"80d", "81d"},
 		"policy.defaults.rotation_warning":        {"10d", "11d"},
 		"policy.defaults.max_key_idle":            {"40d", "41d"},
+		"policy.defaults.max_password_idle":       {"50d", "51d"},
 		"policy.defaults.rotation_overlap":        {"5d\n    setup", "6d\n    setup"},
 		"policy.defaults.setup_window":            {"10m", "11m"},
 		"policy.classes[].name":                   {"machines", "robots"},
@@ -380,6 +381,7 @@ func changes() map[string][2]string {
 		"policy.classes[].max_key_age":            {"365d", "366d"},
 		"policy.classes[].rotation_warning":       {"30d", "31d"},
 		"policy.classes[].max_key_idle":           {"20d", "21d"},
+		"policy.classes[].max_password_idle":      {"25d", "26d"},
 		"policy.classes[].rotation_overlap":       {"overlap: 1d", "overlap: 2d"},
 		"policy.classes[].setup_window":           {"window: 0", "window: 1s"},
 		"owner_tags":                              {"Owner, team", "team, Owner"},
@@ -507,7 +509,7 @@ func holdsFields(t reflect.Type) bool {
 func standardLimitsOf(classes ...string) string {
 	text := "classes, the first that matches counts:\n"
 	for _, class := range classes {
-		text += "  " + class + ": max_key_age 90d, rotation_warning 14d, max_key_idle 45d, rotation_overlap 7d, setup_window 15m\n"
+		text += "  " + class + ": max_key_age 90d, rotation_warning 14d, max_key_idle 45d, max_password_idle 45d, rotation_overlap 7d, setup_window 15m\n"
 	}
 	return text
 }
@@ -525,9 +527,9 @@ func TestSummary(t *testing.T) {
 		{
 			"everything", read(t, filepath.Join("testdata", "full.yml")), ends.Add(-day),
 			"classes, the first that matches counts:\n" +
-				"  machines: max_key_age 365d, rotation_warning 30d, max_key_idle 20d, rotation_overlap 1d, setup_window 0s\n" +
-				"  deployers: max_key_age 80d, rotation_warning 10d, max_key_idle 40d, rotation_overlap 5d, setup_window 10m\n" +
-				"  default: max_key_age 80d, rotation_warning 10d, max_key_idle 40d, rotation_overlap 5d, setup_window 10m\n" +
+				"  machines: max_key_age 365d, rotation_warning 30d, max_key_idle 20d, max_password_idle 25d, rotation_overlap 1d, setup_window 0s\n" +
+				"  deployers: max_key_age 80d, rotation_warning 10d, max_key_idle 40d, max_password_idle 50d, rotation_overlap 5d, setup_window 10m\n" +
+				"  default: max_key_age 80d, rotation_warning 10d, max_key_idle 40d, max_password_idle 50d, rotation_overlap 5d, setup_window 10m\n" +
 				"tags: read by ListUserTags\n" +
 				"exemptions: 2\n" +
 				"  break-glass in 123456789012 from console_user_without_mfa, key_unused: lapses soon, its last day is 2026-12-31\n" +

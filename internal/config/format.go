@@ -17,7 +17,7 @@ import (
 // description of it: the decoder, the JSON schema and the table of fields in
 // docs/configuration.md follow them. A field without omitempty is required.
 type format struct {
-	Policy          policySection `json:"policy,omitempty" jsonschema:"The limits that keys are judged by."`
+	Policy          policySection `json:"policy,omitempty" jsonschema:"The limits that keys and passwords are judged by."`
 	OwnerTags       []tagKey      `json:"owner_tags,omitempty" jsonschema:"The tags that name a user's owner. The first that the user has, with a value, counts."`
 	UserTags        []tagKey      `json:"user_tags,omitempty" jsonschema:"The tags to serve as labels, tag_ and the key, with _ in place of each character that a label's name cannot hold."`
 	KeyDescriptions bool          `json:"key_descriptions,omitempty" jsonschema:"Serve the descriptions of access keys, which AWS keeps in user tags named by the key's id."`
@@ -42,6 +42,7 @@ type limits struct {
 	MaxKeyAge       *duration `json:"max_key_age,omitempty" jsonschema:"How old an active key may become; more than 0."`
 	RotationWarning *duration `json:"rotation_warning,omitempty" jsonschema:"How long before max_key_age a rotation counts as due; less than max_key_age."`
 	MaxKeyIdle      *duration `json:"max_key_idle,omitempty" jsonschema:"How long an active key may go unused; more than 0."`
+	MaxPasswordIdle *duration `json:"max_password_idle,omitempty" jsonschema:"How long a password may go unused; more than 0."`
 	RotationOverlap *duration `json:"rotation_overlap,omitempty" jsonschema:"How long a user may have two active keys, to rotate one; 0 for never."`
 	SetupWindow     *duration `json:"setup_window,omitempty" jsonschema:"A key created this soon after its user counts as made at user setup."`
 }
@@ -71,7 +72,7 @@ type conditions struct {
 }
 
 type exemption struct {
-	User    userName `json:"user" jsonschema:"The user's exact name; <root_account> for root, which only root_access_key judges."`
+	User    userName `json:"user" jsonschema:"The user's exact name; <root_account> for root, which only the rules about root judge."`
 	Account idAlone  `json:"account,omitempty" jsonschema:"The user's account. Without it, every account."`
 	Rules   ruleList `json:"rules" jsonschema:"The rules that the user is excused from."`
 	Reason  reason   `json:"reason" jsonschema:"Why, in words for people."`
@@ -178,6 +179,7 @@ func (l limits) over(inherited policy.Limits) policy.Limits {
 		MaxKeyAge:       l.MaxKeyAge.or(inherited.MaxKeyAge),
 		RotationWarning: l.RotationWarning.or(inherited.RotationWarning),
 		MaxKeyIdle:      l.MaxKeyIdle.or(inherited.MaxKeyIdle),
+		MaxPasswordIdle: l.MaxPasswordIdle.or(inherited.MaxPasswordIdle),
 		RotationOverlap: l.RotationOverlap.or(inherited.RotationOverlap),
 		SetupWindow:     l.SetupWindow.or(inherited.SetupWindow),
 	}

@@ -14,7 +14,8 @@ type header struct {
 	names []string
 
 	user, arn, created, password, mfa int
-	passwordUsed, additional          int // optional
+	passwordUsed, passwordChanged     int // optional
+	additional                        int // optional
 	slots                             [2]slotColumns
 }
 
@@ -31,15 +32,16 @@ func newHeader(names []string) (*header, error) {
 		return nil, err
 	}
 	h := &header{
-		names:        slices.Clone(names),
-		user:         f.required("user"),
-		arn:          f.required("arn"),
-		created:      f.required("user_creation_time"),
-		password:     f.required("password_enabled"),
-		mfa:          f.required("mfa_active"),
-		passwordUsed: f.optional("password_last_used"),
-		additional:   f.optional("additional_credentials_info"),
-		slots:        [2]slotColumns{f.slot("access_key_1_"), f.slot("access_key_2_")},
+		names:           slices.Clone(names),
+		user:            f.required("user"),
+		arn:             f.required("arn"),
+		created:         f.required("user_creation_time"),
+		password:        f.required("password_enabled"),
+		mfa:             f.required("mfa_active"),
+		passwordUsed:    f.optional("password_last_used"),
+		passwordChanged: f.optional("password_last_changed"),
+		additional:      f.optional("additional_credentials_info"),
+		slots:           [2]slotColumns{f.slot("access_key_1_"), f.slot("access_key_2_")},
 	}
 	if len(f.missing) > 0 {
 		return nil, fmt.Errorf("got a header without %s, want that of a credential report", strings.Join(f.missing, ", "))

@@ -67,8 +67,9 @@ func (r *Row) Update(user *inventory.User, generated time.Time) {
 	user.Console = user.Console.Newer(r.Password.ObservedAt(generated))
 	user.MFA = user.MFA.Newer(r.MFA.ObservedAt(generated))
 	user.PasswordUse = inventory.MergeUse(user.PasswordUse, r.PasswordUse.ObservedAt(generated))
+	user.PasswordChanged = inventory.MergeChange(user.PasswordChanged, r.PasswordChanged.ObservedAt(generated))
 	if console, _ := user.Console.Get(); !console {
-		user.PasswordCreated = inventory.Fact[time.Time]{}
+		user.PasswordCreated, user.PasswordChanged = inventory.Fact[time.Time]{}, inventory.Fact[time.Time]{}
 	}
 	if keys, known := user.Keys.Get(); known {
 		user.Keys = inventory.Observe(r.WithUse(keys, generated), user.Keys.Observed())
@@ -95,11 +96,12 @@ func (r *Row) UserFacts(generated time.Time) inventory.User {
 	_, told := r.Additional.Get()
 	return inventory.User{
 		Name: r.User, ARN: r.ARN, Path: pathOf(r.ARN), Created: r.Created,
-		Keys:          keys,
-		MaybeMoreKeys: keys.Known() && len(r.Slots) == shownKeys && !told,
-		Console:       r.Password.ObservedAt(generated),
-		PasswordUse:   r.PasswordUse.ObservedAt(generated),
-		MFA:           r.MFA.ObservedAt(generated),
+		Keys:            keys,
+		MaybeMoreKeys:   keys.Known() && len(r.Slots) == shownKeys && !told,
+		Console:         r.Password.ObservedAt(generated),
+		PasswordUse:     r.PasswordUse.ObservedAt(generated),
+		PasswordChanged: r.PasswordChanged.ObservedAt(generated),
+		MFA:             r.MFA.ObservedAt(generated),
 	}
 }
 

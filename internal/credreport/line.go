@@ -254,6 +254,21 @@ func (l *line) use(column int) Maybe[inventory.Use] {
 	return Known(inventory.Use{At: t})
 }
 
+// change reads the date of a last change. AWS gives none where there is nothing
+// that could change, and none for root.
+func (l *line) change(column int) Maybe[time.Time] {
+	s := l.cell(column)
+	switch {
+	case column == absent, s == notApplicable, s == noInformation, s == notSupported:
+		return Maybe[time.Time]{}
+	}
+	t, ok := parseDate(s)
+	if !ok {
+		l.fail(column, "a date like 2006-01-02T15:04:05Z, N/A, no_information or not_supported")
+	}
+	return Known(t)
+}
+
 // additional reads whether there is more than the row shows. Nothing in the
 // column means no; anything that is no known word for no means yes.
 func (l *line) additional(column int) Maybe[bool] {

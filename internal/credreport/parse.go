@@ -149,15 +149,16 @@ func (p *parser) row(l *line) Row {
 	h := p.header
 	user, arn := l.identity(h.user, h.arn)
 	return Row{
-		Line:        l.number,
-		User:        user,
-		ARN:         arn,
-		Created:     l.date(h.created),
-		Password:    l.answer(h.password),
-		PasswordUse: l.use(h.passwordUsed),
-		MFA:         l.answer(h.mfa),
-		Slots:       p.rowSlots(l),
-		Additional:  l.additional(h.additional),
+		Line:            l.number,
+		User:            user,
+		ARN:             arn,
+		Created:         l.date(h.created),
+		Password:        l.answer(h.password),
+		PasswordUse:     l.use(h.passwordUsed),
+		PasswordChanged: l.change(h.passwordChanged),
+		MFA:             l.answer(h.mfa),
+		Slots:           p.rowSlots(l),
+		Additional:      l.additional(h.additional),
 	}
 }
 

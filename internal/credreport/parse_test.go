@@ -93,9 +93,9 @@ var (
 	unknown = credreport.Maybe[inventory.Use]{}
 )
 
-// compareMaybe lets cmp look into the two kinds of Maybe.
+// compareMaybe lets cmp look into the kinds of Maybe.
 func compareMaybe() cmp.Option {
-	return cmp.AllowUnexported(credreport.Maybe[bool]{}, credreport.Maybe[inventory.Use]{})
+	return cmp.AllowUnexported(credreport.Maybe[bool]{}, credreport.Maybe[inventory.Use]{}, credreport.Maybe[time.Time]{})
 }
 
 func mustParse(t *testing.T, content string) *credreport.Report {
@@ -144,6 +144,11 @@ func TestParseUser(t *testing.T) {
 		{"password use not supported", minimal().set("password_last_used", "not_supported"), func(r *credreport.Row) {
 			r.PasswordUse = unknown
 		}},
+
+		{"password changed", minimal().set("password_last_changed", created), func(r *credreport.Row) { r.PasswordChanged = credreport.Known(date) }},
+		{"no password to change", minimal().set("password_last_changed", "N/A"), func(*credreport.Row) {}},
+		{"password change not supported", minimal().set("password_last_changed", "not_supported"), func(*credreport.Row) {}},
+		{"password change not told", minimal().set("password_last_changed", "no_information"), func(*credreport.Row) {}},
 
 		{"offset zero", minimal().set("user_creation_time", "2026-02-03T04:05:06+00:00"), func(r *credreport.Row) { r.Created = date }},
 		{"offset east", minimal().set("user_creation_time", "2026-02-03T09:35:06+05:30"), func(r *credreport.Row) { r.Created = date }},

@@ -53,7 +53,10 @@ type Row struct {
 	// before October 2014 and has none for a user without a password; both are
 	// "no use on record". Region and Service are empty.
 	PasswordUse Maybe[inventory.Use]
-	MFA         Maybe[bool] // whether the user has an MFA device
+	// PasswordChanged is when the password was last set or changed; unknown
+	// without one, and for root. Whole seconds, UTC.
+	PasswordChanged Maybe[time.Time]
+	MFA             Maybe[bool] // whether the user has an MFA device
 
 	// Slots holds the keys that the row shows. Their order means nothing:
 	// neither age nor key id, and a key may change places between reports.

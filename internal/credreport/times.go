@@ -55,6 +55,9 @@ func (r *Row) after(latest time.Time) (what string, at time.Time) {
 	if use, _ := r.PasswordUse.Get(); use.At.After(latest) {
 		return "signed in", use.At
 	}
+	if changed, _ := r.PasswordChanged.Get(); changed.After(latest) {
+		return "a password set", changed
+	}
 	for i := range r.Slots {
 		if created := r.Slots[i].Created; created.After(latest) {
 			return "a key created", created

@@ -10,7 +10,7 @@ import (
 // TestSetApart goes to the second.
 func TestSetApart(t *testing.T) {
 	latest := at("2026-11-01T00:00:00Z")
-	for _, column := range []string{"user_creation_time", "password_last_used", "access_key_1_last_rotated", "access_key_2_last_used_date"} {
+	for _, column := range []string{"user_creation_time", "password_last_used", "password_last_changed", "access_key_1_last_rotated", "access_key_2_last_used_date"} {
 		for date, odd := range map[string]bool{"2026-11-01T00:00:00Z": false, "2026-11-01T00:00:01Z": true} {
 			report := mustParse(t, minimal().add("bob", "arn:aws:iam::123456789012:user/bob").set("access_key_1_active", "true").
 				set("access_key_2_last_rotated", "2026-01-02T03:04:05Z").set(column, date).String())

@@ -81,7 +81,7 @@ func TestConfiguration(t *testing.T) {
 func TestViolationsCoverTheRules(t *testing.T) {
 	want := []string{
 		"console_key_never_used", "console_user_with_active_keys", "console_user_without_mfa", "key_created_at_user_setup",
-		"key_rotation", "key_rotation_due", "key_unused", "multiple_active_keys", "root_access_key",
+		"key_rotation", "key_rotation_due", "key_unused", "multiple_active_keys", "password_unused", "root_access_key", "root_user_without_mfa",
 	}
 	var got []string
 	for _, v := range violations() {

@@ -70,8 +70,10 @@ func (a *Account) useSomeKey() error {
 	return a.use(u.Name, pick(a, activeKeys(u)).ID, now)
 }
 
+// signInSomeone signs in a person, unless it is one who left the password unused.
 func (a *Account) signInSomeone() error {
-	u, ok := a.some(isPerson)
+	now := a.now()
+	u, ok := a.some(func(u awssim.User) bool { return isPerson(u) && !hasIdlePassword(u, now) })
 	if !ok {
 		return nil
 	}
@@ -118,7 +120,7 @@ func (a *Account) violateOrRepair() error {
 	v := pick(a, violations())
 	violators := slices.DeleteFunc(a.violators(v), isExcused)
 	if len(violators) < few || (len(violators) < many && a.chance(50)) {
-		if v.rule != "root_access_key" || len(violators) == 0 {
+		if !v.isAboutRoot() || len(violators) == 0 {
 			return a.apply(v)
 		}
 	}

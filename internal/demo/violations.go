@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
 // violation is a way to violate a rule of the policy with its default limits.
@@ -46,6 +47,12 @@ func violations() []violation {
 			return a.arrange(u.Name, keySpec{age: a.between(day, 400*day), idle: time.Hour})
 		}},
 		{"console_user_without_mfa", hasNoMFA, isPerson, func(a *Account, u awssim.User) error {
+			return a.World.RemoveMFA(u.Name)
+		}},
+		{"password_unused", hasIdlePassword, isPerson, func(a *Account, u awssim.User) error {
+			return a.World.SignIn(u.Name, a.now().Add(-a.between(46*day, 59*day)))
+		}},
+		{"root_user_without_mfa", isRootWithoutMFA, isRoot, func(a *Account, u awssim.User) error {
 			return a.World.RemoveMFA(u.Name)
 		}},
 	}
@@ -101,6 +108,19 @@ func hasNoMFA(u awssim.User, _ time.Time) bool {
 	return !isRoot(u) && u.Password && u.MFADevices == 0
 }
 
+func hasIdlePassword(u awssim.User, now time.Time) bool {
+	last := u.PasswordSet
+	if u.SignedIn.After(last) {
+		last = u.SignedIn
+	}
+	return !isRoot(u) && u.Password && now.Sub(last) > 45*day
+}
+
+func isRootWithoutMFA(u awssim.User, _ time.Time) bool { return isRoot(u) && u.MFADevices == 0 }
+
+// isAboutRoot reports whether root alone can violate the rule.
+func (v violation) isAboutRoot() bool { return policy.Rule(v.rule).Subject() == policy.SubjectAccount }
+
 // compliant reports whether a user violates no rule.
 func compliant(u awssim.User, now time.Time) bool {
 	return !slices.ContainsFunc(violations(), func(v violation) bool { return v.breaks(u, now) })
@@ -112,12 +132,14 @@ func (a *Account) violators(v violation) []awssim.User {
 	return slices.DeleteFunc(a.everyone(), func(u awssim.User) bool { return !v.breaks(u, now) })
 }
 
-// apply makes a compliant user violate the rule, if there is one to choose.
+// apply makes a compliant user violate the rule, if there is one to choose. There is
+// one root, who may violate several.
 // Newcomers are too young for keys of the age that some violations need.
 func (a *Account) apply(v violation) error {
 	now := a.now()
 	candidates := slices.DeleteFunc(a.everyone(), func(u awssim.User) bool {
-		return !v.applies(u) || now.Sub(u.Created) < 100*day || !compliant(u, now)
+		fits := compliant(u, now) || isRoot(u) && !v.breaks(u, now)
+		return !v.applies(u) || now.Sub(u.Created) < 100*day || !fits
 	})
 	if len(candidates) == 0 {
 		return nil
@@ -125,17 +147,19 @@ func (a *Account) apply(v violation) error {
 	return v.apply(a, pick(a, candidates))
 }
 
-// repair makes a user compliant: people lose their keys and get an MFA device,
-// root loses its keys, machines get one new key.
+// repair makes a user compliant: people lose their keys, get an MFA device and sign
+// in, root loses its keys and gets a device, machines get one new key.
 func (a *Account) repair(u awssim.User) error {
-	switch {
-	case isRoot(u):
-		return a.arrange(u.Name)
-	case !u.Password:
+	if !isRoot(u) && !u.Password {
 		return a.arrange(u.Name, keySpec{})
 	}
 	if u.MFADevices == 0 {
 		if _, err := a.World.AddMFA(u.Name, a.now()); err != nil {
+			return err
+		}
+	}
+	if hasIdlePassword(u, a.now()) {
+		if err := a.World.SignIn(u.Name, a.now()); err != nil {
 			return err
 		}
 	}

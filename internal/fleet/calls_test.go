@@ -115,7 +115,7 @@ func aboutTime(d time.Duration) time.Duration {
 // largeAccount is 5,000 users with 6,000 keys and 2,000 passwords; 30 of the
 // users with a password hold a key. A third of all have a password and no MFA
 // device, if they are to be accused of that; else everybody with a password has
-// a device.
+// a device. All of them signed in lately.
 func largeAccount(t *testing.T, accused bool) *awssim.World {
 	world := awssim.New(awssim.Options{Seed: 1, ReportDelay: 20 * time.Second})
 	created := time.Now().Add(-400 * 24 * time.Hour)
@@ -125,6 +125,7 @@ func largeAccount(t *testing.T, accused bool) *awssim.World {
 		check(t, err)
 		if i < 2000/scale {
 			check(t, world.SetPassword(name, created.Add(time.Hour)))
+			check(t, world.SignIn(name, created.Add(399*24*time.Hour)))
 			if !accused || i >= 5000/scale/3 {
 				_, err := world.AddMFA(name, created.Add(2*time.Hour))
 				check(t, err)

@@ -48,6 +48,7 @@ func (d *digester) user(u *User) {
 	d.flag(u.MaybeMoreKeys)
 	digestFact(d, u.Console, d.flag)
 	digestFact(d, u.PasswordCreated, d.moment)
+	digestFact(d, u.PasswordChanged, d.moment)
 	digestFact(d, u.PasswordUse, d.use)
 	digestFact(d, u.MFA, d.flag)
 	digestFact(d, u.Tags, d.tags)

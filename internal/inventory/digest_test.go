@@ -26,7 +26,7 @@ func everything() *Snapshot {
 		},
 		Users: []User{{
 			ID: "AIDA1", Name: "alice", ARN: "arn:aws:iam::123456789012:user/alice", Path: "/", Created: epoch, Keys: keys(), MaybeMoreKeys: true,
-			Console: Observe(true, observed), PasswordCreated: Observe(epoch, observed), PasswordUse: use, MFA: Observe(false, observed),
+			Console: Observe(true, observed), PasswordCreated: Observe(epoch, observed), PasswordChanged: Observe(epoch, observed), PasswordUse: use, MFA: Observe(false, observed),
 			Tags: Observe(Tags{{Key: "team", Value: "blue"}, {Key: "x", Value: "y"}}, observed),
 		}},
 		Root: Root{
@@ -124,7 +124,7 @@ func TestDigest(t *testing.T) {
 	if !slices.Equal(want, got) {
 		t.Errorf("what is no fact, beside times of observation: got %v, want %v", got, want)
 	}
-	if got, want := len(all.others)-len(want), (6+2)+(5+2); got != want {
+	if got, want := len(all.others)-len(want), (7+2)+(5+2); got != want {
 		t.Errorf("times of observation: got %d, want %d: of a user and two keys, and of root and two keys", got, want)
 	}
 }

@@ -138,6 +138,9 @@ type User struct {
 	// PasswordCreated is when the present password came to be; only a live
 	// answer tells, so it is often unknown for a user with console access.
 	PasswordCreated Fact[time.Time] `json:"password_created,omitzero"`
+	// PasswordChanged is when the password was last set or changed; only a
+	// report tells.
+	PasswordChanged Fact[time.Time] `json:"password_changed,omitzero"`
 	// PasswordUse is the last sign-in with a password. It outlives a deleted
 	// password, so it says nothing about console access.
 	PasswordUse Fact[Use] `json:"password_use,omitzero"`

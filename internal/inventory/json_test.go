@@ -123,7 +123,7 @@ func TestKnownFacts(t *testing.T) {
 	yes := Observe(true, observed)
 	user := &User{
 		Name: "alice", Created: epoch, Keys: keys, Console: yes, PasswordCreated: Observe(epoch, observed),
-		PasswordUse: use, MFA: Observe(false, epoch), Tags: Observe(Tags{}, observed),
+		PasswordChanged: Observe(observed, observed), PasswordUse: use, MFA: Observe(false, epoch), Tags: Observe(Tags{}, observed),
 	}
 	root := &Root{Created: epoch, KeyPresent: yes, PasswordUse: use}
 	key := &AccessKey{ID: "AKIA1", Created: epoch, LastUse: use}
@@ -133,6 +133,7 @@ func TestKnownFacts(t *testing.T) {
 			{"keys", []AccessKey{{ID: "AKIA1"}}, observed},
 			{"console", true, observed},
 			{"password_created", epoch, observed},
+			{"password_changed", observed, observed},
 			{"password_use", Use{At: epoch}, observed},
 			{"mfa", false, epoch},
 			{"tags", Tags{}, observed},

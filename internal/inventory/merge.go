@@ -36,6 +36,19 @@ func MergeUse(a, b Fact[Use]) Fact[Use] {
 	return Observe(use, newest.Observed())
 }
 
+// MergeChange joins two statements about the last change of the same thing, as
+// MergeUse does for uses.
+func MergeChange(a, b Fact[time.Time]) Fact[time.Time] {
+	newest := a.Newer(b)
+	at, _ := newest.Get()
+	for _, fact := range []Fact[time.Time]{a, b} {
+		if other, known := fact.Get(); known && other.After(at) {
+			return Observe(other, newest.Observed())
+		}
+	}
+	return newest
+}
+
 // CarryUse gives each of the keys the last use that was known of it earlier,
 // unless it has a later one. It writes to keys.
 func CarryUse(keys, earlier []AccessKey) {

@@ -56,6 +56,24 @@ func TestMergeUse(t *testing.T) {
 	}
 }
 
+func TestMergeChange(t *testing.T) {
+	var unknown inventory.Fact[time.Time]
+	early, late := observed, observed.Add(time.Hour)
+	first, second := epoch, epoch.Add(time.Minute)
+	for name, test := range map[string]struct{ a, b, want inventory.Fact[time.Time] }{
+		"nothing known":             {unknown, unknown, unknown},
+		"only the one":              {inventory.Observe(first, early), unknown, inventory.Observe(first, early)},
+		"the same, seen again":      {inventory.Observe(first, early), inventory.Observe(first, late), inventory.Observe(first, late)},
+		"later change":              {inventory.Observe(first, early), inventory.Observe(second, late), inventory.Observe(second, late)},
+		"later change said earlier": {inventory.Observe(second, early), inventory.Observe(first, late), inventory.Observe(second, late)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inventorytest.Equal(t, test.want, inventory.MergeChange(test.a, test.b))
+			inventorytest.Equal(t, test.want, inventory.MergeChange(test.b, test.a))
+		})
+	}
+}
+
 func TestCarryUse(t *testing.T) {
 	earlier := []inventory.AccessKey{key("A", epoch), key("B", epoch)}
 	earlier[0].LastUse = use(epoch.Add(time.Hour), generated)

@@ -13,9 +13,7 @@ func (u User) Within(now, latest time.Time) User {
 	pullBack(&u, now)
 	u.Keys = keysWithin(u.Keys, now, latest)
 	u.PasswordUse = useWithin(u.PasswordUse, latest)
-	if created, known := u.PasswordCreated.Get(); known && created.After(latest) {
-		u.PasswordCreated = Fact[time.Time]{}
-	}
+	u.PasswordCreated, u.PasswordChanged = momentWithin(u.PasswordCreated, latest), momentWithin(u.PasswordChanged, latest)
 	return u
 }
 
@@ -42,6 +40,13 @@ func keysWithin(keys Fact[[]AccessKey], now, latest time.Time) Fact[[]AccessKey]
 		list[i].LastUse = useWithin(list[i].LastUse, latest)
 	}
 	return Observe(list, keys.Observed())
+}
+
+func momentWithin(moment Fact[time.Time], latest time.Time) Fact[time.Time] {
+	if at, known := moment.Get(); known && at.After(latest) {
+		return Fact[time.Time]{}
+	}
+	return moment
 }
 
 func useWithin(use Fact[Use], latest time.Time) Fact[Use] {

@@ -58,6 +58,7 @@ func TestWithinForgetsWhatIsToCome(t *testing.T) {
 				"keys":                inventory.User{Keys: inventory.Observe(made, observed)}.Within(observed, latest).Keys.Known(),
 				"sign-in":             inventory.User{PasswordUse: use(test.at, observed)}.Within(observed, latest).PasswordUse.Known(),
 				"password's creation": inventory.User{PasswordCreated: inventory.Observe(test.at, observed)}.Within(observed, latest).PasswordCreated.Known(),
+				"password's change":   inventory.User{PasswordChanged: inventory.Observe(test.at, observed)}.Within(observed, latest).PasswordChanged.Known(),
 				"root's sign-in":      inventory.Root{PasswordUse: use(test.at, observed)}.Within(observed, latest).PasswordUse.Known(),
 				"root's creation":     !inventory.Root{Created: test.at}.Within(observed, latest).Created.IsZero(),
 			} {

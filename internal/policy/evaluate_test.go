@@ -419,6 +419,88 @@ func TestRootAccessKey(t *testing.T) {
 	}
 }
 
+// TestPasswordUnused has users born 45 days before the last moment at which a
+// password as old as they are is in the clear.
+func TestPasswordUnused(t *testing.T) {
+	end := at(45 * day)
+	tests := []struct {
+		name          string
+		console       inventory.Fact[bool]
+		used, created inventory.Fact[time.Time] // used at zero: never
+		changed       inventory.Fact[time.Time]
+		want          outcome
+	}{
+		{"nothing known", unsaid[bool](), unsaid[time.Time](), unsaid[time.Time](), unsaid[time.Time](), unknown},
+		{"no console access", known(false, at(100*day)), unsaid[time.Time](), unsaid[time.Time](), unsaid[time.Time](), compliant},
+		{"no console access, an old sign-in", known(false, at(100*day)), known(born, at(100*day)), unsaid[time.Time](), unsaid[time.Time](), compliant},
+		{"console unknown", unsaid[bool](), known(born, at(100*day)), unsaid[time.Time](), known(born, at(100*day)), unknown},
+
+		{"never used, 45 days", known(true, end), known(time.Time{}, end), known(born, end), unsaid[time.Time](), compliant},
+		{"never used, within the second", known(true, end.Add(time.Second-1)), known(time.Time{}, end.Add(time.Second-1)), known(born, end.Add(time.Second-1)), unsaid[time.Time](), compliant},
+		{"never used, a second more", known(true, end.Add(time.Second)), known(time.Time{}, end.Add(time.Second)), known(born, end.Add(time.Second)), unsaid[time.Time](), violation(end)},
+		{"used, 45 days ago", known(true, at(55*day)), known(at(10*day), at(55*day)), unsaid[time.Time](), known(born, at(55*day)), compliant},
+		{"used, a second more", known(true, at(55*day+time.Second)), known(at(10*day), at(55*day+time.Second)), unsaid[time.Time](), known(born, at(55*day+time.Second)), violation(at(55 * day))},
+		{"used before it was changed, 45 days", known(true, at(65*day)), known(at(10*day), at(65*day)), unsaid[time.Time](), known(at(20*day), at(65*day)), compliant},
+		{
+			"used before it was changed, a second more", known(true, at(65*day+time.Second)), known(at(10*day), at(65*day+time.Second)),
+			unsaid[time.Time](), known(at(20*day), at(65*day+time.Second)), violation(at(65 * day)),
+		},
+		{"changed after it was made", known(true, at(100*day)), known(time.Time{}, at(100*day)), known(at(10*day), at(100*day)), known(at(20*day), at(100*day)), violation(at(65 * day))},
+		{"made anew after the change", known(true, at(100*day)), known(time.Time{}, at(100*day)), known(at(30*day), at(100*day)), known(at(20*day), at(50*day)), violation(at(75 * day))},
+
+		{"the change of long ago is all that is old", known(true, at(100*day)), known(time.Time{}, at(100*day)), unsaid[time.Time](), known(born, end), compliant},
+		{"the sign-in of long ago is all that is old", known(true, at(100*day)), known(time.Time{}, end), unsaid[time.Time](), known(born, at(100*day)), compliant},
+		{"the password of long ago is all that is old", known(true, end), known(time.Time{}, at(100*day)), unsaid[time.Time](), known(born, at(100*day)), compliant},
+
+		{"nothing but console access, young user", known(true, end), unsaid[time.Time](), unsaid[time.Time](), unsaid[time.Time](), compliant},
+		{"nothing but console access, a second more", known(true, end.Add(time.Second)), unsaid[time.Time](), unsaid[time.Time](), unsaid[time.Time](), unknown},
+		{"set lately, use unknown", known(true, at(100*day)), unsaid[time.Time](), known(at(55*day), at(100*day)), unsaid[time.Time](), compliant},
+		{"set long ago, use unknown", known(true, at(100*day+time.Second)), unsaid[time.Time](), known(at(55*day), at(100*day)), unsaid[time.Time](), unknown},
+		{"used lately, setting unknown", known(true, at(100*day)), known(at(55*day), at(100*day)), unsaid[time.Time](), unsaid[time.Time](), compliant},
+		{"used long ago, setting unknown", known(true, at(100*day+time.Second)), known(at(55*day), at(100*day)), unsaid[time.Time](), unsaid[time.Time](), unknown},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			user := inventory.User{Name: "alice", Created: born, Console: tt.console, PasswordCreated: tt.created, PasswordChanged: tt.changed}
+			if used, told := tt.used.Get(); told {
+				user.PasswordUse = known(inventory.Use{At: used}, tt.used.Observed())
+			}
+			if diff := cmp.Diff(tt.want, judged(t, snapshot(user), policy.DefaultLimits(), policy.PasswordUnused)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func unsaid[T any]() inventory.Fact[T] { return inventory.Fact[T]{} }
+
+func TestRootUserWithoutMFA(t *testing.T) {
+	early, late := at(10*day), at(20*day)
+	tests := []struct {
+		name string
+		root inventory.Root
+		want outcome
+	}{
+		{"nothing known", inventory.Root{}, unknown},
+		{"password unknown", inventory.Root{MFA: known(false, late)}, unknown},
+		{"MFA unknown", inventory.Root{Console: known(true, late)}, unknown},
+		{"no password", inventory.Root{Console: known(false, late)}, compliant},
+		{"no password, no MFA", inventory.Root{Console: known(false, late), MFA: known(false, late)}, compliant},
+		{"MFA, password unknown", inventory.Root{MFA: known(true, late)}, compliant},
+		{"password and MFA", inventory.Root{Console: known(true, late), MFA: known(true, late)}, compliant},
+		{"since root", inventory.Root{Created: born, Console: known(true, late), MFA: known(false, late)}, violation(born)},
+		{"since it was seen", inventory.Root{Console: known(true, late), MFA: known(false, early)}, violation(early)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := judged(t, &inventory.Snapshot{Root: tt.root}, policy.DefaultLimits(), policy.RootUserWithoutMFA)
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
 func TestJudge(t *testing.T) {
 	late := at(1000 * day)
 	s := snapshot(
@@ -464,6 +546,8 @@ func TestJudge(t *testing.T) {
 		policy.KeyUnused:                 {policy.Violation: 1, policy.Compliant: 1, policy.Unknown: 1},
 		policy.RootAccessKey:             {policy.Violation: 1},
 		policy.ConsoleUserWithoutMFA:     {policy.Compliant: 2, policy.Unknown: 1},
+		policy.PasswordUnused:            {policy.Compliant: 1, policy.Unknown: 2},
+		policy.RootUserWithoutMFA:        {policy.Unknown: 1},
 	}
 	if diff := cmp.Diff(wantCounts, counts); diff != "" {
 		t.Errorf("Count: -want +got:\n%s", diff)

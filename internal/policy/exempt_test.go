@@ -258,13 +258,13 @@ func TestParseExemptionTag(t *testing.T) {
 			"no such rule", "key_rotation everything until 2026-12-31 agreed",
 			policy.Exemption{},
 			`rule: got "everything", want one of multiple_active_keys, console_user_with_active_keys, key_created_at_user_setup, ` +
-				"console_key_never_used, key_rotation, key_rotation_due, key_unused, console_user_without_mfa",
+				"console_key_never_used, key_rotation, key_rotation_due, key_unused, console_user_without_mfa, password_unused",
 		},
 		{
 			"root's rule", "root_access_key until 2026-12-31 agreed",
 			policy.Exemption{},
 			`rule: got "root_access_key", want one of multiple_active_keys, console_user_with_active_keys, key_created_at_user_setup, ` +
-				"console_key_never_used, key_rotation, key_rotation_due, key_unused, console_user_without_mfa",
+				"console_key_never_used, key_rotation, key_rotation_due, key_unused, console_user_without_mfa, password_unused",
 		},
 		{"twice the same", "key_rotation key_rotation until 2026-12-31 agreed", policy.Exemption{}, `rule "key_rotation": got it twice, want it once`},
 	}

@@ -55,6 +55,17 @@ func NeverUsed(key *inventory.AccessKey) inventory.Fact[bool] {
 	return inventory.Observe(use.Never(), key.LastUse.Observed())
 }
 
+// passwordSet returns when the present password was set: its last change, or its
+// creation if that is later or the change is not known.
+func passwordSet(user *inventory.User) inventory.Fact[time.Time] {
+	changed, told := user.PasswordChanged.Get()
+	created, known := user.PasswordCreated.Get()
+	if !told || known && created.After(changed) {
+		return user.PasswordCreated
+	}
+	return user.PasswordChanged
+}
+
 func earlier(a, b time.Time) time.Time {
 	if b.Before(a) {
 		return b

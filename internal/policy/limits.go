@@ -16,6 +16,7 @@ type Limits struct {
 	MaxKeyAge       time.Duration // how old an active key may become
 	RotationWarning time.Duration // how long before that its rotation is due
 	MaxKeyIdle      time.Duration // how long an active key may go unused
+	MaxPasswordIdle time.Duration // how long a password may go unused
 	RotationOverlap time.Duration // how long a user may have two or more active keys
 	SetupWindow     time.Duration // how long after the user a key counts as created together with it
 }
@@ -27,6 +28,7 @@ func DefaultLimits() Limits {
 		MaxKeyAge:       90 * day,
 		RotationWarning: 14 * day,
 		MaxKeyIdle:      45 * day,
+		MaxPasswordIdle: 45 * day,
 		RotationOverlap: 7 * day,
 		SetupWindow:     15 * time.Minute,
 	}
@@ -68,6 +70,7 @@ func (l Limits) Problems() []LimitProblem {
 		})
 	}
 	expect(l.MaxKeyIdle > 0, "max_key_idle", l.MaxKeyIdle, "more than 0")
+	expect(l.MaxPasswordIdle > 0, "max_password_idle", l.MaxPasswordIdle, "more than 0")
 	expect(l.RotationOverlap >= 0, "rotation_overlap", l.RotationOverlap, "0 or more")
 	expect(l.SetupWindow >= 0, "setup_window", l.SetupWindow, "0 or more")
 	return problems
@@ -104,6 +107,18 @@ func (l Limits) UnusedDeadline(key *inventory.AccessKey) (time.Time, bool) {
 		from = use.At
 	}
 	return from.Add(l.MaxKeyIdle), true
+}
+
+// PasswordUnusedDeadline returns when the user's password becomes unused for too
+// long, unless it is used or set anew before, and whether that is known. Both count:
+// a sign-in on record may have been with a password of before.
+func (l Limits) PasswordUnusedDeadline(user *inventory.User) (time.Time, bool) {
+	set, known := passwordSet(user).Get()
+	use, told := user.PasswordUse.Get()
+	if has, _ := user.Console.Get(); !has || !known || !told {
+		return time.Time{}, false
+	}
+	return later(set, use.At).Add(l.MaxPasswordIdle), true
 }
 
 // OverlapDeadline returns until when the user may have several active keys, and

@@ -93,7 +93,14 @@ func TestDeadlines(t *testing.T) {
 		}
 		return deadline{d, several}
 	}
+	password := func(u inventory.User) deadline {
+		d, known := l.PasswordUnusedDeadline(&u)
+		return deadline{d, known}
+	}
 	late := at(1000 * day)
+	used := func(after time.Duration) inventory.Fact[inventory.Use] {
+		return known(inventory.Use{At: at(after)}, late)
+	}
 	tests := []struct {
 		name      string
 		got, want deadline
@@ -101,6 +108,12 @@ func TestDeadlines(t *testing.T) {
 		{"unused, use unknown", unused(key), deadline{}},
 		{"unused, never used", unused(neverUsed(key, late)), deadline{at(45 * day), true}},
 		{"unused, used", unused(usedAt(key, at(day), late)), deadline{at(46 * day), true}},
+		{"password, no console access", password(inventory.User{Console: known(false, late), PasswordUse: used(day), PasswordCreated: known(born, late)}), deadline{}},
+		{"password, console unknown", password(inventory.User{PasswordUse: used(day), PasswordCreated: known(born, late)}), deadline{}},
+		{"password, use unknown", password(inventory.User{Console: known(true, late), PasswordCreated: known(born, late)}), deadline{}},
+		{"password, setting unknown", password(inventory.User{Console: known(true, late), PasswordUse: used(day)}), deadline{}},
+		{"password, used after it was set", password(inventory.User{Console: known(true, late), PasswordUse: used(day), PasswordCreated: known(born, late)}), deadline{at(46 * day), true}},
+		{"password, changed after it was used", password(inventory.User{Console: known(true, late), PasswordUse: used(day), PasswordChanged: known(at(2*day), late)}), deadline{at(47 * day), true}},
 		{"overlap, keys unknown", overlap(inventory.User{}), deadline{}},
 		{"overlap, one active", overlap(inventory.User{Keys: keys(late, key, status(active("b", born), inventory.Inactive))}), deadline{}},
 		{"overlap, two active", overlap(inventory.User{Keys: keys(late, key, active("b", at(day)))}), deadline{at(8 * day), true}},
@@ -133,9 +146,14 @@ func TestRulesAreDescribed(t *testing.T) {
 		policy.KeyUnused:                 policy.SubjectKey,
 		policy.RootAccessKey:             policy.SubjectAccount,
 		policy.ConsoleUserWithoutMFA:     policy.SubjectUser,
+		policy.PasswordUnused:            policy.SubjectUser,
+		policy.RootUserWithoutMFA:        policy.SubjectAccount,
 	}
 	if diff := cmp.Diff(want, subjects); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+	if diff := cmp.Diff([]policy.Rule{policy.RootAccessKey, policy.RootUserWithoutMFA}, policy.RulesAbout(policy.SubjectAccount)); diff != "" {
+		t.Errorf("rules about accounts: -want +got:\n%s", diff)
 	}
 }
 

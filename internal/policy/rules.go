@@ -1,10 +1,11 @@
-// Package policy judges the access keys of an account: pure functions of a
+// Package policy judges the access keys and passwords of an account: pure functions of a
 // snapshot, without a clock of their own. A rule is judged as of the moment at
 // which AWS stated the facts that it rests on, so facts that no longer change
 // neither raise a finding nor resolve one.
 package policy
 
 import (
+	"slices"
 	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
@@ -24,6 +25,8 @@ const (
 	KeyUnused                 Rule = "key_unused"
 	RootAccessKey             Rule = "root_access_key"
 	ConsoleUserWithoutMFA     Rule = "console_user_without_mfa"
+	PasswordUnused            Rule = "password_unused"
+	RootUserWithoutMFA        Rule = "root_user_without_mfa"
 )
 
 // Subject is the kind of thing that a rule judges.
@@ -109,6 +112,14 @@ func rules() []rule {
 			name: ConsoleUserWithoutMFA, subject: SubjectUser, user: consoleUserWithoutMFA, rests: inventory.GroupsOf(inventory.GroupConsole, inventory.GroupMFA),
 			description: "The user has console access and no MFA device.",
 		},
+		{
+			name: PasswordUnused, subject: SubjectUser, user: passwordUnused, rests: inventory.GroupsOf(inventory.GroupUsers, inventory.GroupConsole),
+			description: "The user has console access and has not signed in for longer than the policy allows.",
+		},
+		{
+			name: RootUserWithoutMFA, subject: SubjectAccount, root: rootUserWithoutMFA, rests: inventory.GroupsOf(inventory.GroupRoot),
+			description: "The root user has a password and no MFA device.",
+		},
 	}
 }
 
@@ -119,6 +130,12 @@ func Rules() []Rule {
 		names = append(names, r.name)
 	}
 	return names
+}
+
+// RulesAbout lists the rules that judge subjects of the kind, in the order in which
+// they are shown.
+func RulesAbout(subject Subject) []Rule {
+	return slices.DeleteFunc(Rules(), func(r Rule) bool { return r.Subject() != subject })
 }
 
 // Subject returns the kind of thing that the rule judges.
@@ -220,6 +237,40 @@ func keyUnused(l *Limits, user *inventory.User, key *inventory.AccessKey) outcom
 		return outcome{violated: inventory.Observe(false, observed)}
 	}
 	return outcome{}
+}
+
+func passwordUnused(l *Limits, user *inventory.User) outcome {
+	if l == nil {
+		return outcome{violated: both(user.Console, fact{})}
+	}
+	deadline, known := l.PasswordUnusedDeadline(user)
+	if known {
+		observed := earlier(user.Console.Observed(), earlier(passwordSet(user).Observed(), user.PasswordUse.Observed()))
+		return passed(deadline, observed)
+	}
+	return outcome{violated: both(user.Console, l.mayBeUnused(user))}
+}
+
+// mayBeUnused is false of a password that cannot have been unused for too long,
+// whatever else is not known of it: its user is too young, or was there lately.
+// Otherwise it is unknown.
+func (l Limits) mayBeUnused(user *inventory.User) fact {
+	use, _ := user.PasswordUse.Get()
+	set, _ := passwordSet(user).Get()
+	from := later(user.Created, later(set, use.At))
+	if observed := user.Console.Observed(); !isPast(from.Add(l.MaxPasswordIdle), observed) {
+		return inventory.Observe(false, observed)
+	}
+	return fact{}
+}
+
+func rootUserWithoutMFA(root *inventory.Root) outcome {
+	without := both(root.Console, not(root.MFA))
+	since := root.Created
+	if since.IsZero() {
+		since = without.Observed()
+	}
+	return outcome{without, since}
 }
 
 func rootAccessKey(root *inventory.Root) outcome {

@@ -116,6 +116,8 @@ func inWords(name string) string {
 		return "MFA"
 	case "password_created":
 		return "the creation of the password"
+	case "password_changed":
+		return "the change of the password"
 	case "password_use":
 		return "the use of the password"
 	case "last_use":

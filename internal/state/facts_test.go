@@ -93,7 +93,9 @@ func rich() *inventory.Snapshot {
 func TestRoundTrip(t *testing.T) {
 	nobody := plain()
 	nobody.Users = nil
-	for name, snapshot := range map[string]*inventory.Snapshot{"plain": plain(), "rich": rich(), "no users": nobody} {
+	later := rich() // with what the first code for version 1 did not know
+	later.Users[0].PasswordChanged = known(epoch.Add(2 * time.Minute))
+	for name, snapshot := range map[string]*inventory.Snapshot{"plain": plain(), "rich": rich(), "richer": later, "no users": nobody} {
 		t.Run(name, func(t *testing.T) {
 			store := open(t)
 			save(t, store, snapshot)

@@ -49,8 +49,8 @@ func newMembers(v *view.View, now time.Time) *members {
 }
 
 type class struct {
-	Name                                                                 string
-	MaxKeyAge, RotationWarning, MaxKeyIdle, RotationOverlap, SetupWindow string
+	Name                                                                                  string
+	MaxKeyAge, RotationWarning, MaxKeyIdle, MaxPasswordIdle, RotationOverlap, SetupWindow string
 }
 
 func newLanding(o Options, v *view.View, now time.Time) landing {
@@ -93,6 +93,7 @@ func newClass(c *policy.Class) class {
 		MaxKeyAge:       policy.InDays(c.Limits.MaxKeyAge),
 		RotationWarning: policy.InDays(c.Limits.RotationWarning),
 		MaxKeyIdle:      policy.InDays(c.Limits.MaxKeyIdle),
+		MaxPasswordIdle: policy.InDays(c.Limits.MaxPasswordIdle),
 		RotationOverlap: policy.InDays(c.Limits.RotationOverlap),
 		SetupWindow:     policy.InDays(c.Limits.SetupWindow),
 	}

@@ -95,7 +95,7 @@ func TestWorstAccountsComeFirst(t *testing.T) {
 		"900000000002 |  | up |  | 3 | 3 | 0 | 0s",
 		"900000000003 |  | up |  | 1 | 1 | 0 | 0s",
 		"900000000005 |  | up |  | 1 | 1 | 0 | 400d2h",
-		"900000000007 |  | up | exemption tags | 1 | 0 | 8 | 0s",
+		"900000000007 |  | up | exemption tags | 1 | 0 | 9 | 0s",
 		"900000000010 |  | up |  | 0 | 0 | 0 | 0s",
 	}
 	if diff := cmp.Diff(want, tableOf(t, o)); diff != "" {

@@ -163,7 +163,7 @@ func (p past) verdicts(rule policy.Rule, population int, ago time.Duration) map[
 	var violation, exempted, unknown int
 	switch {
 	case rule.Subject() == policy.SubjectAccount:
-		if p.rootKey.includes(ago) || ago < p.rootKeySince {
+		if rule == policy.RootAccessKey && (p.rootKey.includes(ago) || ago < p.rootKeySince) {
 			violation = 1
 		}
 	default:
@@ -193,6 +193,7 @@ func share(rule policy.Rule) float64 {
 		policy.KeyRotationDue:            0.10,
 		policy.KeyUnused:                 0.015,
 		policy.ConsoleUserWithoutMFA:     0.02,
+		policy.PasswordUnused:            0.03,
 	}[rule]
 }
 

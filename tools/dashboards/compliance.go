@@ -20,10 +20,11 @@ func compliance() Dashboard {
 			policy.MultipleActiveKeys),
 		headline("Console key", "Users with console access and an active access key.",
 			policy.ConsoleUserWithActiveKeys),
-		headline("Root keys", "Accounts whose root user has an active access key.",
-			policy.RootAccessKey),
+		headline("Root user", "Accounts whose root user has an active access key, and those whose root user has a password and no MFA device.",
+			policy.RulesAbout(policy.SubjectAccount)...),
 		headline("Other rules", "Findings of the remaining rules, listed below. One key can violate several.",
-			policy.KeyCreatedAtUserSetup, policy.ConsoleKeyNeverUsed, policy.KeyRotation, policy.KeyUnused, policy.ConsoleUserWithoutMFA),
+			policy.KeyCreatedAtUserSetup, policy.ConsoleKeyNeverUsed, policy.KeyRotation, policy.KeyUnused, policy.ConsoleUserWithoutMFA,
+			policy.PasswordUnused),
 		tile(size{3, 4}, "Due soon", "Keys that must be replaced soon. They do not count as findings yet.", violationOrUnknown(`rule="key_rotation_due"`)).
 			words(noneAndNoneKnown()...).thresholds(steps(compliant, from(1, warned))).unit(count).
 			leadsTo(toUsers("Show them", "rule", string(policy.KeyRotationDue))),

@@ -47,6 +47,10 @@ func ruleWords(rule policy.Rule) string {
 		return "Root key"
 	case policy.ConsoleUserWithoutMFA:
 		return "Console without MFA"
+	case policy.PasswordUnused:
+		return "Password unused"
+	case policy.RootUserWithoutMFA:
+		return "Root without MFA"
 	}
 	return string(rule)
 }

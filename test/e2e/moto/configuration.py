@@ -17,6 +17,7 @@ class Limits:
     max_key_age: int = 90 * DAY
     rotation_warning: int = 14 * DAY
     max_key_idle: int = 45 * DAY
+    max_password_idle: int = 45 * DAY
     rotation_overlap: int = 7 * DAY
     setup_window: int = 15 * MINUTE
 

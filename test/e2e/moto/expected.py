@@ -36,6 +36,8 @@ RULES = (
     "key_unused",
     "root_access_key",
     "console_user_without_mfa",
+    "password_unused",
+    "root_user_without_mfa",
 )
 BANDS = (  # name, greatest age in it
     ("0-30d", 30 * DAY),
@@ -79,6 +81,7 @@ def read_live(iam):
                 "created": seconds(u["CreateDate"]),
                 "console": profile is not None,
                 "password_created": profile,
+                "password_changed": None,  # no call tells
                 "password_used": seconds(u.get("PasswordLastUsed")),
                 "mfa": bool(pages(iam, "list_mfa_devices", "MFADevices", UserName=name)),
                 "keys": live_keys(iam, name),
@@ -96,6 +99,7 @@ def live_root(summary):
         "keys": None if present else [],
         "console": bool(summary["AccountPasswordPresent"]),
         "mfa": bool(summary["AccountMFAEnabled"]),
+        "created": None,
         "password_used": None,
     }
 
@@ -144,6 +148,7 @@ def report_user(row):
         "created": parse(row["user_creation_time"]),
         "console": row["password_enabled"] == "true",
         "password_created": None,
+        "password_changed": parse(row["password_last_changed"]),
         "password_used": parse(row["password_last_used"]),
         "mfa": row["mfa_active"] == "true",
         "keys": name_keys(keys),
@@ -182,13 +187,15 @@ def name_keys(keys):
 
 
 def merge(live, report):
-    """Live users and keys; root from the report. A live password's creation is
-    known only for users who are asked live: those whom a rule about passwords
-    accuses."""
-    users = [
-        u if active_keys(u) or not u["mfa"] else {**u, "password_created": None}
-        for u in live[0]
-    ]
+    """Live users and keys; root and the passwords' last changes from the report. A
+    live password's creation is known only for users who are asked live: those whom
+    a rule about passwords accuses. Where that is password_unused alone, it says
+    nothing that the last change does not."""
+    changed = {u["name"]: u["password_changed"] for u in report[0]}
+    users = []
+    for u in live[0]:
+        created = u["password_created"] if active_keys(u) or not u["mfa"] else None
+        users.append({**u, "password_created": created, "password_changed": changed[u["name"]]})
     return users, report[1]
 
 
@@ -244,6 +251,8 @@ def judge_user(user, limits, as_of):
     yield "console_user_with_active_keys", flagged, since
     since = user["password_created"] or user["created"]
     yield "console_user_without_mfa", console and not user["mfa"], since
+    idle = password_deadline(user, limits)
+    yield "password_unused", idle is not None and before(idle, as_of), idle
 
 
 def judge_key(user, key, limits, as_of):
@@ -263,15 +272,25 @@ def judge_key(user, key, limits, as_of):
 
 
 def judge_root(root):
-    """Returns (verdict, since): presence alone is no verdict, absence is."""
-    if root["keys"] is None:
-        return "unknown", None
-    active = active_keys(root)
-    return ("violation", active[0]["created"]) if active else ("compliant", None)
+    """Yields (rule, verdict, since): presence of keys alone is no verdict, absence is."""
+    active = active_keys(root) if root["keys"] is not None else None
+    verdict = "unknown" if active is None else "violation" if active else "compliant"
+    yield "root_access_key", verdict, active[0]["created"] if active else None
+    open_to_all = root["console"] and not root["mfa"]
+    yield "root_user_without_mfa", "violation" if open_to_all else "compliant", root["created"]
 
 
 def overlap_deadline(active, limits):
     return active[1]["created"] + limits.rotation_overlap if len(active) >= 2 else None
+
+
+def password_deadline(user, limits):
+    """When the password will have gone unused for too long; None without one. Known
+    times of its creation, change and use all put that off."""
+    if not user["console"]:
+        return None
+    times = (user["password_created"], user["password_changed"], user["password_used"])
+    return max(t for t in times if t is not None) + limits.max_password_idle
 
 
 def at_setup(user, key, limits):
@@ -340,6 +359,8 @@ def write_user(subject, configuration):
         subject.add("user_mfa_enabled", user["mfa"])
         if user["password_used"] is not None:
             subject.add("user_password_last_used_timestamp_seconds", user["password_used"])
+        idle = password_deadline(user, limits)
+        subject.add("user_password_unused_deadline_timestamp_seconds", idle)
     if deadline := overlap_deadline(active, limits):
         subject.add("user_rotation_overlap_deadline_timestamp_seconds", deadline)
     for rule, violation, since in judge_user(user, limits, subject.as_of):
@@ -382,17 +403,17 @@ def write_root(out, root, configuration, as_of):
     user = {"name": ROOT, "tags": {}, "account": out.account}
     ends = configuration.ends(user, RULES)
     out.add("root_access_key_present", root["present"])
-    verdict, since = judge_root(root)
-    end = ends.get("root_access_key", 0)
-    if verdict == "violation" and end > as_of:
-        verdict = "exempted"
-    out.verdicts[ROOT, "root_access_key", verdict] += 1
-    rule = {"rule": "root_access_key", "user_name": ROOT}
-    if verdict == "violation":
-        owner = configuration.owner_of(user)
-        out.add("finding_since_timestamp_seconds", since, user_owner=owner, **rule)
-    if end:
-        out.add("exemption_expiry_timestamp_seconds", end, **rule)
+    for rule, verdict, since in judge_root(root):
+        end = ends.get(rule, 0)
+        if verdict == "violation" and end > as_of:
+            verdict = "exempted"
+        out.verdicts[ROOT, rule, verdict] += 1
+        labels = {"rule": rule, "user_name": ROOT}
+        if verdict == "violation":
+            owner = configuration.owner_of(user)
+            out.add("finding_since_timestamp_seconds", since, user_owner=owner, **labels)
+        if end:
+            out.add("exemption_expiry_timestamp_seconds", end, **labels)
     out.add("root_console_access", root["console"])
     if root["console"] or root["mfa"]:
         out.add("root_mfa_enabled", root["mfa"])

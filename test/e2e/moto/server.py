@@ -74,7 +74,7 @@ EXEMPTIONS = [
     "key_rotation until 2099-12-31 vendor cannot rotate yet",
     "multiple_active_keys console_user_with_active_keys  key_unused until 2099-06-30 ʼfreezeʼ",
     "key_created_at_user_setup console_key_never_used until 2099-06-30 made by the old script",
-    "key_rotation_due console_user_without_mfa until 2098-02-28 token ordered",
+    "key_rotation_due console_user_without_mfa password_unused until 2098-02-28 token ordered",
     "key_rotation multiple_active_keys until 2020-02-29 lapsed on a leap day",
     *[None] * 12,
 ]
@@ -204,6 +204,10 @@ def set_password(user: User, n: int, now: datetime) -> None:
     user.password = "never-used"
     user.password_created = user.create_date + (now - user.create_date) / (1 + n % 3)
     user.password_created = user.password_created.replace(microsecond=0)
+    # What was changed since is younger than any limit, or older than some.
+    ago = {0: 20 * DAY, 1: 46 * DAY}.get(n % 5)
+    changed = max(user.password_created, now - ago) if ago else user.password_created
+    user.password_changed = changed.replace(microsecond=0)
     if n % 4:
         user.password_last_used = user.password_created
 
@@ -231,7 +235,7 @@ def mend(now: datetime) -> None:
     moto's report is always from 2015, has no row for root and no region nor
     service of a key's last use; its ListUsers tells tags, which AWS's does not;
     ListUsers and GetAccountAuthorizationDetails know no pages; its passwords are
-    as old as their users; and its root user has neither keys nor a password.
+    as old as their users, and were changed when these were made; and its root user has neither keys nor a password.
     """
     generated: dict[str, datetime] = {}
 
@@ -277,7 +281,8 @@ def mend(now: datetime) -> None:
 
     def get_account_summary(self: IamResponse) -> ActionResult:
         summary = self.backend.get_account_summary().summary_map
-        root = {"AccountPasswordPresent": 1, "AccountAccessKeysPresent": 1}
+        # The device came after the report.
+        root = {"AccountPasswordPresent": 1, "AccountAccessKeysPresent": 1, "AccountMFAEnabled": 1}
         return ActionResult({"SummaryMap": {**summary, **root}})
 
     IamResponse.generate_credential_report = generate
@@ -395,6 +400,7 @@ def mend_row(row: str, backend: IAMBackend) -> str:
     fields = row.split(",")
     user = backend.users[fields[0]]
     fields[4] = "N/A" if fields[4] == "not_supported" else fields[4]
+    fields[5] = stamp(user.password_changed) if user.password else "N/A"
     fields[6] = "N/A"
     for slot in range(2):
         key = user.access_keys[slot] if slot < len(user.access_keys) else None
