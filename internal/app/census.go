@@ -169,7 +169,7 @@ func (s *census) decideByOrganization(c *config.Config, r roll.Roll) ([]entry, f
 	var accounts []entry
 	for _, d := range decisions {
 		suspended := d.Cause == organization.CauseState && d.Account.State != organization.Closed
-		if !(d.Included || suspended || s.staysInDoubt(&d)) || !s.isOurs(d.Account.ID) {
+		if watched := d.Included || suspended || s.staysInDoubt(&d); !watched || !s.isOurs(d.Account.ID) {
 			continue
 		}
 		accounts = append(accounts, entry{

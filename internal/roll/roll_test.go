@@ -37,33 +37,49 @@ func TestNext(t *testing.T) {
 	}{
 		"at first": {roll.Roll{}, []string{two, one}, configuration, roll.Roll{Watched: []string{one, two}}, nil},
 		"one goes": {
-			roll.Roll{Watched: []string{one, two}}, []string{two}, configuration,
-			roll.Roll{Watched: []string{two}, Removals: []roll.Removal{removed(one, roll.Configuration, 0)}}, nil,
+			roll.Roll{Watched: []string{one, two}},
+			[]string{two},
+			configuration,
+			roll.Roll{Watched: []string{two}, Removals: []roll.Removal{removed(one, roll.Configuration, 0)}},
+			nil,
 		},
 		"one goes to another shard": {
-			roll.Roll{Watched: []string{one, two}}, []string{two}, func(string) (roll.Reason, bool) { return "", false },
-			roll.Roll{Watched: []string{two}}, nil,
+			roll.Roll{Watched: []string{one, two}},
+			[]string{two},
+			func(string) (roll.Reason, bool) { return "", false },
+			roll.Roll{Watched: []string{two}},
+			nil,
 		},
 		"watched by another shard by now": {
-			roll.Roll{Removals: []roll.Removal{removed(one, roll.Excluded, time.Hour)}}, nil, func(string) (roll.Reason, bool) { return "", false },
-			roll.Roll{}, nil,
+			roll.Roll{Removals: []roll.Removal{removed(one, roll.Excluded, time.Hour)}},
+			nil, func(string) (roll.Reason, bool) { return "", false },
+			roll.Roll{},
+			nil,
 		},
 		"one is back": {
 			roll.Roll{Watched: []string{two}, Removals: []roll.Removal{removed(one, roll.Closed, time.Hour), removed(three, roll.Closed, time.Hour)}},
-			[]string{one, two}, configuration,
-			roll.Roll{Watched: []string{one, two}, Removals: []roll.Removal{removed(three, roll.Closed, time.Hour)}}, nil,
+			[]string{one, two},
+			configuration,
+			roll.Roll{Watched: []string{one, two}, Removals: []roll.Removal{removed(three, roll.Closed, time.Hour)}},
+			nil,
 		},
 		"remembered to the end": {
-			roll.Roll{Removals: []roll.Removal{removed(one, roll.Excluded, roll.Memory-1)}}, nil, configuration,
-			roll.Roll{Removals: []roll.Removal{removed(one, roll.Excluded, roll.Memory-1)}}, nil,
+			roll.Roll{Removals: []roll.Removal{removed(one, roll.Excluded, roll.Memory-1)}},
+			nil, configuration,
+			roll.Roll{Removals: []roll.Removal{removed(one, roll.Excluded, roll.Memory-1)}},
+			nil,
 		},
 		"and no longer": {
-			roll.Roll{Removals: []roll.Removal{removed(one, roll.Excluded, roll.Memory)}}, nil, configuration,
-			roll.Roll{}, []string{one},
+			roll.Roll{Removals: []roll.Removal{removed(one, roll.Excluded, roll.Memory)}},
+			nil, configuration,
+			roll.Roll{},
+			[]string{one},
 		},
 		"in order": {
-			roll.Roll{Watched: []string{one, three}, Removals: []roll.Removal{removed(two, roll.Closed, time.Hour)}}, nil, configuration,
-			roll.Roll{Removals: []roll.Removal{removed(one, roll.Configuration, 0), removed(two, roll.Closed, time.Hour), removed(three, roll.Configuration, 0)}}, nil,
+			roll.Roll{Watched: []string{one, three}, Removals: []roll.Removal{removed(two, roll.Closed, time.Hour)}},
+			nil, configuration,
+			roll.Roll{Removals: []roll.Removal{removed(one, roll.Configuration, 0), removed(two, roll.Closed, time.Hour), removed(three, roll.Configuration, 0)}},
+			nil,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -148,12 +164,17 @@ func TestWith(t *testing.T) {
 		organization string
 		told, want   organization.Account
 	}{
-		"nothing is known of tags and units": {org, organization.Account{ID: one, Name: "b", State: organization.Suspended},
-			with(func(a *organization.Account) { a.Name, a.State = "b", organization.Suspended })},
+		"nothing is known of tags and units": {
+			org,
+			organization.Account{ID: one, Name: "b", State: organization.Suspended},
+			with(func(a *organization.Account) { a.Name, a.State = "b", organization.Suspended }),
+		},
 		"it has no tags any more": {org, with(func(a *organization.Account) { a.Tags = inventory.Tags{} }), with(func(a *organization.Account) { a.Tags = inventory.Tags{} })},
 		"names are not known":     {org, with(func(a *organization.Account) { a.OUNames = nil }), known},
-		"names are not known, and it has moved": {org, with(func(a *organization.Account) { a.OUPath, a.OUNames = []string{"r-ab12"}, nil }),
-			with(func(a *organization.Account) { a.OUPath, a.OUNames = []string{"r-ab12"}, nil })},
+		"names are not known, and it has moved": {
+			org, with(func(a *organization.Account) { a.OUPath, a.OUNames = []string{"r-ab12"}, nil }),
+			with(func(a *organization.Account) { a.OUPath, a.OUNames = []string{"r-ab12"}, nil }),
+		},
 		"another organization": {otherOrg, organization.Account{ID: one, State: organization.Active}, organization.Account{ID: one, State: organization.Active}},
 	} {
 		t.Run(name, func(t *testing.T) {
