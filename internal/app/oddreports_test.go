@@ -393,6 +393,9 @@ func testReportWithoutRoot(t *testing.T, source awsapi.Source, edit func(string)
 	up := 0.0
 	if source == awsapi.SourceAuto {
 		want[`aws_iam_root_mfa_enabled{account_id="123456789012"}`] = 0 // the summary says so
+		want[`aws_iam_account_verdicts{account_id="123456789012",rule="root_user_without_mfa",verdict="compliant"}`] = 0
+		want[`aws_iam_account_verdicts{account_id="123456789012",rule="root_user_without_mfa",verdict="violation"}`] = 1
+		want[`aws_iam_finding_since_timestamp_seconds{access_key_id="",account_id="123456789012",rule="root_user_without_mfa",user_name="<root_account>",user_owner=""}`] = float64(now.Add(-2000 * day).Unix())
 		if !keys {
 			up = 1 // the summary tells everything
 		}
