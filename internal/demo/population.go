@@ -76,7 +76,7 @@ func (a *Account) addPerson(name string) error {
 	if err := a.addConsoleUser(name, "/people/", age, a.chance(97)); err != nil {
 		return err
 	}
-	if a.chance(97) {
+	if a.chance(99) {
 		if err := a.World.SignIn(name, a.now().Add(-a.between(time.Hour, 30*day))); err != nil {
 			return err
 		}

@@ -146,7 +146,7 @@ func (p past) at(at, end time.Time) figures {
 	f.neverUsed = portion(keys, 0.022*excess(ago))
 	f.verdicts = map[policy.Rule]map[policy.Verdict]int{}
 	for _, rule := range policy.Rules() {
-		if rule == policy.ConsoleUserWithoutMFA && ago > mfaRuleBegan {
+		if began, late := ruleBegan(rule); late && ago > began {
 			continue
 		}
 		population := map[policy.Subject]int{policy.SubjectUser: f.users, policy.SubjectKey: keys, policy.SubjectAccount: 1}[rule.Subject()]
@@ -155,8 +155,16 @@ func (p past) at(at, end time.Time) figures {
 	return f
 }
 
-// mfaRuleBegan is when the youngest rule came, before the end.
-const mfaRuleBegan = 900 * day
+// ruleBegan tells of the youngest rules when they came, before the end.
+func ruleBegan(rule policy.Rule) (ago time.Duration, late bool) {
+	switch rule {
+	case policy.ConsoleUserWithoutMFA:
+		return 900 * day, true
+	case policy.PasswordUnused, policy.RootUserWithoutMFA:
+		return 300 * day, true
+	}
+	return 0, false
+}
 
 // verdicts judges a population.
 func (p past) verdicts(rule policy.Rule, population int, ago time.Duration) map[policy.Verdict]int {
@@ -445,7 +453,7 @@ func TestPastsTell(t *testing.T) {
 	}
 	got := map[string]int{
 		"all series in the end":          series("production", 0),
-		"without the youngest rule":      series("production", 4*year),
+		"without the youngest rules":     series("production", 4*year),
 		"in the gap":                     series("staging", 390*day),
 		"unknown after the incident":     of["production"].at(end.Add(-30*day), end).verdicts[policy.KeyRotation][policy.Unknown],
 		"unknown in the end":             of["production"].at(end, end).verdicts[policy.KeyRotation][policy.Unknown],
@@ -455,8 +463,8 @@ func TestPastsTell(t *testing.T) {
 		"violations of rotation at last": of["staging"].at(end, end).verdicts[policy.KeyRotation][policy.Violation],
 	}
 	want := map[string]int{
-		"all series in the end":          62,
-		"without the youngest rule":      58,
+		"all series in the end":          70,
+		"without the youngest rules":     58,
 		"in the gap":                     8,
 		"unknown after the incident":     49,
 		"unknown in the end":             0,

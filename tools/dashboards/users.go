@@ -176,7 +176,7 @@ or on (account_id, user_name) 3 * group` + perUser + `(aws_iam_user_info{` + ofL
 	left := coloured(steps(violation, from(0, warned), from(14, plain)))
 	return table(size{24, 14}, "Users and keys",
 		"The users that match the filters, with a row for each access key: those with the oldest findings or, once a name is typed in or an owner chosen, those that match; fifty names at most. "+
-			"'Unknown': not known from AWS yet. 'Sign-in due', 'Rotate in', 'Use in' and 'Exempt' are the days that are left.",
+			"'Unknown': not known from AWS yet. 'Rotate in', 'Use in', 'Exempt' and 'Sign-in due' are the days that are left.",
 		label("user_name", "User", 0, withLinks(consoleLink(), userLink()), Property{"custom.minWidth", 120}),
 		label("user_owner", "Owner", 84, inWords(mapOwners()...)),
 		label("class", "Class", 76, inWords(mapText("unknown", "unknown", unknown))),
@@ -184,7 +184,6 @@ or on (account_id, user_name) 3 * group` + perUser + `(aws_iam_user_info{` + ofL
 			`or 2 - `+user("aws_iam_user_mfa_enabled"),
 			`or 3 * `+user("aws_iam_user_console_access"))), "Console", 72, coloured(steps(plain))...).
 			with(inWords(mapValue(0, "no", plain), mapValue(1, "MFA", plain), mapValue(2, "no MFA", violation), mapValue(3, "MFA?", unknown), mapMissing("unknown", unknown))),
-		value(ofEachRow(until(user("aws_iam_user_password_unused_deadline_timestamp_seconds"))), "Sign-in due", 80, left...).with(inUnit(days), inDecimals(0), inWords(mapMissing("–", plain))),
 		label("access_key_id", "Access key", 205),
 		value(lines(`(`+row+`)`, `* on (account_id, user_name) group_left (class, user_owner)`, info), "State", 64, coloured(steps(plain))...).
 			with(inWords(mapValue(keyInactive, "inactive", plain), mapValue(keyActive, "active", plain), mapValue(keyNone, "no keys", plain), mapValue(keyUnknown, "unknown", unknown))),
@@ -199,6 +198,7 @@ or on (account_id, user_name) 3 * group` + perUser + `(aws_iam_user_info{` + ofL
 		value(until(`(`+key("aws_iam_access_key_unused_deadline_timestamp_seconds")+active+`)`), "Use in", 66, left...).with(inUnit(days), inDecimals(0), inWords(mapMissing("–", plain))),
 		value(ofEachRow(until(`(min`+perUser+`(aws_iam_exemption_expiry_timestamp_seconds{`+ofListed+`} > time()) or max`+perUser+`(aws_iam_exemption_expiry_timestamp_seconds{`+ofListed+`}))`)),
 			"Exempt", 70, coloured(steps(violation, from(0, exempted)))...).with(inUnit(days), inDecimals(0), inWords(mapMissing("–", plain))),
+		value(ofEachRow(until(user("aws_iam_user_password_unused_deadline_timestamp_seconds"))), "Sign-in due", 80, left...).with(inUnit(days), inDecimals(0), inWords(mapMissing("–", plain))),
 		label("account_id", "Account", 122),
 	).sorted("Age", "User").whenEmpty("Nobody to show. Type a name, or a part of it, above")
 }
