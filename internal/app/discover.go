@@ -97,11 +97,11 @@ func (d *discovery) step(ctx context.Context) time.Duration {
 	if ctx.Err() != nil {
 		return 0 // a list that was cut short is no news
 	}
-	d.tried.Store(true)
 	if err == nil {
 		err = d.census.note(d.asked, &listing)
 	}
 	d.tell(&listing, gaps, err)
+	d.tried.Store(true)
 	if err != nil {
 		d.pause = min(max(2*d.pause, discoveryPause), discoveryInterval)
 		return d.pause

@@ -80,15 +80,16 @@ func (p *program) waitUntilRead(ctx context.Context, who *census, stderr io.Writ
 	said := began
 	for {
 		v, patient := p.board.View(), time.Since(began) < reportPatience
-		if who.organization() != nil && who.organizationID() == "" {
-			if v.NotListed != "" {
-				return fmt.Errorf("no account was checked: %s", v.NotListed)
-			}
-		} else if read := countRead(v, patient); read == len(v.Accounts()) {
+		read, all := countRead(v, patient), len(v.Accounts())
+		switch discovering := who.organization() != nil; {
+		case discovering && !p.discovery.tried.Load(): // tags, which come last, may decide on classes
+		case discovering && who.organizationID() == "":
+			return fmt.Errorf("no account was checked: %s", v.NotListed)
+		case read == all:
 			return nil
-		} else if time.Since(said) >= progressPause {
+		case time.Since(said) >= progressPause:
 			said = time.Now()
-			_, _ = fmt.Fprintf(stderr, "%d of %d accounts read; %d users to go\n", read, len(v.Accounts()), countUnread(v)) // a report does not fail for it
+			_, _ = fmt.Fprintf(stderr, "%d of %d accounts read; %d users to go\n", read, all, countUnread(v)) // a report does not fail for it
 		}
 		select {
 		case <-ctx.Done():

@@ -187,3 +187,12 @@ func BenchmarkCheck(b *testing.B) {
 		}
 	}
 }
+
+// TestNobodyWasJudged is no all-clear.
+func TestNobodyWasJudged(t *testing.T) {
+	for name, scans := range map[string][]report.Scan{"no account": nil, "a suspended one": scans()[2:]} {
+		if got := report.New(scans, question()).Summary.ExitCode; got != report.ExitUnknown {
+			t.Errorf("%s: got exit code %d, want %d", name, got, report.ExitUnknown)
+		}
+	}
+}

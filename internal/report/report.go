@@ -216,8 +216,12 @@ func (r *Report) add(scan *Scan, q *Question) {
 func (r *Report) summarize(q *Question) {
 	s := &r.Summary
 	s.Accounts = len(r.Accounts)
+	judged := 0
 	for _, a := range r.Accounts {
 		s.Users += a.Users
+		if a.Skipped == "" {
+			judged++
+		}
 		if len(a.Gaps) > 0 {
 			s.Incomplete++
 		}
@@ -239,7 +243,7 @@ func (r *Report) summarize(q *Question) {
 	switch {
 	case s.Failing > 0:
 		s.ExitCode = ExitViolation
-	case s.Undecided > 0 || s.Incomplete > 0 || s.Accounts == 0:
+	case s.Undecided > 0 || s.Incomplete > 0 || judged == 0:
 		s.ExitCode = ExitUnknown
 	}
 }
