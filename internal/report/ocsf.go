@@ -8,6 +8,9 @@ import (
 
 // Compliance Finding, class 2003 of OCSF 1.4.0, as far as there is something to say.
 // https://schema.ocsf.io/1.4.0/classes/compliance_finding
+// ocsfAWSAccount is the type of accounts.
+const ocsfAWSAccount = 10
+
 type (
 	ocsfFinding struct {
 		ActivityID  int            `json:"activity_id"`
@@ -57,16 +60,21 @@ type (
 		Type  string     `json:"type"`
 		Owner *ocsfOwner `json:"owner,omitempty"`
 	}
+	// ocsfOwner is a user in OCSF's words: of our owners only a name is known.
 	ocsfOwner struct {
-		Name string `json:"name"`
+		UID     string      `json:"uid"`
+		Name    string      `json:"name"`
+		TypeID  int         `json:"type_id"`
+		Account ocsfAccount `json:"account"`
 	}
 	ocsfCloud struct {
 		Provider string      `json:"provider"`
 		Account  ocsfAccount `json:"account"`
 	}
 	ocsfAccount struct {
-		UID  string `json:"uid"`
-		Name string `json:"name,omitempty"`
+		TypeID int    `json:"type_id"`
+		UID    string `json:"uid"`
+		Name   string `json:"name,omitempty"`
 	}
 	ocsfRemediation struct {
 		Desc string `json:"desc"`
@@ -93,7 +101,7 @@ func (r *Report) ocsfEvent(account *Account) ocsfFinding {
 		Time: r.CheckedAt.UnixMilli(), StatusID: isNew,
 		Metadata: ocsfMetadata{"1.4.0", ocsfProduct{"aws_iam_exporter", "aws_iam_exporter", r.Version}, []string{"cloud"}},
 		ocsfContext: ocsfContext{
-			Cloud:    ocsfCloud{"AWS", ocsfAccount{account.ID, account.Name}},
+			Cloud:    ocsfCloud{"AWS", ocsfAccount{ocsfAWSAccount, account.ID, account.Name}},
 			Unmapped: map[string]any{"facts_observed": timestamp(account.oldest()), "input": account.Input, "limits": r.Limits},
 		},
 	}
@@ -127,7 +135,7 @@ func (r *Report) ocsfResult(result *Result) ocsfFinding {
 		resource = ocsfResource{UID: printable(result.AccessKeyID), Name: printable(result.UserName), Type: "AWS IAM access key"}
 	}
 	if result.Owner != "" {
-		resource.Owner = &ocsfOwner{printable(result.Owner)}
+		resource.Owner = &ocsfOwner{printable(result.Owner), printable(result.Owner), 0, e.Cloud.Account} // of an unknown type
 	}
 	e.Resources = []ocsfResource{resource}
 	e.Remediation = ocsfRemediation{result.next()}

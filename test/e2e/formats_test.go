@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -77,4 +78,27 @@ func sarifSchema(t *testing.T) *jsonschema.Resolved {
 		t.Fatal(err)
 	}
 	return resolved
+}
+
+// TestFindings has models that others have written read what check prints, and the
+// golden files of every odd case.
+func TestFindings(t *testing.T) {
+	testdata, dir := filepath.Join("..", "..", "internal", "report", "testdata"), t.TempDir()
+	files := []string{filepath.Join(testdata, "check.ocsf"), filepath.Join(testdata, "check.junit")}
+	for _, format := range []string{"ocsf", "junit"} {
+		file := filepath.Join(dir, "check."+format)
+		run(t, nil, exporterBinary, "check", "--demo", "--demo.accounts=3", "--exit-zero", "--format="+format, "--output="+file)
+		files = append(files, file)
+	}
+	run(t, nil, python, append([]string{"findings.py"}, files...)...)
+}
+
+// TestTextfile has promtool read and lint what a textfile collector would serve.
+func TestTextfile(t *testing.T) {
+	printed := run(t, nil, exporterBinary, "check", "--demo", "--exit-zero", "--format=openmetrics")
+	cmd := exec.CommandContext(t.Context(), promtoolBinary, "check", "metrics")
+	cmd.Stdin = bytes.NewReader(printed)
+	if out, err := cmd.CombinedOutput(); err != nil || len(printed) == 0 {
+		t.Errorf("promtool check metrics: %v\n%s", err, out)
+	}
 }
