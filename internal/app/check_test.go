@@ -256,7 +256,7 @@ func TestCheckClosedPipe(t *testing.T) {
 // scanned reads through the transport once, as check does, and judges.
 func scanned(t *testing.T, from awsSource, args ...string) *report.Report {
 	t.Helper()
-	var output bytes.Buffer
+	var output logText
 	s, _, err := parse(append([]string{"check"}, args...), &output, &output)
 	check(t, err)
 	q, err := s.question()
