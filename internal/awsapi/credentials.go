@@ -96,11 +96,20 @@ func (c *Client) RenewCredentials(ctx context.Context) (renewed bool, err error)
 	return c.credentials.renew(ctx)
 }
 
-// WantCredentials has RenewCredentials load them anew. It reports whether AWS
-// has refused those at hand, so that there is no sense in waiting for that. The
-// session of a role that AWS accepts goes on: only the next one begins with other
-// credentials of the exporter.
+// WantCredentials has RenewCredentials load them anew, because those at hand are not
+// the right ones. It reports whether AWS has refused them, so that there is no sense
+// in waiting for that.
 func (c *Client) WantCredentials() (refused bool) {
+	if c.hub != nil {
+		c.hub.credentials.want()
+	}
+	return c.credentials.want()
+}
+
+// NoteOtherCredentials is WantCredentials if there may be other credentials, and
+// nothing is known against those at hand: the session of a role that AWS accepts
+// goes on, and only the next one begins with other credentials of the exporter.
+func (c *Client) NoteOtherCredentials() (refused bool) {
 	if c.hub == nil {
 		return c.credentials.want()
 	}

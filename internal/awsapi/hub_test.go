@@ -411,3 +411,30 @@ func TestASessionThatEndsWhileWaiting(t *testing.T) {
 		}
 	})
 }
+
+// TestOtherCredentials begins another session where the one at hand is not the right
+// one, and none where the exporter may have other credentials by now.
+func TestOtherCredentials(t *testing.T) {
+	m := newMembers(t, awsapi.Sessions{})
+	client := m.client(externalID)
+	for i, step := range []struct {
+		change   func() bool
+		renewed  bool
+		sessions int
+	}{
+		{func() bool { return false }, false, 1},
+		{client.NoteOtherCredentials, false, 1},
+		{client.WantCredentials, true, 2},
+	} {
+		if refused := step.change(); refused {
+			t.Errorf("step %d: refused, want none refused", i)
+		}
+		if renewed, err := client.RenewCredentials(t.Context()); err != nil || renewed != step.renewed {
+			t.Errorf("step %d: renewed: got %t, %v, want %t", i, renewed, err, step.renewed)
+		}
+		if err := list(t.Context(), client); err != nil {
+			t.Error(err)
+		}
+		m.wantAssumed(memberRole, step.sessions)
+	}
+}

@@ -218,7 +218,7 @@ func (f *Fleet) Ready() bool {
 // has refused those at hand, else at the next refresh.
 func (f *Fleet) RenewCredentials() {
 	for _, m := range f.all() {
-		if refused := m.wanted.Client.WantCredentials(); refused {
+		if refused := m.wanted.Client.NoteOtherCredentials(); refused {
 			m.tell(message{refresh: true})
 		}
 	}
