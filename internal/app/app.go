@@ -26,6 +26,7 @@ func commands() []command {
 	return []command{
 		{commandServe, declareServe, serve},
 		{commandCheck, declareCheck, checkOnce},
+		{commandCheckAccess, declareCheckAccess, checkAccess},
 		{commandPolicy, declarePolicy, printPolicy},
 		{commandCheckConfig, declareCheckConfig, checkConfig},
 	}
@@ -43,7 +44,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return int(code)
 	}
 	_, _ = fmt.Fprintf(stderr, "aws_iam_exporter: error: %v\n", err)
-	if slices.Contains(args, commandCheck) {
+	if slices.Contains(args, commandCheck) || slices.Contains(args, commandCheckAccess) {
 		return report.ExitFailure
 	}
 	return 1

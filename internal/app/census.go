@@ -105,8 +105,8 @@ func (s *census) watchUnder(c *config.Config, reconcile func([]fleet.Wanted) err
 
 // watch has the accounts watched that follow from configuration and roll.
 func (s *census) watch(c *config.Config, r roll.Roll, reconcile func([]fleet.Wanted) error) error {
-	if n := s.settings.totalShards; n > 1 && c.Accounts == nil && c.Organization == nil {
-		return fmt.Errorf("flag --total-shards: got %d, want accounts or an organization in --config.file: one account cannot be shared out", n)
+	if err := s.settings.checkShards(c); err != nil {
+		return err
 	}
 	if own := s.board.View().Account(""); own != nil && own.Snapshot.Account.ID != "" && (c.Accounts != nil || c.Organization != nil) {
 		r = r.Having(own.Snapshot.Account.ID) // it was watched alone, under no id

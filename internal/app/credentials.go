@@ -13,7 +13,12 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/ec2rolecreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 )
@@ -122,7 +127,7 @@ func (p places) halfPair() (missing, has string) {
 		return id, secret + " is set"
 	}
 	for shared := &p.shared; shared != nil; shared = shared.Source {
-		profile := cmp.Or(shared.Profile, p.env.SharedConfigProfile, "default")
+		profile := cmp.Or(shared.Profile, p.profile())
 		for _, file := range p.files() {
 			if missing, has := halfPairIn(file, profile); missing != "" {
 				return missing, fmt.Sprintf("in %s %s of profile %s is set", file, has, profile)
@@ -158,4 +163,74 @@ func halfPairIn(file, profile string) (missing, has string) {
 		return id, secret
 	}
 	return "", ""
+}
+
+// placesIn returns the places where the credentials of the source were looked for.
+func placesIn(from awsSource) places {
+	if e, ok := from.config.Credentials.(explained); ok {
+		return e.places
+	}
+	return places{}
+}
+
+// describe says which of the places gave credentials that the SDK calls by the
+// source.
+func (p places) describe(source string) string {
+	profile := "profile " + p.profile()
+	file, isFile := strings.CutPrefix(source, "SharedConfigCredentials: ")
+	switch {
+	case isFile:
+		return profile + " in " + file
+	case source == config.CredentialsSourceName:
+		return "the environment (AWS_ACCESS_KEY_ID)"
+	case source == stscreds.WebIdentityProviderName && p.env.WebIdentityTokenFilePath != "":
+		return "a web identity, such as IRSA gives (AWS_WEB_IDENTITY_TOKEN_FILE, " + p.env.WebIdentityTokenFilePath + ")"
+	case source == stscreds.WebIdentityProviderName:
+		return profile + ", which gives a web identity"
+	case source == stscreds.ProviderName:
+		return profile + ", which assumes a role"
+	case source == ssocreds.ProviderName:
+		return profile + ", signed in by SSO"
+	case source == processcreds.ProviderName:
+		return profile + ", whose credential_process gave it"
+	case source == endpointcreds.ProviderName:
+		return "the container, by its task role or EKS Pod Identity (AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or …_FULL_URI)"
+	case source == ec2rolecreds.ProviderName:
+		return "the machine, by its instance profile"
+	}
+	return cmp.Or(source, "a source without a name")
+}
+
+// profile returns the name of the profile in force.
+func (p places) profile() string {
+	return cmp.Or(p.shared.Profile, p.env.SharedConfigProfile, "default")
+}
+
+// lookedAt says where credentials were looked for, in the SDK's order.
+func lookedAt(from awsSource) []string {
+	p := placesIn(from)
+	isSet := func(names ...string) string {
+		for _, name := range names {
+			if os.Getenv(name) != "" {
+				return name + ", which is set"
+			}
+		}
+		return names[0] + ", which is not set"
+	}
+	looked := []string{isSet("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY")}
+	for _, file := range p.files() {
+		state := "which gives none"
+		if _, err := os.Stat(file); err != nil {
+			state = "which cannot be read"
+			if errors.Is(err, fs.ErrNotExist) {
+				state = "which does not exist"
+			}
+		}
+		looked = append(looked, fmt.Sprintf("profile %s in %s, %s", p.profile(), file, state))
+	}
+	looked = append(looked, isSet("AWS_WEB_IDENTITY_TOKEN_FILE"), isSet("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI"))
+	if p.env.EC2IMDSClientEnableState == imds.ClientDisabled {
+		return append(looked, "the machine's instance profile, which AWS_EC2_METADATA_DISABLED forbids")
+	}
+	return append(looked, "the machine's instance profile, which gives none")
 }

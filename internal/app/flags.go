@@ -75,6 +75,7 @@ type settings struct {
 	checkAccounts        bool   // list the accounts, too
 	checkInput           bool   // the file to check is standard input
 	check                checkFlags
+	access               accessFlags
 }
 
 // newApplication declares every flag. Each can also come from the environment.
@@ -242,6 +243,9 @@ func (s *settings) validate() error {
 	if s.demoAccounts > 1 && !s.demo {
 		return errors.New("flag --demo.accounts: got it without --demo, which alone it is for")
 	}
+	if s.command == commandCheckAccess && time.Duration(s.access.timeout) < time.Second {
+		return fmt.Errorf("flag --timeout: got %s, want 1s or more", s.access.timeout)
+	}
 	if s.command == commandPolicy {
 		if err := s.validatePolicy(); err != nil {
 			return err
@@ -258,6 +262,14 @@ func (s *settings) validateShard() error {
 		return fmt.Errorf("flag --shard: got %d, want less than --total-shards (%d): the first is 0", s.shard, s.totalShards)
 	case s.demo && s.totalShards > 1:
 		return errors.New("flag --total-shards: got it beside --demo, want one of them: the demo has an account of its own")
+	}
+	return nil
+}
+
+// checkShards refuses to share out the one account of the own credentials.
+func (s *settings) checkShards(c *config.Config) error {
+	if s.totalShards > 1 && c.Accounts == nil && c.Organization == nil {
+		return fmt.Errorf("flag --total-shards: got %d, want accounts or an organization in --config.file: one account cannot be shared out", s.totalShards)
 	}
 	return nil
 }
@@ -286,6 +298,15 @@ func (s *settings) defaults() config.Defaults {
 		Source:          awsapi.Source(s.source),
 		RefreshInterval: time.Duration(s.refreshInterval), KeysInterval: time.Duration(s.keysInterval),
 	}}
+}
+
+// quiet leaves out of the log what a command says in its own words, unless more or
+// less was asked for.
+func (s *settings) quiet() error {
+	if s.log.Level.String() == "info" {
+		return s.log.Level.Set("warn")
+	}
+	return nil
 }
 
 func (s *settings) logger(w io.Writer) *slog.Logger {

@@ -24,11 +24,11 @@ type roster struct {
 	mu       sync.Mutex      // guards hub
 	sessions awsapi.Sessions // of the hub
 	hub      *awsapi.Hub     // nil before an account needs one
-	clients  map[access]*awsapi.Client
+	clients  map[route]*awsapi.Client
 }
 
-// access says how an account is reached, and what for.
-type access struct {
+// route says how an account is reached, and what for.
+type route struct {
 	accountID string
 	role      awsapi.Role // empty for the account of the exporter's own credentials
 	source    awsapi.Source
@@ -36,7 +36,7 @@ type access struct {
 }
 
 func newRoster(from awsSource, s *settings, shared *awsapi.Shared) *roster {
-	return &roster{from: from, settings: s, shared: shared, clients: map[access]*awsapi.Client{}}
+	return &roster{from: from, settings: s, shared: shared, clients: map[route]*awsapi.Client{}}
 }
 
 // entry is an account to watch, with what its organization says of it.
@@ -85,19 +85,19 @@ func (r *roster) wanted(c *config.Config, accounts []entry) ([]fleet.Wanted, err
 		return nil, err
 	}
 	r.prepareHub(c, accounts)
-	kept := make(map[access]*awsapi.Client, len(accounts))
+	kept := make(map[route]*awsapi.Client, len(accounts))
 	var all []fleet.Wanted
 	for _, a := range accounts {
 		w := r.want(a)
-		kept[accessOf(a)] = w.Client
+		kept[routeOf(a)] = w.Client
 		all = append(all, w)
 	}
 	r.clients = kept
 	return all, nil
 }
 
-func accessOf(a entry) access {
-	way := access{accountID: a.ID, source: a.Source, named: a.Name != ""}
+func routeOf(a entry) route {
+	way := route{accountID: a.ID, source: a.Source, named: a.Name != ""}
 	if a.Role != nil {
 		way.role = *a.Role
 	}
@@ -105,7 +105,7 @@ func accessOf(a entry) access {
 }
 
 func (r *roster) want(a entry) fleet.Wanted {
-	way := accessOf(a)
+	way := routeOf(a)
 	client := r.clients[way]
 	if client == nil {
 		client = r.client(a)
@@ -143,7 +143,7 @@ func (r *roster) prepareHub(c *config.Config, accounts []entry) {
 		return
 	}
 	if r.hub == nil || r.sessions != c.Sessions {
-		r.sessions, r.clients = c.Sessions, map[access]*awsapi.Client{}
+		r.sessions, r.clients = c.Sessions, map[route]*awsapi.Client{}
 		hub := awsapi.NewHub(r.from.config, r.shared, awsapi.HubOptions{
 			Sessions: c.Sessions, Timeout: time.Duration(r.settings.timeout), LoadCredentials: r.from.credentials,
 		})

@@ -36,10 +36,8 @@ func scanAWS(ctx context.Context, s *settings, stderr io.Writer) ([]report.Scan,
 	ctx, cancel := context.WithCancel(ctx)
 	group, ctx := errgroup.WithContext(ctx)
 	defer func() { cancel(); _ = group.Wait() }() // what ends is what was cut short here
-	if s.log.Level.String() == "info" {
-		if err := s.log.Level.Set("warn"); err != nil { // the report says the rest
-			return nil, nil, err
-		}
+	if err := s.quiet(); err != nil {
+		return nil, nil, err
 	}
 	logger := s.logger(stderr)
 	from, err := connect(ctx, group, s, logger)

@@ -23,6 +23,9 @@ type Denial struct {
 // place could be anything.
 const policyKinds = `((?:identity-based|resource-based|service control|resource control|session|VPC endpoint|role trust) policy|permissions boundary)`
 
+// ownPolicy is AWS's name for the policies of the caller itself.
+const ownPolicy = "identity-based policy"
+
 // The parts of AWS's sentence.
 var (
 	deniedSentence = regexp.MustCompile(`^User: (arn:aws[a-z-]*:(?:iam|sts)::[0-9]{12}:[\w+=,.@/-]{1,600}) is not authorized to perform: ([a-z0-9-]{1,40}:[A-Za-z]{1,100})(.*)$`)

@@ -62,6 +62,30 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("call %s for %s: %s; %s", e.Action, e.Target, e.detail, e.hint())
 }
 
+// Detail says what failed, but neither about whom nor what to do.
+func (e *Error) Detail() string { return e.detail }
+
+// Advice says what a person can do about the failure.
+func (e *Error) Advice() string { return e.hint() }
+
+// AllowingHelps reports whether the call was denied for want of a statement in the
+// caller's own policies, as far as AWS says. Of a role that cannot be assumed, it
+// mostly does not say what is wanting.
+func (e *Error) AllowingHelps() bool {
+	var api smithy.APIError
+	if !errors.As(e.err, &api) || Code(e.err) == codeNoOrganization {
+		return false
+	}
+	d, _ := ParseDenial(api.ErrorMessage())
+	switch {
+	case d.Explicit:
+		return false
+	case e.Reason == inventory.ReasonRole:
+		return d.Policy == ownPolicy
+	}
+	return e.Reason == inventory.ReasonDenied && (d.Policy == "" || d.Policy == ownPolicy)
+}
+
 // Unwrap returns the SDK's error. Its text is not fit for logs.
 func (e *Error) Unwrap() error { return e.err }
 
@@ -114,6 +138,9 @@ func isAnswer(err error) bool {
 	return IsNoSuchEntity(err) || IsReportPending(err)
 }
 
+// codeNoOrganization says that the account that asked is in no organization.
+const codeNoOrganization = "AWSOrganizationsNotInUseException"
+
 // reasonsByCode classes the codes that AWS gives; throttling codes are the
 // SDK's own list. IAM speaks AWS Query, the other services JSON with
 // …Exception names, so both spellings are listed.
@@ -121,7 +148,7 @@ var reasonsByCode = map[string]inventory.Reason{
 	"AccessDenied":                        inventory.ReasonDenied,
 	"AccessDeniedException":               inventory.ReasonDenied,
 	"UnauthorizedOperation":               inventory.ReasonDenied,
-	"AWSOrganizationsNotInUseException":   inventory.ReasonDenied,
+	codeNoOrganization:                    inventory.ReasonDenied,
 	"AuthFailure":                         inventory.ReasonCredentials,
 	"ExpiredToken":                        inventory.ReasonCredentials,
 	"ExpiredTokenException":               inventory.ReasonCredentials,

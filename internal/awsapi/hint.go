@@ -54,7 +54,9 @@ func deniedHint(action string, err error) string {
 		d, _ = ParseDenial(api.ErrorMessage())
 	}
 	switch {
-	case d.Policy == "" || !d.Explicit && d.Policy == "identity-based policy":
+	case d.Policy == "" && d.Explicit:
+		return "a statement denies " + action + ", AWS does not say where, and no policy that allows it can help: look through the policies of the exporter's own user or role, its permissions boundary and the organization's policies"
+	case d.Policy == "" || !d.Explicit && d.Policy == ownPolicy:
 		return "allow " + action + " (`aws_iam_exporter iam-policy` with the same flags prints the policy)"
 	case d.Explicit:
 		return "a statement in a " + inWords(d.Policy) + " denies " + action + ", and no policy that allows it can help: have that statement changed"
@@ -69,7 +71,7 @@ func isDiscovery(action string) bool { return strings.HasPrefix(action, "organiz
 // account is the wrong one.
 func discoveryHint(action string, err error) string {
 	const whose = "credentials, or an initial role, of the organization's management account or of a delegated administrator"
-	if Code(err) == "AWSOrganizationsNotInUseException" {
+	if Code(err) == codeNoOrganization {
 		return "the account that asked is in no organization: give " + whose
 	}
 	var d Denial
@@ -79,7 +81,7 @@ func discoveryHint(action string, err error) string {
 	}
 	const printed = " (`aws_iam_exporter iam-policy --for=hub` prints the policy)"
 	switch {
-	case d.Explicit, d.Policy != "" && d.Policy != "identity-based policy":
+	case d.Explicit, d.Policy != "" && d.Policy != ownPolicy:
 		return deniedHint(action, err)
 	case d.Policy != "":
 		return "allow " + action + printed
@@ -109,7 +111,7 @@ func roleHint(e *roleError) string {
 }
 
 func inWords(kind string) string {
-	if kind == "identity-based policy" {
+	if kind == ownPolicy {
 		return "policy of the exporter's own user or role"
 	}
 	return kind

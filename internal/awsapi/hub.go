@@ -102,6 +102,16 @@ func (h *Hub) initialPolicy() (string, error) {
 	return HubSessionPolicy(h.o.Sessions, h.partition, names, h.discovery)
 }
 
+// AssumeInitialRole begins a session of the initial role, if there is one and none
+// has begun yet.
+func (h *Hub) AssumeInitialRole(ctx context.Context) error {
+	if h.initial == nil {
+		return nil
+	}
+	_, err := h.initial.Retrieve(ctx)
+	return Wrap(actionAssumeRole, "the initial role", err)
+}
+
 // guard makes building a request fail, before anything is signed or sent, for
 // every operation but AssumeRole, and every role but those that are configured.
 func (h *Hub) guard(stack *middleware.Stack) error {

@@ -138,6 +138,18 @@ func (d PolicyDocument) And(other PolicyDocument) PolicyDocument {
 	return document(slices.Concat(d.Statement, other.Statement)...)
 }
 
+// Only returns the part of the policy that is about the actions.
+func (d PolicyDocument) Only(actions ...string) PolicyDocument {
+	var statements []policyStatement
+	for _, s := range d.Statement {
+		s.Action = slices.DeleteFunc(slices.Clone(s.Action), func(a string) bool { return !slices.Contains(actions, a) })
+		if len(s.Action) > 0 {
+			statements = append(statements, s)
+		}
+	}
+	return document(statements...)
+}
+
 // Empty reports whether the policy allows nothing.
 func (d PolicyDocument) Empty() bool { return len(d.Statement) == 0 }
 

@@ -100,17 +100,23 @@ func (r Reader) happened(what string, at time.Time) error {
 
 // Account returns the account that the credentials belong to.
 func (r Reader) Account(ctx context.Context) (inventory.Account, error) {
+	account, _, err := r.Caller(ctx)
+	return account, err
+}
+
+// Caller returns the account that the credentials belong to, and the ARN of whom
+// they belong to.
+func (r Reader) Caller(ctx context.Context) (account inventory.Account, arn string, err error) {
 	const action, target = GetCallerIdentity, "these credentials"
 	out, err := r.client.STS.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
-	if err != nil {
-		return inventory.Account{}, awsapi.Wrap(action, target, err)
+	if err == nil {
+		account, err = accountOf(aws.ToString(out.Account), aws.ToString(out.Arn))
 	}
-	account, err := accountOf(aws.ToString(out.Account), aws.ToString(out.Arn))
 	if err != nil {
-		return inventory.Account{}, awsapi.Wrap(action, target, err)
+		return inventory.Account{}, "", awsapi.Wrap(action, target, err)
 	}
 	r.observedAt(out.ResultMetadata) // sets the clock
-	return account, nil
+	return account, aws.ToString(out.Arn), nil
 }
 
 // Alias returns what the account's own administrators call it; empty if they

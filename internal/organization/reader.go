@@ -88,6 +88,18 @@ func (r *Reader) Complete(ctx context.Context, listing *Listing) (gaps []error) 
 	return gaps
 }
 
+// TryTags learns whether an account's tags may be read.
+func (r *Reader) TryTags(ctx context.Context, accountID string) error {
+	_, err := r.tagsOf(ctx, accountID)
+	return err
+}
+
+// TryUnit learns whether an organizational unit may be read.
+func (r *Reader) TryUnit(ctx context.Context, id string) error {
+	_, err := r.unitName(ctx, id)
+	return err
+}
+
 // describe returns the organization that the credentials belong to.
 func (r *Reader) describe(ctx context.Context, expected string) (identity, error) {
 	out, err := r.client.API.DescribeOrganization(ctx, &organizations.DescribeOrganizationInput{})

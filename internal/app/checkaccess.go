@@ -1,0 +1,262 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/prometheus/common/model"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/access"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/config"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/organization"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
+)
+
+const (
+	commandCheckAccess = "check-access"
+	// accountsAtOnce is how many accounts are tried at the same time.
+	accountsAtOnce = 20
+)
+
+// accessFlags are the flags of the command check-access.
+type accessFlags struct {
+	timeout model.Duration
+	json    bool
+}
+
+func declareCheckAccess(app *kingpin.Application, s *settings) {
+	c, f := app.Command(commandCheckAccess, "Say who the exporter is to AWS, try each permission that it needs once, and exit: 0 if all are granted, 1 if one is missing, 2 if it could not tell, 3 for wrong usage or configuration."), &s.access
+	c.Flag("timeout", "How long to try at most; what was not tried by then is unknown.").
+		Default("10m").SetValue(value{&f.timeout, "timeout", "a duration such as 30s or 10m"})
+	boolFlag(c, "json", "false", "Print JSON, for programs.", &f.json)
+}
+
+// checkAccess tries what the exporter is allowed to do, and prints it.
+func checkAccess(ctx context.Context, s *settings, stdout, stderr io.Writer) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	group, running := errgroup.WithContext(ctx)
+	defer func() { cancel(nil); _ = group.Wait() }() // what ends is the demo
+	if err := s.quiet(); err != nil {
+		return err
+	}
+	from, err := connect(running, group, s, s.logger(stderr))
+	if err != nil {
+		return err
+	}
+	// No deadline: whoever waits for a turn would fail before it, in other words.
+	timer := time.AfterFunc(time.Duration(s.access.timeout), func() { cancel(errTimeUp) })
+	defer timer.Stop()
+	result, err := accessFrom(ctx, from, s, stderr)
+	if err != nil {
+		return err
+	}
+	print := result.Text
+	if s.access.json {
+		print = result.JSON
+	}
+	content, err := print()
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(stdout, bytes.NewReader(content)); err != nil {
+		return fmt.Errorf("write to standard output: %w", err)
+	}
+	if result.ExitCode != access.ExitGranted {
+		return exitCode(result.ExitCode)
+	}
+	return nil
+}
+
+var errTimeUp = errors.New("the time was up; raise --timeout")
+
+// accessFrom tries everything that the configuration needs.
+func accessFrom(ctx context.Context, from awsSource, s *settings, stderr io.Writer) (*access.Result, error) {
+	c, err := configuration(from, s)
+	if err != nil {
+		return nil, err
+	}
+	t := &accessTrial{settings: s, from: from, stderr: stderr, roster: newRoster(from, s, awsapi.NewShared(rate.Limit(s.rate)))}
+	if c, err = t.roster.withDemo(c); err != nil {
+		return nil, err
+	}
+	if err := s.checkShards(c); err != nil {
+		return nil, err
+	}
+	t.c = c
+	return t.run(ctx)
+}
+
+// accessTrial tries what one configuration needs.
+type accessTrial struct {
+	settings *settings
+	from     awsSource
+	roster   *roster
+	c        *config.Config
+	stderr   io.Writer
+
+	own    access.Caller
+	result access.Result
+}
+
+func (t *accessTrial) run(ctx context.Context) (*access.Result, error) {
+	t.identify(ctx)
+	accounts := t.listed()
+	if _, err := t.roster.wanted(t.c, accounts); err != nil { // makes the hub
+		return nil, err
+	}
+	stop := t.result.Identity.Problem
+	if stop != "" {
+		stop = "not tried: nobody knows who the exporter is"
+	}
+	if arn := t.c.Sessions.InitialRole; arn != "" && stop == "" && t.roster.currentHub() != nil {
+		t.result.InitialRole = access.InitialRole(ctx, arn, t.assumeInitialRole(ctx))
+		if t.result.InitialRole.Permissions[0].Status != access.Granted {
+			stop = "not tried: the initial role was not assumed"
+		}
+	}
+	if t.c.Organization != nil && stop == "" {
+		accounts = t.discover(ctx)
+	}
+	if err := t.try(ctx, accounts, stop); err != nil {
+		return nil, err
+	}
+	t.result.Conclude(&access.Way{Partition: t.roster.partition(), Sessions: t.c.Sessions, Discovery: t.c.Discovery()})
+	return &t.result, nil
+}
+
+// identify finds out who the exporter is.
+func (t *accessTrial) identify(ctx context.Context) {
+	i := &t.result.Identity
+	i.Region = fmt.Sprintf("%s, in partition %s", t.from.config.Region, t.roster.partition())
+	own, err := access.Who(ctx, t.roster.client(t.roster.own(t.c)))
+	if err != nil {
+		i.Problem = access.Problem(ctx, err)
+	}
+	if err != nil && awsapi.ReasonOf(err) == inventory.ReasonCredentials && awsapi.Code(err) == "" { // there are none
+		i.Looked = lookedAt(t.from)
+		return
+	}
+	t.own, i.Caller, i.AccountID = own, own.ARN, own.Account.ID
+	i.Credentials = t.settings.describeCredentials(ctx, t.from)
+}
+
+// listed returns the accounts that are known before anybody is asked.
+func (t *accessTrial) listed() []entry {
+	switch {
+	case t.c.Organization != nil:
+		return nil
+	case t.c.Accounts == nil:
+		return []entry{t.roster.own(t.c)}
+	}
+	var accounts []entry
+	for _, a := range inShard(t.settings, t.c.Accounts) {
+		accounts = append(accounts, entry{Account: a})
+	}
+	return accounts
+}
+
+func (t *accessTrial) assumeInitialRole(ctx context.Context) error {
+	hub := t.roster.currentHub()
+	if t.c.Organization != nil {
+		t.organization() // tells the hub what else its session is for
+	}
+	return hub.AssumeInitialRole(ctx)
+}
+
+func (t *accessTrial) organization() *awsapi.Organization {
+	return awsapi.NewOrganization(t.from.config, t.roster.currentHub(), t.c.Discovery())
+}
+
+// discover returns the accounts of the organization that are to be read.
+func (t *accessTrial) discover(ctx context.Context) []entry {
+	var listing organization.Listing
+	t.result.Organization, listing = access.Organization(ctx, &access.Discovery{
+		Reader: organization.NewReader(t.organization()), Asks: t.c.Discovery(), Complete: t.c.Organization.AsksTags(),
+	})
+	var wanted []config.Account
+	for _, d := range organization.Select(listing, t.c.Organization.Include, t.c.Organization.Exclude) {
+		if d.Included {
+			wanted = append(wanted, t.c.Organization.AccountFor(d.Account))
+		}
+	}
+	var accounts []entry
+	for _, a := range inShard(t.settings, wanted) {
+		accounts = append(accounts, entry{Account: a})
+	}
+	return accounts
+}
+
+// try tries the accounts, several at once. Each fails for itself.
+func (t *accessTrial) try(ctx context.Context, accounts []entry, stop string) error {
+	wanted, err := t.roster.wanted(t.c, accounts)
+	if len(accounts) == 0 || err != nil {
+		return err
+	}
+	var (
+		tried    atomic.Int64
+		trying   errgroup.Group
+		progress sync.WaitGroup
+		done     = make(chan struct{})
+	)
+	progress.Go(func() { t.tellProgress(&tried, len(wanted), done) })
+	t.result.Accounts = make([]*access.Checked, len(wanted))
+	trying.SetLimit(accountsAtOnce)
+	for i, w := range wanted {
+		target := &access.Target{Client: w.Client, ID: w.Account.ID, Name: w.Account.Name}
+		if role := accounts[i].Role; role != nil {
+			target.Role = role.ARN(t.roster.partition(), target.ID)
+		}
+		trying.Go(func() error {
+			defer tried.Add(1)
+			if stop != "" {
+				t.result.Accounts[i] = access.Unreached(target, stop)
+			} else {
+				t.result.Accounts[i] = access.Account(ctx, target, t.own)
+			}
+			return nil
+		})
+	}
+	_ = trying.Wait() // none of them fails
+	close(done)
+	progress.Wait()
+	return nil
+}
+
+// tellProgress says now and then how far it is.
+func (t *accessTrial) tellProgress(tried *atomic.Int64, all int, done <-chan struct{}) {
+	ticker := time.NewTicker(progressPause)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-done:
+			return
+		case <-ticker.C:
+			_, _ = fmt.Fprintf(t.stderr, "%d of %d accounts tried\n", tried.Load(), all) // nothing fails for it
+		}
+	}
+}
+
+// describeCredentials says where credentials come from; empty if there are none.
+func (s *settings) describeCredentials(ctx context.Context, from awsSource) string {
+	if s.demo {
+		return "those of the demo"
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(s.timeout))
+	defer cancel()
+	found, err := from.config.Credentials.Retrieve(ctx) // which keeps them from the call before
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("access key %s, from %s", view.KeyIDFormat(s.accessKeyID).Show(found.AccessKeyID, nil), placesIn(from).describe(found.Source))
+}
