@@ -147,7 +147,7 @@ func cutBlock(text, name string) (before, content, after string, ok bool) {
 // TestKnownBlocks finds markers that nothing writes between.
 func TestKnownBlocks(t *testing.T) {
 	known := map[string]bool{}
-	for _, elsewhere := range []string{"calls", "command-lines", "fields", "fleet", "panels", "staleness", "organization-config"} { // by the tests of other packages, or by people
+	for _, elsewhere := range []string{"calls", "check-access", "command-lines", "fields", "fleet", "panels", "staleness", "organization-config"} { // by the tests of other packages, or by people
 		known[elsewhere] = true
 	}
 	for _, b := range blocks() {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
@@ -89,12 +90,16 @@ func Account(ctx context.Context, t *Target, own Caller) *Checked {
 	account := own.Account
 	if t.Role != "" {
 		var err error
-		if account, c.Caller, err = a.reader.Caller(ctx); err != nil {
-			a.note(ctx, assuming(), err)
+		account, c.Caller, err = a.reader.Caller(ctx)
+		if failed := new(awsapi.Error); errors.As(err, &failed) && !failed.OfRole() && ctx.Err() == nil {
+			a.note(ctx, assuming(), nil)
+			a.skipAll("not tried: " + err.Error())
+			return c
+		}
+		if a.note(ctx, assuming(), err); err != nil {
 			a.skipAll("not tried: the role was not assumed")
 			return c
 		}
-		a.note(ctx, assuming(), nil)
 	}
 	if account.ID != c.ID {
 		a.skipAll("not tried: the credentials are those of account " + account.ID + ", want account " + c.ID + ": correct the credentials or role for it")
@@ -132,7 +137,8 @@ type attempts struct {
 	reader  awsiam.Reader
 	checked *Checked
 
-	users  []string // of the account, as far as they are needed
+	users  []string // some of the account
+	keyed  []string // users who had a key when AWS made its last report
 	key    string   // of one of them
 	nobody string   // why there is no user to try with; empty if there is
 	noKey  string   // why there is no key; empty if there is
@@ -176,9 +182,10 @@ func (a *attempts) call(ctx context.Context, action string) error {
 		a.found(users, err, "not tried: the account has no user")
 		return err
 	case awsiam.GetReport:
-		users, err := a.reader.ReportedUsers(ctx)
-		if a.checked.needs.Source == awsapi.SourceReport || len(a.users) == 0 && len(users) > 0 {
-			a.found(users, err, "not tried: the credential report has no user yet; AWS may still be making it, so try again in a minute")
+		keyed, others, err := a.reader.ReportedUsers(ctx)
+		a.keyed = keyed[:min(len(keyed), mostUsers)]
+		if len(a.users) == 0 && (a.checked.needs.Source == awsapi.SourceReport || len(keyed)+len(others) > 0) {
+			a.found(slices.Concat(a.keyed, others), err, "not tried: the credential report has no user yet; AWS may still be making it, so try again in a minute")
 		}
 		return err
 	case awsiam.ListKeys:
@@ -198,18 +205,15 @@ func (a *attempts) user() string {
 }
 
 func (a *attempts) found(users []string, err error, otherwise string) {
-	switch {
-	case len(users) > 0:
-		a.users = users[:min(len(users), mostUsers)]
-	case err == nil:
+	if a.users = users[:min(len(users), mostUsers)]; err == nil {
 		a.nobody = otherwise
 	}
 }
 
-// findKey looks for a key on one user after the other. That of which nobody has
-// one is no failure.
+// findKey looks for a key on one user after the other. That nobody has one is no
+// failure.
 func (a *attempts) findKey(ctx context.Context) error {
-	for _, user := range a.users {
+	for _, user := range slices.Concat(a.keyed, a.users) {
 		key, err := a.reader.SomeKey(ctx, user)
 		if key != "" || err != nil {
 			a.key = key
@@ -258,17 +262,21 @@ func (p Permission) after(ctx context.Context, err error) Permission {
 		p.Status, p.Why = Unknown, err.Error()
 		return p
 	}
+	perhaps, surely := failed.Lacks()
 	p.Status, p.Why = Unknown, failed.Detail()+"; "+failed.Advice()
 	switch failed.Reason {
 	case inventory.ReasonDenied:
-		p.Status, p.allow, p.Why = Missing, failed.AllowingHelps(), failed.Advice()
+		p.Status, p.allow, p.Why = Missing, perhaps, failed.Advice()
 	case inventory.ReasonRole:
-		p.Status, p.allow, p.Why = Missing, failed.AllowingHelps(), "denied; "+failed.Advice()
+		p.Status, p.allow, p.Why = Missing, surely, "denied; "+failed.Advice()
 	case inventory.ReasonThrottled, inventory.ReasonServer, inventory.ReasonReport, inventory.ReasonOther: // whose advice is for a program that goes on
 		p.Why = failed.Detail() + "; try again later"
 	}
-	if p.allow {
-		p.Why = "no policy of the caller allows it"
+	switch {
+	case surely:
+		p.Why = "no policy allows it"
+	case p.allow && strings.HasPrefix(p.Action, "iam:"): // others know more
+		p.Why = "denied, and AWS does not say why; most likely no policy allows it"
 	}
 	return p
 }

@@ -2,6 +2,7 @@ package access
 
 import (
 	"cmp"
+	"regexp"
 	"strings"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
@@ -9,7 +10,7 @@ import (
 
 // Grant is a policy that allows what is missing, and whose it has to be.
 type Grant struct {
-	To     []string              `json:"to"` // the ARNs of users or roles, each of which needs all of it
+	To     []string              `json:"to"` // users or roles, by their ARNs as far as those are known, each of which needs all of it
 	Policy awsapi.PolicyDocument `json:"policy"`
 }
 
@@ -23,7 +24,7 @@ type Way struct {
 // grants returns what would help, what is the same for several roles only once.
 func (r *Result) grants(way *Way) []Grant {
 	g := &granting{way: way, all: []Grant{}, at: map[string]int{}}
-	own := r.Identity.Caller
+	own := principal(r.Identity.Caller)
 	if r.InitialRole != nil && len(r.InitialRole.wanting()) > 0 {
 		g.add(own, own, awsapi.Assuming(way.Sessions, []string{r.InitialRole.Role}))
 	}
@@ -42,6 +43,17 @@ func (r *Result) grants(way *Way) []Grant {
 		}
 	}
 	return g.all
+}
+
+// sessions match the ARN of a role's session, which lacks the path of the role.
+var sessions = regexp.MustCompile(`^arn:[^:]+:sts::([0-9]{12}):assumed-role/([^/]+)/`)
+
+// principal returns whose policies decide what a caller may do.
+func principal(callerARN string) string {
+	if of := sessions.FindStringSubmatch(callerARN); of != nil {
+		return "role " + of[2] + " of account " + of[1]
+	}
+	return callerARN
 }
 
 // rolesToAssume returns the ARNs of those that the exporter's own policies keep it from.

@@ -54,10 +54,10 @@ func (r *Result) Conclude(way *Way) {
 	case missing > 0:
 		r.ExitCode, r.Summary = ExitMissing, "missing: "+inWords(missing, "permission")
 		if unknown > 0 {
-			r.Summary += fmt.Sprintf("; of %d more nobody can tell", unknown)
+			r.Summary += fmt.Sprintf(", unknown: %d", unknown)
 		}
 	case unknown > 0:
-		r.Summary = "could not tell: nothing is known to be missing, but of " + inWords(unknown, "permission") + " nobody can tell"
+		r.Summary = "could not tell: unknown: " + inWords(unknown, "permission") + "; none is known to be missing"
 	case len(r.Accounts) == 0:
 		r.Summary = "could not tell: there is no account to read"
 	default:

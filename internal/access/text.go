@@ -21,28 +21,36 @@ func (r *Result) JSON() ([]byte, error) {
 
 // Text returns the result for people.
 func (r *Result) Text() ([]byte, error) {
-	var out bytes.Buffer
-	fmt.Fprintf(&out, "%s\n\n", r.Summary)
-	r.Identity.write(&out)
-	out.WriteByte('\n')
+	w := writer{said: map[string]bool{}}
+	w.printf("%s\n\n", r.Summary)
+	w.identity(&r.Identity)
+	w.printf("\n")
 	if c := r.InitialRole; c != nil {
-		c.write(&out, "initial role "+c.Role, true)
+		w.checked(c, "initial role "+c.Role, true)
 	}
 	if c := r.Organization; c != nil {
-		c.write(&out, strings.TrimSuffix("organization "+c.ID, " "), true)
+		w.checked(c, strings.TrimSuffix("organization "+c.ID, " "), true)
 	}
 	for _, c := range r.Accounts {
-		c.write(&out, c.title(), len(r.Accounts) == 1)
+		w.checked(c, c.title(), len(r.Accounts) == 1)
 	}
 	for i := range r.Grants {
-		if err := r.Grants[i].write(&out); err != nil {
+		if err := w.grant(&r.Grants[i]); err != nil {
 			return nil, err
 		}
 	}
-	return out.Bytes(), nil
+	return w.out.Bytes(), nil
 }
 
-func (i *Identity) write(out *bytes.Buffer) {
+// writer writes for people.
+type writer struct {
+	out  bytes.Buffer
+	said map[string]bool // long texts, which are not said again
+}
+
+func (w *writer) printf(format string, values ...any) { fmt.Fprintf(&w.out, format, values...) }
+
+func (w *writer) identity(i *Identity) {
 	for _, line := range []struct{ name, value string }{
 		{"caller", i.Caller},
 		{"account", i.AccountID},
@@ -51,11 +59,11 @@ func (i *Identity) write(out *bytes.Buffer) {
 		{"problem", i.Problem},
 	} {
 		if line.value != "" {
-			fmt.Fprintf(out, "%-11s  %s\n", line.name, line.value)
+			w.printf("%-11s  %s\n", line.name, line.value)
 		}
 	}
 	for _, place := range i.Looked {
-		fmt.Fprintf(out, "%-11s  %s\n", "looked at", place)
+		w.printf("%-11s  %s\n", "looked at", place)
 	}
 }
 
@@ -80,9 +88,9 @@ type line struct {
 	more         int // actions
 }
 
-// write writes a line about the whole, and one for each permission: for those that
+// checked writes a line about the whole, and one for each permission: for those that
 // are granted only if all is to be told. What is unknown for one reason is one line.
-func (c *Checked) write(out *bytes.Buffer, title string, all bool) {
+func (w *writer) checked(c *Checked, title string, all bool) {
 	var lines []line
 	granted := 0
 	for _, p := range c.Permissions {
@@ -97,7 +105,7 @@ func (c *Checked) write(out *bytes.Buffer, title string, all bool) {
 			lines = append(lines, line{p.Status, p.Action, p.why(), 0})
 		}
 	}
-	fmt.Fprintf(out, "%s: %d of %d granted\n", title, granted, len(c.Permissions))
+	w.printf("%s: %d of %d granted\n", title, granted, len(c.Permissions))
 	width := 0
 	for i := range lines {
 		if more := lines[i].more; more > 0 {
@@ -106,8 +114,18 @@ func (c *Checked) write(out *bytes.Buffer, title string, all bool) {
 		width = max(width, len(lines[i].action))
 	}
 	for _, l := range lines {
-		fmt.Fprintf(out, "  %-7s  %-*s  %s\n", l.status, width, l.action, l.text)
+		w.printf("  %-7s  %-*s  %s\n", l.status, width, l.action, w.once(l.text))
 	}
+}
+
+// once returns the text or, if it is long and was said before, that it was.
+func (w *writer) once(text string) string {
+	const long = 80
+	if w.said[text] {
+		return "the same as above"
+	}
+	w.said[text] = len(text) > long
+	return text
 }
 
 func (p *Permission) why() string {
@@ -120,7 +138,7 @@ func (p *Permission) why() string {
 // mostShown is how many roles are shown by name.
 const mostShown = 5
 
-func (g *Grant) write(out *bytes.Buffer) error {
+func (w *writer) grant(g *Grant) error {
 	policy, err := g.Policy.JSON()
 	if err != nil {
 		return err
@@ -129,6 +147,6 @@ func (g *Grant) write(out *bytes.Buffer) error {
 	if more := len(g.To) - mostShown; more > 0 {
 		to += fmt.Sprintf(" and %d more", more)
 	}
-	fmt.Fprintf(out, "\nto allow to %s:\n%s", to, policy)
+	w.printf("\nadd to the policies of %s:\n%s", to, policy)
 	return nil
 }

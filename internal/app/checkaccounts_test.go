@@ -43,6 +43,11 @@ organization:
 // newOrganization is an organization that the account of the own credentials manages.
 func newOrganization() (*awssim.Realm, *awssim.Organization) {
 	realm := awssim.NewRealm(awssim.New(awssim.Options{AccountID: homeID}))
+	return realm, organize(realm)
+}
+
+// organize makes the realm part of that organization.
+func organize(realm *awssim.Realm) *awssim.Organization {
 	o := awssim.NewOrganization(testOrganization, homeID)
 	o.SetMembers(
 		awssim.Member{ID: homeID, Name: "home", State: "ACTIVE"},
@@ -57,7 +62,7 @@ func newOrganization() (*awssim.Realm, *awssim.Organization) {
 	o.NameUnit(teamUnit, "Team A/B")
 	o.NameUnit(closedUnit, "Closed")
 	realm.SetOrganization(o)
-	return realm, o
+	return o
 }
 
 // listOrganization runs check-config --accounts on the file.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/demo"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
 
@@ -28,6 +29,7 @@ func TestGeneratedBlocks(t *testing.T) {
 	}{
 		{"command-lines", "docs/troubleshooting.md", commandLineTable},
 		{"staleness", "README.md", stalenessTable},
+		{"check-access", "docs/check-access.md", accessExample},
 	} {
 		t.Run(b.name, func(t *testing.T) {
 			file := filepath.Join("..", "..", filepath.FromSlash(b.file))
@@ -56,6 +58,16 @@ func commandLineTable(*testing.T) string {
 		table += fmt.Sprintf("| `%s` | `%s` |\n", strings.Join(c.args, " "), c.want)
 	}
 	return table
+}
+
+// accessExample is what check-access says of three made-up accounts.
+func accessExample(t *testing.T) (text string) {
+	synctest.Test(t, func(t *testing.T) {
+		made := must[*demo.Accounts](t)(demo.NewAccounts(3, 1, time.Now))
+		result := tryAccessFor(t.Context(), t, demoSource(made, made.Realm.Config()), "--demo", "--demo.accounts=3")
+		text = "```\n" + string(must[[]byte](t)(result.Text())) + "```\n"
+	})
+	return text
 }
 
 // stalenessTable asks the exporter itself, on an account with everything in it.

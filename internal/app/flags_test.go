@@ -158,7 +158,7 @@ func TestParse(t *testing.T) {
 				t.Fatalf("got done %t, error %v", done, err)
 			}
 			ignored := cmpopts.IgnoreFields(settings{}, "web", "log", "given") // other libraries' own, and what only parse needs
-			if diff := cmp.Diff(defaultSettings(test.want), got, cmp.AllowUnexported(settings{}, policyFlags{}, checkFlags{}, sarifFlags{}, baselineFlags{}), ignored); diff != "" {
+			if diff := cmp.Diff(defaultSettings(test.want), got, cmp.AllowUnexported(settings{}, policyFlags{}, checkFlags{}, sarifFlags{}, baselineFlags{}, accessFlags{}), ignored); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 			if stdout.Len()+stderr.Len() > 0 {

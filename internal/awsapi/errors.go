@@ -68,22 +68,19 @@ func (e *Error) Detail() string { return e.detail }
 // Advice says what a person can do about the failure.
 func (e *Error) Advice() string { return e.hint() }
 
-// AllowingHelps reports whether the call was denied for want of a statement in the
-// caller's own policies, as far as AWS says. Of a role that cannot be assumed, it
-// mostly does not say what is wanting.
-func (e *Error) AllowingHelps() bool {
+// OfRole reports whether a role could not be assumed, so that nothing was called.
+func (e *Error) OfRole() bool { return errors.As(e.err, new(*roleError)) }
+
+// Lacks reports whether the call was denied for want of a statement in the caller's own
+// policies, and whether AWS says so: mostly of a role, it does not say what is wanting.
+func (e *Error) Lacks() (perhaps, surely bool) {
 	var api smithy.APIError
-	if !errors.As(e.err, &api) || Code(e.err) == codeNoOrganization {
-		return false
+	if !errors.As(e.err, &api) || e.Reason != inventory.ReasonDenied && e.Reason != inventory.ReasonRole || Code(e.err) == codeNoOrganization {
+		return false, false
 	}
 	d, _ := ParseDenial(api.ErrorMessage())
-	switch {
-	case d.Explicit:
-		return false
-	case e.Reason == inventory.ReasonRole:
-		return d.Policy == ownPolicy
-	}
-	return e.Reason == inventory.ReasonDenied && (d.Policy == "" || d.Policy == ownPolicy)
+	surely = d.Policy == ownPolicy && !d.Explicit
+	return surely || d == (Denial{Principal: d.Principal, Action: d.Action, Resource: d.Resource}), surely
 }
 
 // Unwrap returns the SDK's error. Its text is not fit for logs.

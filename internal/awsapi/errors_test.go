@@ -215,7 +215,8 @@ func TestHintsAboutDenials(t *testing.T) {
 		"because no service control policy allows the iam:GetLoginProfile action": lacks("service control policy"),
 		"because no permissions boundary allows the iam:GetLoginProfile action":   lacks("permissions boundary"),
 		"because no session policy allows the iam:GetLoginProfile action":         lacks("session policy"),
-		"with an explicit deny in something new":                                  allow,
+		"with an explicit deny in something new": "; a statement denies iam:GetLoginProfile, AWS does not say where, and no policy that allows it can help: " +
+			"look through the policies of the exporter's own user or role, its permissions boundary and the organization's policies",
 	} {
 		t.Run(message, func(t *testing.T) {
 			_, err := answered(403, "AccessDenied", who+message).askAbout(t)
@@ -384,6 +385,34 @@ func TestReportPending(t *testing.T) {
 	} {
 		if got := awsapi.IsReportPending(&smithy.GenericAPIError{Code: code}); got != want {
 			t.Errorf("%q: got %t, want %t", code, got, want)
+		}
+	}
+}
+
+// TestLacks tells a call that a statement would allow from one that it would not.
+func TestLacks(t *testing.T) {
+	const who = "User: arn:aws:sts::123456789012:assumed-role/exporter/x is not authorized to perform: iam:GetLoginProfile on resource: user alice "
+	for _, test := range []struct {
+		code, message   string
+		perhaps, surely bool
+	}{
+		{"AccessDenied", who + "because no identity-based policy allows the iam:GetLoginProfile action", true, true},
+		{"AccessDenied", who, true, false},
+		{"AccessDenied", "no", true, false},
+		{"AccessDenied", who + "with an explicit deny in an identity-based policy", false, false},
+		{"AccessDenied", who + "with an explicit deny", false, false},
+		{"AccessDenied", who + "with an explicit deny in a service control policy", false, false},
+		{"AccessDenied", who + "because no permissions boundary allows the iam:GetLoginProfile action", false, false},
+		{"Throttling", who, false, false},
+		{"AWSOrganizationsNotInUseException", "no", false, false},
+	} {
+		_, err := answered(403, test.code, test.message).askAbout(t)
+		failed := new(awsapi.Error)
+		if !errors.As(err, &failed) {
+			t.Fatalf("got %v, want an Error", err)
+		}
+		if perhaps, surely := failed.Lacks(); perhaps != test.perhaps || surely != test.surely || failed.OfRole() {
+			t.Errorf("%s %s: got %t, %t, want %t, %t", test.code, test.message, perhaps, surely, test.perhaps, test.surely)
 		}
 	}
 }

@@ -152,3 +152,25 @@ func decoded(t *testing.T, document string) any {
 	}
 	return out
 }
+
+// TestOnly keeps the statements that say something about the actions.
+func TestOnly(t *testing.T) {
+	all := awsapi.Reading("aws", "111111111111", awsapi.Needs{Source: awsapi.SourceAuto})
+	for _, test := range []struct {
+		actions []string
+		want    string
+	}{
+		{[]string{"iam:ListUsers"}, `{"Version":"2012-10-17","Statement":[{"Sid":"ReadAccount","Effect":"Allow","Action":["iam:ListUsers"],"Resource":"*"}]}`},
+		{
+			[]string{"iam:ListMFADevices", "iam:ListUsers", "iam:ListUserTags"},
+			`{"Version":"2012-10-17","Statement":[{"Sid":"ReadAccount","Effect":"Allow","Action":["iam:ListUsers"],"Resource":"*"},` +
+				`{"Sid":"ReadUsers","Effect":"Allow","Action":["iam:ListMFADevices"],"Resource":"arn:aws:iam::111111111111:user/*"}]}`,
+		},
+		{nil, `{"Version":"2012-10-17","Statement":null}`},
+	} {
+		got, err := all.Only(test.actions...).Minified()
+		if err != nil || got != test.want {
+			t.Errorf("%v: got %s, %v, want %s", test.actions, got, err, test.want)
+		}
+	}
+}

@@ -125,21 +125,24 @@ func (r Reader) SomeKey(ctx context.Context, user string) (string, error) {
 	return aws.ToString(out.AccessKeyMetadata[0].AccessKeyId), nil
 }
 
-// ReportedUsers returns the names in the newest credential report; none while
-// there is none to hand out, or one that cannot be read. An error says that it
-// may not be read, or that AWS did not answer.
-func (r Reader) ReportedUsers(ctx context.Context) ([]string, error) {
+// ReportedUsers returns the names in the newest credential report, those with keys apart;
+// none while there is no report to hand out, or one that cannot be read. An error
+// says that it may not be read, or that AWS did not answer.
+func (r Reader) ReportedUsers(ctx context.Context) (withKeys, others []string, err error) {
 	report, err := r.Report(ctx)
 	var unreadable *UserError
 	switch {
 	case awsapi.IsReportPending(err), errors.As(err, &unreadable):
-		return nil, nil
+		return nil, nil, nil
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	}
-	var names []string
 	for i := range report.Users {
-		names = append(names, report.Users[i].User)
+		if u := &report.Users[i]; len(u.Slots) > 0 {
+			withKeys = append(withKeys, u.User)
+		} else {
+			others = append(others, u.User)
+		}
 	}
-	return names, nil
+	return withKeys, others, nil
 }
