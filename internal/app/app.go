@@ -19,16 +19,17 @@ type command struct {
 	name    string
 	declare func(*kingpin.Application, *settings)
 	run     func(ctx context.Context, s *settings, stdout, stderr io.Writer) error
+	uses    []string // the flags of all commands that do something for it; those of one kind by their prefix, with its dot
 }
 
 // commands returns all commands, in the order of --help.
 func commands() []command {
 	return []command{
-		{commandServe, declareServe, serve},
-		{commandCheck, declareCheck, checkOnce},
-		{commandCheckAccess, declareCheckAccess, checkAccess},
-		{commandPolicy, declarePolicy, printPolicy},
-		{commandCheckConfig, declareCheckConfig, checkConfig},
+		{commandServe, declareServe, serve, []string{"demo", "demo.", "config.", "state.", "iam.", "shard", "total-shards", "policy.", "metrics.", "web.", "log."}},
+		{commandCheck, declareCheck, checkOnce, []string{"demo", "demo.", "config.", "iam.source", "iam.rate", "iam.account-rate", "iam.timeout", "shard", "total-shards", "policy.", "metrics.access-key-id", "log."}},
+		{commandCheckAccess, declareCheckAccess, checkAccess, []string{"demo", "demo.", "config.", "iam.source", "iam.rate", "iam.account-rate", "iam.timeout", "shard", "total-shards", "metrics.access-key-id", "log."}},
+		{commandPolicy, declarePolicy, printPolicy, []string{"config.", "iam.source"}},
+		{commandCheckConfig, declareCheckConfig, checkConfig, []string{"iam.", "shard", "total-shards", "policy."}},
 	}
 }
 

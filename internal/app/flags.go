@@ -83,6 +83,7 @@ func newApplication(s *settings) *kingpin.Application {
 	app := kingpin.New("aws_iam_exporter", "Prometheus exporter for the access keys of AWS IAM users. "+
 		"It uses the credentials that the AWS SDK finds, and only reads.").DefaultEnvars()
 	app.Version(version.Print("aws_iam_exporter"))
+	explain(app)
 	app.HelpFlag.Short('h').NoEnvar()
 	app.VersionFlag.NoEnvar()
 
@@ -155,6 +156,9 @@ func parse(args []string, stdout, stderr io.Writer) (s *settings, done bool, err
 	s = &settings{}
 	app := newApplication(s)
 	app.UsageWriter(stdout).ErrorWriter(stderr).Terminate(func(int) { done = true })
+	if slices.Contains(args, flagManPage) {
+		return s, true, writeManPage(app, stdout)
+	}
 	s.command, err = app.Parse(withCommand(args))
 	if done {
 		return s, true, nil
@@ -179,7 +183,7 @@ func parse(args []string, stdout, stderr io.Writer) (s *settings, done bool, err
 // withCommand adds the default command if there is none. If kingpin has to find the
 // default itself, it misses a flag that lacks its value.
 func withCommand(args []string) []string {
-	named := []string{"help", "--help", "-h", "--help-long", "--help-man", "--version"}
+	named := []string{"help", "--help", "-h", "--help-long", "--version"}
 	for _, c := range commands() {
 		named = append(named, c.name)
 	}
