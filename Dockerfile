@@ -1,4 +1,5 @@
-# Build with: docker build -t aws_iam_exporter --build-arg VERSION="$(cat VERSION)" .
+# Build with `make image`, which tells the image its version, or with:
+# docker build -t aws_iam_exporter --build-arg VERSION="$(cat VERSION)" --build-arg REVISION="$(git rev-parse --short HEAD)" .
 FROM golang:1.26 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
@@ -6,10 +7,12 @@ RUN go mod download
 COPY . .
 ARG VERSION=unknown
 ARG REVISION=unknown
+ARG BRANCH=unknown
 ARG BUILD_DATE=unknown
 RUN pkg=github.com/prometheus/common/version && \
     CGO_ENABLED=0 go build -trimpath -buildvcs=false -o /aws_iam_exporter -ldflags "-s -w \
-      -X ${pkg}.Version=${VERSION} -X ${pkg}.Revision=${REVISION} -X ${pkg}.BuildDate=${BUILD_DATE}" .
+      -X ${pkg}.Version=${VERSION} -X ${pkg}.Revision=${REVISION} \
+      -X ${pkg}.Branch=${BRANCH} -X ${pkg}.BuildDate=${BUILD_DATE}" .
 
 RUN mkdir /state
 

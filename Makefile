@@ -9,13 +9,16 @@ FUZZTIME ?= 10s
 BIN      := .tools/bin
 VENV     := .tools/venv
 
-VERSION   := $(or $(shell cat VERSION 2>/dev/null),$(shell git describe --tags 2>/dev/null),unknown)
-version   := github.com/prometheus/common/version
-LDFLAGS   := -s -w \
+VERSION    := $(or $(shell cat VERSION 2>/dev/null),$(shell git describe --tags 2>/dev/null),unknown)
+REVISION   := $(or $(shell git rev-parse --short HEAD 2>/dev/null),unknown)
+BRANCH     := $(or $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null),unknown)
+BUILD_DATE := $(or $(shell git log -1 --format=%cI 2>/dev/null),unknown)
+version    := github.com/prometheus/common/version
+LDFLAGS    := -s -w \
 	-X $(version).Version=$(VERSION) \
-	-X $(version).Revision=$(or $(shell git rev-parse --short HEAD 2>/dev/null),unknown) \
-	-X $(version).Branch=$(or $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null),unknown) \
-	-X $(version).BuildDate=$(or $(shell git log -1 --format=%cI 2>/dev/null),unknown)
+	-X $(version).Revision=$(REVISION) \
+	-X $(version).Branch=$(BRANCH) \
+	-X $(version).BuildDate=$(BUILD_DATE)
 
 # Go's own words for a toolchain that is too old are a riddle.
 GO_WANTED := $(shell awk '/^go / { print $$2 }' go.mod)
@@ -23,7 +26,7 @@ check_go  := have=$$(cd / && go version 2>/dev/null | awk '{ print substr($$3, 3
 	test -n "$$have" || { echo 'Go is needed, version $(GO_WANTED) or newer: install it and put it into PATH.'; exit 1; }; \
 	printf '%s\n' $(GO_WANTED) "$$have" | sort -V -C || { echo "Go $(GO_WANTED) or newer is needed; this is Go $$have."; exit 1; }
 
-.PHONY: help build test test-long test-dashboards fuzz vulncheck bench bench-calls bench-fleet lint check-alerts fmt e2e demo demo-stack preview check-preview docs clean
+.PHONY: help build test test-long test-dashboards fuzz vulncheck bench bench-calls bench-fleet lint check-alerts fmt e2e demo image demo-stack preview check-preview docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -128,9 +131,23 @@ ifneq ($(URL),)
 endif
 	./aws_iam_exporter --demo $(ARGS)
 
-demo-stack: ## Run the demo with Prometheus, Alertmanager and Grafana (needs Docker)
+# What the image is built with, for the program's --version.
+BUILD_ARGS   := VERSION='$(VERSION)' REVISION='$(REVISION)' BRANCH='$(BRANCH)' BUILD_DATE='$(BUILD_DATE)'
+need_docker  := command -v docker >/dev/null || { \
+	echo 'Docker is needed, and is not in PATH: see https://docs.docker.com/get-started/get-docker/. `make demo` needs only Go.'; exit 1; }
+need_compose := docker compose version >/dev/null 2>&1 || { \
+	echo 'Docker Compose 2 is needed, the plugin that makes `docker compose` work: see https://docs.docker.com/compose/install/. `make demo` needs only Go.'; exit 1; }
+need_daemon  := docker info >/dev/null 2>&1 || { \
+	echo 'Docker is installed, but does not answer: start it, and see with `docker info` whether you may use it. `make demo` needs only Go.'; exit 1; }
+
+image: ## Build the container image aws_iam_exporter (needs Docker)
+	@$(need_docker); $(need_daemon)
+	docker build -t aws_iam_exporter $(addprefix --build-arg ,$(BUILD_ARGS)) .
+
+demo-stack: ## Run the demo with Prometheus, Alertmanager and Grafana (needs Docker with Compose)
+	@$(need_docker); $(need_compose); $(need_daemon)
 	@echo 'Once it runs: Grafana at http://localhost:3000/, Prometheus at http://localhost:9090/'
-	VERSION='$(VERSION)' docker compose -f deploy/compose/compose.yaml up --build
+	$(BUILD_ARGS) docker compose -f deploy/compose/compose.yaml up --build
 
 # Draws with Grafana's published components, from a Prometheus with history.
 preview: build $(BIN)/prometheus $(BIN)/promtool tools/dashboards/preview/node_modules ## Draw the dashboards into docs/images (needs Node and Chromium)

@@ -15,7 +15,7 @@ func TestManPage(t *testing.T) {
 	if err != nil {
 		t.Skip("there is no groff here; the page itself is held to a golden file by the unit tests")
 	}
-	cmd := exec.CommandContext(t.Context(), groff, "-man", "-ww", "-Tutf8", "-P-cbou")
+	cmd := exec.CommandContext(t.Context(), groff, "-man", "-ww", "-Tutf8", "-P-cbou", "-rLL=100n")
 	cmd.Stdin = strings.NewReader(string(run(t, nil, exporterBinary, "--help-man")))
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
