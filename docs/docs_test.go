@@ -567,7 +567,7 @@ func TestFlagsInDocs(t *testing.T) {
 			defaults["no-"+f.Name] = ""
 		}
 	}
-	defaults["help-man"] = "" // which --help mentions and does not list
+	defaults["help-man"] = ""                                                           // which --help mentions and does not list
 	awsCommand := regexp.MustCompile("\\baws [a-z]+ [a-z-]+ (?:[^`\n]*\\\\\n)*[^`\n]*") // test/e2e/commands.py checks its options
 	flag := regexp.MustCompile("(?m)(^|[ `(\\[\"])--([a-z][a-z0-9.-]*[a-z0-9])(?:` \\(([^) ]+)\\))?")
 	for file, text := range documents(t) {
