@@ -62,6 +62,9 @@ func configurationDetails(s *settings, c *config.Config) []any {
 	if c.Accounts != nil {
 		details = append(details, "accounts", len(c.Accounts))
 	}
+	if o := c.Organization; o != nil {
+		details = append(details, "organization_include", len(o.Include), "organization_exclude", len(o.Exclude), "organization_overrides", len(o.Overrides))
+	}
 	return details
 }
 
