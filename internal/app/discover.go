@@ -117,7 +117,7 @@ func (d *discovery) prepare() {
 		return
 	}
 	if d.asked = c; c.Organization == nil {
-		d.reader = nil
+		d.reader, d.failed, d.gaps, d.pause = nil, "", nil, 0 // what is said of another one is news
 		return
 	}
 	hub := d.census.roster.currentHub()

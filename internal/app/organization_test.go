@@ -269,6 +269,34 @@ func TestListsThatAreNone(t *testing.T) {
 	}
 }
 
+// TestReloadAwayFromOrganization tells anew of a failure that lasted all the while, and
+// what the organization's part of the file says.
+func TestReloadAwayFromOrganization(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCompany(t)
+		c.organization.SetFault(func(string, int) http.HandlerFunc {
+			return awssim.JSONError(http.StatusBadRequest, "AccessDeniedException", "no")
+		})
+		file := newConfigFile(t, organizationFile)
+		e := c.start(t, file)
+		time.Sleep(10 * time.Minute)
+		for _, content := range []string{accountList, organizationFile} {
+			file.write(content)
+			check(t, e.program.reload())
+			time.Sleep(10 * time.Minute)
+		}
+		for want, times := range map[string]int{
+			"Listing the organization failed": 2,
+			" accounts=3\n":                   1,
+			" organization_include=3 organization_exclude=2 organization_overrides=3\n": 2,
+		} {
+			if n := strings.Count(e.log.String(), want); n != times {
+				t.Errorf("the log says %d times %q, want %d", n, want, times)
+			}
+		}
+	})
+}
+
 // otherCompany is another organization of the same accounts.
 func otherCompany(c *company) *awssim.Organization {
 	o := awssim.NewOrganization("o-zzzzzzzzzz", homeID)
