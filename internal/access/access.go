@@ -147,7 +147,7 @@ type attempts struct {
 
 // run tries each operation: those about users last, when it is known which there are.
 func (a *attempts) run(ctx context.Context) {
-	a.nobody, a.noKey = "not tried: nobody may say which users there are", "not tried: no user has shown a key"
+	a.nobody, a.noKey = "not tried: no user is known to try it on", "not tried: no key is known to try it on"
 	operations := slices.DeleteFunc(awsapi.OperationsFor(a.checked.needs), func(o awsapi.Operation) bool { return o.Free })
 	for _, aboutUsers := range []bool{false, true} {
 		for i := range operations {

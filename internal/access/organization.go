@@ -31,7 +31,7 @@ func Organization(ctx context.Context, d *Discovery) (*Checked, organization.Lis
 	a := &attempts{checked: c}
 	listing, err := d.Reader.Accounts(ctx, time.Now(), "")
 	c.ID = listing.OrganizationID
-	refused := err
+	refused, complete := err, false
 	for _, o := range awsapi.OperationsToDiscover(d.Asks) {
 		p := permissionOf(&o)
 		switch {
@@ -43,14 +43,16 @@ func Organization(ctx context.Context, d *Discovery) (*Checked, organization.Lis
 				a.ended = "not tried, since the accounts cannot be listed"
 			}
 		case p.Action == organization.ListTags:
-			a.note(ctx, p, d.Reader.TryTags(ctx, listing.ManagementID))
+			denied := d.Reader.TryTags(ctx, listing.ManagementID)
+			a.note(ctx, p, denied)
+			complete = d.Complete && denied == nil
 		case p.Action == organization.DescribeUnit:
 			a.tryUnit(ctx, p, d.Reader, &listing)
 		default:
 			a.note(ctx, p, nil)
 		}
 	}
-	if err == nil && d.Complete && c.Permissions[len(c.Permissions)-1].Status != Missing {
+	if complete {
 		d.Reader.Complete(ctx, &listing) // whose gaps leave accounts in doubt, which Select says
 	}
 	return c, listing

@@ -30,6 +30,7 @@ type Identity struct {
 	AccountID   string `json:"account_id,omitempty"`
 	Credentials string `json:"credentials,omitempty"` // where they come from; empty if there are none
 	Region      string `json:"region"`
+	Partition   string `json:"partition"`
 	Problem     string `json:"problem,omitempty"` // why nobody knows who the exporter is
 	// Looked tells where credentials were looked for, if there are none.
 	Looked []string `json:"looked,omitempty"`

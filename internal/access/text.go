@@ -55,7 +55,7 @@ func (w *writer) identity(i *Identity) {
 		{"caller", i.Caller},
 		{"account", i.AccountID},
 		{"credentials", i.Credentials},
-		{"region", i.Region},
+		{"region", i.Region + ", in partition " + i.Partition},
 		{"problem", i.Problem},
 	} {
 		if line.value != "" {

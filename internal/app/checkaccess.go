@@ -138,7 +138,7 @@ func (t *accessTrial) run(ctx context.Context) (*access.Result, error) {
 // identify finds out who the exporter is.
 func (t *accessTrial) identify(ctx context.Context) {
 	i := &t.result.Identity
-	i.Region = fmt.Sprintf("%s, in partition %s", t.from.config.Region, t.roster.partition())
+	i.Region, i.Partition = t.from.config.Region, t.roster.partition()
 	own, err := access.Who(ctx, t.roster.client(t.roster.own(t.c)))
 	if err != nil {
 		i.Problem = access.Problem(ctx, err)

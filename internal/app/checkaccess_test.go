@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/access"
@@ -299,10 +300,10 @@ func TestCheckAccessInTime(t *testing.T) {
 		f.large.SetFault(func(string, int) http.HandlerFunc { return awssim.Hang() })
 		ctx, cancel := context.WithCancelCause(t.Context())
 		time.AfterFunc(5*time.Second, func() { cancel(errTimeUp) })
-		config := f.realm.Config()
-		config.Credentials = &caller{}
+		reached := f.realm.Config()
+		reached.Credentials = &caller{}
 		began := time.Now()
-		sameText(t, "the-time-is-up", tryAccessFor(ctx, t, awsSource{config: config}, newConfigFile(t, accountList).flag()))
+		sameText(t, "the-time-is-up", tryAccessFor(ctx, t, awsSource{config: reached}, newConfigFile(t, accountList).flag()))
 		if took := time.Since(began); took != 5*time.Second {
 			t.Errorf("it took %s, want 5s", took)
 		}
@@ -351,5 +352,55 @@ func denyOrganization(operation, code string) func(*awssim.Realm, *awssim.Organi
 		o.SetFault(func(asked string, _ int) http.HandlerFunc {
 			return faultAt(asked, operation, awssim.JSONError(400, code, "no"))
 		})
+	}
+}
+
+// TestDescribeCredentials names the source, and no secret.
+func TestDescribeCredentials(t *testing.T) {
+	home := t.TempDir()
+	file := filepath.Join(home, "credentials")
+	check(t, os.WriteFile(file, []byte("[audit]\naws_access_key_id = AKIAOFTHEPROFILE0001\naws_secret_access_key = "+callerSecret+"\n"), 0o600))
+	base := map[string]string{
+		"HOME": home, "AWS_EC2_METADATA_DISABLED": "true", "AWS_SHARED_CREDENTIALS_FILE": file, "AWS_CONFIG_FILE": filepath.Join(home, "config"),
+		"AWS_PROFILE": "audit", "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "",
+	}
+	for name, test := range map[string]struct {
+		env  map[string]string
+		args []string
+		want string
+	}{
+		"a profile":     {nil, nil, "access key AKIAOFTHEPROFILE0001, from profile audit in " + file},
+		"by its suffix": {nil, []string{"--metrics.access-key-id=suffix"}, "access key 0001, from profile audit in " + file},
+		"variables": {
+			map[string]string{"AWS_PROFILE": "", "AWS_ACCESS_KEY_ID": callerKeyID, "AWS_SECRET_ACCESS_KEY": callerSecret},
+			nil,
+			"access key " + callerKeyID + ", from the environment (AWS_ACCESS_KEY_ID)",
+		},
+		"none": {map[string]string{"AWS_PROFILE": ""}, nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			setEnvironment(t, base)
+			setEnvironment(t, test.env)
+			s, _, err := parse(append([]string{"check-access"}, test.args...), t.Output(), t.Output())
+			check(t, err)
+			from := must[awsSource](t)(connectAWS(t.Context(), s.logger(t.Output())))
+			if got := s.describeCredentials(t.Context(), from); got != test.want {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+		})
+	}
+	p := places{env: config.EnvConfig{SharedConfigProfile: "audit", WebIdentityTokenFilePath: "/token"}}
+	for source, want := range map[string]string{
+		"WebIdentityCredentials":      "a web identity, such as IRSA gives (AWS_WEB_IDENTITY_TOKEN_FILE, /token)",
+		"AssumeRoleProvider":          "profile audit, which assumes a role",
+		"SSOProvider":                 "profile audit, signed in by SSO",
+		"ProcessProvider":             "profile audit, whose credential_process gave it",
+		"CredentialsEndpointProvider": "the container, by its task role or EKS Pod Identity (AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or …_FULL_URI)",
+		"EC2RoleProvider":             "the machine, by its instance profile",
+		"SomethingNew":                "SomethingNew",
+	} {
+		if got := p.describe(source); got != want {
+			t.Errorf("%s: got %q, want %q", source, got, want)
+		}
 	}
 }
