@@ -38,7 +38,7 @@ type accessFlags struct {
 func declareCheckAccess(app *kingpin.Application, s *settings) {
 	c, f := app.Command(commandCheckAccess, "Say who the exporter is to AWS, try each permission that it needs once, and exit: 0 if all are granted, 1 if one is missing, 2 if it could not tell, 3 for wrong usage or configuration."), &s.access
 	c.Flag("timeout", "How long to try at most; what was not tried by then is unknown.").
-		Default("10m").SetValue(value{&f.timeout, "timeout", "a duration such as 30s or 10m"})
+		Default("30m").SetValue(value{&f.timeout, "timeout", "a duration such as 30s or 10m"})
 	boolFlag(c, "json", "false", "Print JSON, for programs.", &f.json)
 }
 

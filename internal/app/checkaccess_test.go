@@ -292,6 +292,35 @@ func TestCheckAccessOfAccounts(t *testing.T) {
 	}
 }
 
+// TestCheckAccessPaces tries a hundred accounts no faster than they may be asked.
+func TestCheckAccessPaces(t *testing.T) {
+	setEnvironment(t, nil)
+	synctest.Test(t, func(t *testing.T) {
+		home, content := oneUser(t, awssim.Options{AccountID: homeID}), "account_defaults: {role: reader}\naccounts:\n"
+		var worlds []*awssim.World
+		for i := range 100 {
+			id := fmt.Sprintf("2%011d", i)
+			worlds, content = append(worlds, oneUser(t, awssim.Options{AccountID: id})), content+"  - {id: \""+id+"\"}\n"
+		}
+		realm := awssim.NewRealm(home, worlds...)
+		for _, w := range worlds {
+			realm.AddRole(w, "reader", "")
+		}
+		began := time.Now()
+		got := tryAccess(t, realm.Config(), newConfigFile(t, content).flag())
+		calls := 1 + len(worlds) // who the exporter is, and the roles
+		for _, w := range worlds {
+			for _, n := range w.Calls() {
+				calls += n
+			}
+		}
+		fastest := time.Duration(calls-20) * time.Second / 20 // a second's worth may go at once
+		if took := time.Since(began); got.ExitCode != access.ExitGranted || took < fastest || took > fastest+5*time.Second {
+			t.Errorf("got exit code %d after %s and %d calls, want 0 after %s or a little more", got.ExitCode, took, calls, fastest)
+		}
+	})
+}
+
 // TestCheckAccessInTime stops when the time is up.
 func TestCheckAccessInTime(t *testing.T) {
 	setEnvironment(t, nil)
