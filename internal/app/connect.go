@@ -40,7 +40,7 @@ type awsSource struct {
 
 func connect(ctx context.Context, group *errgroup.Group, s *settings, logger *slog.Logger) (awsSource, error) {
 	if s.demo {
-		return connectDemo(ctx, group, s.demoAccounts)
+		return connectDemo(ctx, group, s)
 	}
 	return connectAWS(ctx, logger)
 }
@@ -98,13 +98,19 @@ func sdkLogger(logger *slog.Logger) logging.Logger {
 	})
 }
 
-// demoReportLife is short, so that people see the report's facts change.
-const demoReportLife = time.Minute
+const (
+	// demoReportLife is short, so that people see the report's facts change.
+	demoReportLife = time.Minute
+	// demoSeed makes every start begin with the same people and keys, so that the page,
+	// `check --demo` and the documents tell of the same ones.
+	demoSeed = 1
+)
 
 // connectDemo starts the made-up accounts on the loopback interface. What it returns
-// cannot reach AWS.
-func connectDemo(ctx context.Context, group *errgroup.Group, accounts int) (awsSource, error) {
-	made, err := demo.NewAccounts(accounts, uint64(time.Now().UnixNano()), time.Now)
+// cannot reach AWS. Something happens in them only while they are served: whoever
+// reads once gets the same answer each time.
+func connectDemo(ctx context.Context, group *errgroup.Group, s *settings) (awsSource, error) {
+	made, err := demo.NewAccounts(s.demoAccounts, demoSeed, time.Now)
 	if err != nil {
 		return awsSource{}, fmt.Errorf("make up the demo: %w", err)
 	}
@@ -113,7 +119,9 @@ func connectDemo(ctx context.Context, group *errgroup.Group, accounts int) (awsS
 		return awsSource{}, fmt.Errorf("serve the demo: %w", err)
 	}
 	group.Go(server.Wait)
-	group.Go(func() error { return made.Live(ctx) })
+	if s.command == commandServe {
+		group.Go(func() error { return made.Live(ctx) })
+	}
 	return demoSource(made, aws.Config{
 		Region:       commercialRegion,
 		BaseEndpoint: aws.String(server.URL),

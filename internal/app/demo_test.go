@@ -162,7 +162,7 @@ func TestDemoReachesNoAWS(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	group, ctx := errgroup.WithContext(ctx)
 	defer func() { cancel(); check(t, group.Wait()) }()
-	from := must[awsSource](t)(connectDemo(ctx, group, 3))
+	from := must[awsSource](t)(connectDemo(ctx, group, &settings{command: commandServe, demoAccounts: 3}))
 	if from.credentials != nil {
 		t.Error("credentials would be found anew")
 	}
