@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
@@ -191,7 +190,7 @@ func (c *condition) holds(account *Account) truth {
 		result = min(result, known(account.OUPath != nil, slices.Contains(account.OUPath, c.match.OU)))
 	}
 	for _, t := range c.tags {
-		result = min(result, known(account.Tags != nil, hasTag(account, t)))
+		result = min(result, known(account.Tags != nil, t.In(account.Tags)))
 	}
 	return result
 }
@@ -204,12 +203,6 @@ func known(isKnown, holds bool) truth {
 		return yes
 	}
 	return no
-}
-
-func hasTag(account *Account, wanted policy.TagMatch) bool {
-	return slices.ContainsFunc(account.Tags, func(t inventory.Tag) bool {
-		return strings.EqualFold(t.Key, wanted.Key) && wanted.Value.MatchString(t.Value)
-	})
 }
 
 // unknownOf names what is asked for and not known of the account.

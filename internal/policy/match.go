@@ -86,13 +86,7 @@ func (m *Match) matchesAccount(account *inventory.Account) (all, known bool) {
 }
 
 func matchTags(conditions []TagMatch, tags inventory.Tags) bool {
-	for i := range conditions {
-		value, found := tags.Get(conditions[i].Key)
-		if !found || !conditions[i].Value.MatchString(value) {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(conditions, func(c TagMatch) bool { return !c.In(tags) })
 }
 
 // classification tells the class, the owner and the visibility of the user.

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -70,6 +71,14 @@ type Match struct {
 type TagMatch struct {
 	Key   string
 	Value *regexp.Regexp // anchored
+}
+
+// In reports whether one of the tags meets the condition. As in IAM, case does not
+// tell keys apart.
+func (m TagMatch) In(tags inventory.Tags) bool {
+	return slices.ContainsFunc(tags, func(t inventory.Tag) bool {
+		return strings.EqualFold(t.Key, m.Key) && m.Value.MatchString(t.Value)
+	})
 }
 
 // Selection selects users: those that one of Include matches (everybody, if
