@@ -11,17 +11,19 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
 
+// The kinds of files. A kind tells what is in the frame.
 const (
-	format  = "aws_iam_exporter facts"
-	version = 1
+	factsFormat = "aws_iam_exporter facts" // of an account
+	rollFormat  = "aws_iam_exporter roll"
+	version     = 1 // of both
 )
 
-// file is the facts and the frame around them. The function frame writes it.
+// file is the content of a file and the frame around it. The function frame writes it.
 type file struct {
 	Format    string          `json:"format"`
 	Version   int             `json:"version"`
-	AccountID string          `json:"account_id"`
-	SHA256    string          `json:"sha256"` // of the bytes of Facts
+	AccountID string          `json:"account_id"` // empty if it is about no single account
+	SHA256    string          `json:"sha256"`     // of the bytes of Facts
 	Facts     json.RawMessage `json:"facts"`
 }
 
@@ -34,41 +36,16 @@ func encode(snapshot *inventory.Snapshot) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return frame(snapshot.Account.ID, checksum(facts), facts), nil
-}
-
-// checksum protects the values. A flipped bit in a name, a status or a date, or
-// an edit by hand, can leave JSON that passes every check; it would be served as
-// what AWS said. Renaming protects against half a file, but not against a bad
-// disk.
-func checksum(facts []byte) string { return fmt.Sprintf("%x", sha256.Sum256(facts)) }
-
-// frame returns the file. There is only one right way to write it, byte for byte.
-func frame(accountID, checksum string, facts []byte) []byte {
-	head := fmt.Sprintf(`{"format":%q,"version":%d,"account_id":%q,"sha256":%q,"facts":`, format, version, accountID, checksum)
-	data := make([]byte, 0, len(head)+len(facts)+2)
-	data = append(append(data, head...), facts...)
-	return append(data, "}\n"...)
+	return frame(factsFormat, snapshot.Account.ID, facts), nil
 }
 
 // decode returns the snapshot in the file of an account.
 func decode(accountID string, data []byte) (*inventory.Snapshot, error) {
-	f, err := unframe(data)
+	facts, err := unframe(factsFormat, accountID, data)
 	if err != nil {
 		return nil, err
 	}
-	if f.AccountID != accountID {
-		return nil, fmt.Errorf("it is of account %q, want %s, as its name says", f.AccountID, accountID)
-	}
-	sum := checksum(f.Facts)
-	if f.SHA256 != sum {
-		return nil, fmt.Errorf("it was damaged or edited: the SHA-256 of its facts is %s, want %q, as it says", sum, f.SHA256)
-	}
-	// JSON is lenient: unknown names, names in another case, repetitions, spaces.
-	if !bytes.Equal(data, frame(accountID, sum, f.Facts)) {
-		return nil, errors.New("it was damaged or edited: what is around its facts is not what the exporter writes")
-	}
-	snapshot, err := decodeFacts(f.Facts)
+	snapshot, err := decodeFacts(facts)
 	if err != nil {
 		return nil, err
 	}
@@ -81,9 +58,42 @@ func decode(accountID string, data []byte) (*inventory.Snapshot, error) {
 	return snapshot, nil
 }
 
-// unframe reads the frame. A later version may lay out everything but format and
+// checksum protects the values. A flipped bit in a name, a status or a date, or
+// an edit by hand, can leave JSON that passes every check; it would be served as
+// what AWS said. Renaming protects against half a file, but not against a bad
+// disk.
+func checksum(facts []byte) string { return fmt.Sprintf("%x", sha256.Sum256(facts)) }
+
+// frame returns the file. There is only one right way to write it, byte for byte.
+func frame(format, accountID string, facts []byte) []byte {
+	head := fmt.Sprintf(`{"format":%q,"version":%d,"account_id":%q,"sha256":%q,"facts":`, format, version, accountID, checksum(facts))
+	data := make([]byte, 0, len(head)+len(facts)+2)
+	data = append(append(data, head...), facts...)
+	return append(data, "}\n"...)
+}
+
+// unframe returns what is in a file of the format, about the account.
+func unframe(format, accountID string, data []byte) ([]byte, error) {
+	f, err := readFrame(format, data)
+	if err != nil {
+		return nil, err
+	}
+	if f.AccountID != accountID {
+		return nil, fmt.Errorf("it is of account %q, want %s, as its name says", f.AccountID, accountID)
+	}
+	if sum := checksum(f.Facts); f.SHA256 != sum {
+		return nil, fmt.Errorf("it was damaged or edited: the SHA-256 of its facts is %s, want %q, as it says", sum, f.SHA256)
+	}
+	// JSON is lenient: unknown names, names in another case, repetitions, spaces.
+	if !bytes.Equal(data, frame(format, accountID, f.Facts)) {
+		return nil, errors.New("it was damaged or edited: what is around its facts is not what the exporter writes")
+	}
+	return f.Facts, nil
+}
+
+// readFrame reads the frame. A later version may lay out everything but format and
 // version in another way, and must still be recognized.
-func unframe(data []byte) (*file, error) {
+func readFrame(format string, data []byte) (*file, error) {
 	if !utf8.Valid(data) {
 		return nil, errors.New("it was damaged: it is not UTF-8 text")
 	}

@@ -24,7 +24,7 @@ func encoded(t testing.TB, snapshot *inventory.Snapshot) []byte {
 }
 
 // framed returns a file in which all is well but for the facts.
-func framed(facts string) []byte { return frame(accountID, checksum([]byte(facts)), []byte(facts)) }
+func framed(facts string) []byte { return frame(factsFormat, accountID, []byte(facts)) }
 
 // edited returns the file of the plain snapshot with its facts changed, and
 // their checksum with them.

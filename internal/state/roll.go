@@ -13,29 +13,13 @@ import (
 
 // rollName is the name of the file with the roll, but for its extension. No
 // account is called so.
-const (
-	rollName    = "accounts"
-	rollFormat  = "aws_iam_exporter accounts"
-	rollVersion = 1
-)
-
-// rollFile is the roll and the frame around it.
-type rollFile struct {
-	Format  string          `json:"format"`
-	Version int             `json:"version"`
-	SHA256  string          `json:"sha256"` // of the bytes of Roll
-	Roll    json.RawMessage `json:"roll"`
-}
+const rollName = "accounts"
 
 // SaveRoll replaces the roll. If it fails, the earlier one stays.
 func (s *Store) SaveRoll(r roll.Roll) error {
 	content, err := json.Marshal(r)
-	var data []byte
 	if err == nil {
-		data, err = json.Marshal(rollFile{rollFormat, rollVersion, checksum(content), content})
-	}
-	if err == nil {
-		err = s.use(func(root *os.Root) error { return replace(root, rollName+extension, append(data, '\n')) })
+		err = s.use(func(root *os.Root) error { return replace(root, rollName+extension, frame(rollFormat, "", content)) })
 	}
 	if err != nil {
 		return fmt.Errorf("save the list of accounts to %s: %w", s.rollPath(), err)
@@ -69,22 +53,12 @@ func (s *Store) LoadRoll() (roll.Roll, error) {
 func (s *Store) rollPath() string { return filepath.Join(s.dir, rollName+extension) }
 
 func decodeRoll(data []byte) (roll.Roll, error) {
-	var f rollFile
+	content, err := unframe(rollFormat, "", data)
+	if err != nil {
+		return roll.Roll{}, err
+	}
 	var r roll.Roll
-	if err := json.Unmarshal(data, &f); err != nil {
-		return r, fmt.Errorf("it was cut off, damaged or never a state file: read JSON: %w", err)
-	}
-	switch {
-	case f.Format != rollFormat:
-		return r, fmt.Errorf("its format is %q, want %q", f.Format, rollFormat)
-	case f.Version > rollVersion:
-		return r, fmt.Errorf("it was written by a newer exporter: its version is %d, want %d", f.Version, rollVersion)
-	case f.Version != rollVersion:
-		return r, fmt.Errorf("its version is %d, want %d", f.Version, rollVersion)
-	case f.SHA256 != checksum(f.Roll):
-		return r, fmt.Errorf("it was damaged or edited: the SHA-256 of its roll is %s, want %q, as it says", checksum(f.Roll), f.SHA256)
-	}
-	if err := decodeStrictly(f.Roll, &r); err != nil {
+	if err := decodeStrictly(content, &r); err != nil {
 		return r, fmt.Errorf("read JSON: %w", err)
 	}
 	return r, r.Check()

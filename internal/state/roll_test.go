@@ -51,9 +51,9 @@ func TestRollIsKept(t *testing.T) {
 // TestBadRoll is ignored by a clear error, and replaced by the next save.
 func TestBadRoll(t *testing.T) {
 	for want, spoil := range map[string]func(string) string{
-		"it was cut off, damaged or never a state file: ":       func(s string) string { return s[:len(s)/2] },
-		"it was damaged or edited: the SHA-256 of its roll is ": func(s string) string { return strings.Replace(s, "prod", "dorp", 1) },
-		`its format is "x", want "aws_iam_exporter accounts"`:   func(s string) string { return strings.Replace(s, rollFormat, "x", 1) },
+		"it was cut off, damaged or never a state file: ":        func(s string) string { return s[:len(s)/2] },
+		"it was damaged or edited: the SHA-256 of its facts is ": func(s string) string { return strings.Replace(s, "prod", "dorp", 1) },
+		`its format is "x", want "aws_iam_exporter roll"`:        func(s string) string { return strings.Replace(s, rollFormat, "x", 1) },
 		"it was written by a newer exporter: its version is 2, want 1": func(s string) string {
 			return strings.Replace(s, `"version":1`, `"version":2`, 1)
 		},
@@ -101,7 +101,7 @@ func TestForget(t *testing.T) {
 }
 
 func FuzzRoll(f *testing.F) {
-	f.Add([]byte(`{"format":"aws_iam_exporter accounts","version":1,"sha256":"","roll":{"watched":[],"removals":[]}}`))
+	f.Add([]byte(`{"format":"aws_iam_exporter roll","version":1,"account_id":"","sha256":"","facts":{"watched":[],"removals":[]}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if r, err := decodeRoll(data); err == nil && r.Check() != nil {
 			t.Errorf("took a bad roll: %v", r)
