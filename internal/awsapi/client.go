@@ -128,8 +128,8 @@ type Client struct {
 }
 
 // New returns a client for the account that the credentials of cfg belong to, or
-// for the account whose role is to be assumed. It can only send the operations that are needed, and only as fast as the
-// account's token bucket and the shared one allow.
+// for the account whose role is to be assumed. It can only send the operations that
+// are needed, and only as fast as the account's token bucket and the shared one allow.
 func New(cfg aws.Config, shared *Shared, o Options) *Client {
 	cfg = cfg.Copy()
 	own := &credentials{load: o.LoadCredentials, current: cfg.Credentials}

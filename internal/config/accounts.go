@@ -17,7 +17,7 @@ import (
 type Account struct {
 	ID   string
 	Name string         // empty if neither the file nor the organization gives one
-	Tags inventory.Tags // ordered by key; nil if they are not known, which those of a list of accounts always are
+	Tags inventory.Tags // ordered by key; nil if they are not known; those in a list of accounts always are known
 	Role *awsapi.Role   // nil for the account of the exporter's own credentials
 	Settings
 
