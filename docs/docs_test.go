@@ -75,6 +75,7 @@ func blocks() []block {
 	all := []block{
 		{"flags", flagTable},
 		{"rules", ruleTable},
+		{"check-demo", checkDemo},
 		{"operations", operationTable},
 		{"cost", costTable},
 		{"costs", costsTable},
@@ -223,6 +224,23 @@ func ruleTable(*testing.T) string {
 		table += row(code(string(rule)), string(rule.Subject()), rule.Description())
 	}
 	return table
+}
+
+// checkDemo shows how the two main policies are judged on the account of the demo:
+// the beginning and the end of what the program prints.
+func checkDemo(t *testing.T) string {
+	const shown = 9
+	args := []string{"check", "--demo", "--rules=multiple_active_keys,console_user_with_active_keys"}
+	var out, log bytes.Buffer
+	if code := app.Run(t.Context(), args, &out, &log); code != 1 {
+		t.Errorf("%v ends with %d, want 1 for violations:\n%s", args, code, &log)
+	}
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	for i, line := range lines {
+		lines[i] = strings.TrimRight(line, " ")
+	}
+	return "```console\n$ ./aws_iam_exporter " + strings.Join(args, " ") + "\n" +
+		strings.Join(lines[:shown], "\n") + "\n…\n" + lines[len(lines)-1] + "\n```\n"
 }
 
 func operationTable(*testing.T) string {
@@ -699,7 +717,7 @@ func TestPackagesInDocs(t *testing.T) {
 	}
 }
 
-// TestPortInDocs holds examples to the default port.
+// TestPortInDocs holds examples to the default port, and Prometheus's to its own.
 func TestPortInDocs(t *testing.T) {
 	listenAddress := ""
 	for _, f := range flags(t) {
@@ -709,7 +727,7 @@ func TestPortInDocs(t *testing.T) {
 	}
 	for file, text := range documents(t) {
 		for _, m := range regexp.MustCompile(`localhost(:\d+)`).FindAllStringSubmatch(text, -1) {
-			if m[1] != listenAddress {
+			if m[1] != listenAddress && m[1] != ":9090" {
 				t.Errorf("%s: localhost%s: the default is %s", file, m[1], listenAddress)
 			}
 		}

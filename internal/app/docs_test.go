@@ -28,7 +28,7 @@ func TestGeneratedBlocks(t *testing.T) {
 		render     func(*testing.T) string
 	}{
 		{"command-lines", "docs/troubleshooting.md", commandLineTable},
-		{"staleness", "README.md", stalenessTable},
+		{"staleness", "docs/sources.md", stalenessTable},
 		{"check-access", "docs/check-access.md", accessExample},
 	} {
 		t.Run(b.name, func(t *testing.T) {

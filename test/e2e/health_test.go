@@ -175,7 +175,7 @@ func (s shift) observed(c counters, at time.Time) map[inventory.Group]time.Time 
 	return all
 }
 
-// lasting returns how long facts count as fresh, as in the README.
+// lasting returns how long facts count as fresh, as in docs/sources.md.
 func lasting(group inventory.Group) time.Duration {
 	switch group {
 	case inventory.GroupUsers:
