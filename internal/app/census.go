@@ -206,7 +206,7 @@ func (s *census) tellChanges(next roll.Roll, c *config.Config, accounts []entry)
 	before := s.roll
 	var added []string
 	for _, id := range next.Watched {
-		if !slices.Contains(before.Watched, id) {
+		if !before.Watches(id) {
 			added = append(added, id)
 		}
 	}

@@ -87,7 +87,8 @@ func (d *discovery) step(ctx context.Context) time.Duration {
 	defer cancel()
 	d.cancel.Store(&cancel)
 	listing, err := d.reader.Accounts(ctx, time.Now(), d.census.organizationID())
-	if err == nil && !d.asked.Organization.AsksTags() { // which can take many calls, and decide nothing here
+	asksMore := d.what != awsapi.Discovery{} // by what can take many calls
+	if err == nil && asksMore && !d.asked.Organization.AsksTags() {
 		err = d.census.note(d.asked, &listing)
 	}
 	var gaps []error
