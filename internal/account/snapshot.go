@@ -30,11 +30,12 @@ func (a *Account) Snapshot() *inventory.Snapshot {
 	s.Sweep = inventory.Sweep{Length: a.pace.length(len(s.Users)), Unread: a.unread((*trackedUser).isUnread)}
 	a.addFreshness(s)
 	s.Health.State = a.state()
+	s.Health.Next = a.next
 	s.Health.Skew = a.clock.Skew()
 	s.Health.Errors = a.trouble.counts()
 	s.Health.Problems = a.problems()
 	if a.o.Suspended { // nothing newer is to come, so nothing is late or missing
-		s.Health.State, s.Health.Problems = inventory.StateSuspended, nil
+		s.Health.State, s.Health.Problems, s.Health.Next = inventory.StateSuspended, nil, time.Time{}
 		for group, fresh := range s.Freshness {
 			s.Freshness[group] = inventory.Freshness{Observed: fresh.Observed}
 		}

@@ -59,6 +59,7 @@ type Health struct {
 	Finished  uint64            // refreshes ended
 	Errors    map[Reason]uint64 // failures to learn a fact, since the start
 	Duration  time.Duration     // of the last finished refresh
+	Next      time.Time         // when the next refresh begins, by our clock; zero if none is to come, or not known
 	Saved     time.Time         // when its facts were last kept on disk; zero if never
 	Skew      time.Duration     // AWS's clock less ours, as far as it is known and matters
 	Problems  []Problem         // what is wrong now

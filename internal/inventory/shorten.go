@@ -1,7 +1,9 @@
 package inventory
 
 import (
+	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -21,4 +23,20 @@ func Shorten(text string, most int) string {
 		return text + "…"
 	}
 	return strings.Clone(text)
+}
+
+// Printable returns the text without what a terminal obeys or a reader cannot see.
+func Printable(text string) string {
+	if !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
 }

@@ -6,6 +6,7 @@ package policy
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
@@ -60,6 +61,7 @@ func Verdicts() []Verdict { return []Verdict{Compliant, Violation, Exempted, Unk
 type rule struct {
 	name        Rule
 	subject     Subject
+	title       string
 	description string
 	// rests are the facts that a violation rests on.
 	rests inventory.GroupSet
@@ -78,46 +80,57 @@ func rules() []rule {
 	return []rule{
 		{
 			name: MultipleActiveKeys, subject: SubjectUser, user: multipleActiveKeys, rests: keys,
+			title:       "Several active keys",
 			description: "The user has two or more active access keys, for longer than a rotation may take.",
 		},
 		{
 			name: ConsoleUserWithActiveKeys, subject: SubjectUser, user: consoleUserWithActiveKeys, rests: keysAndConsole,
+			title:       "Console user with an active key",
 			description: "The user has console access and an active access key.",
 		},
 		{
 			name: KeyCreatedAtUserSetup, subject: SubjectKey, key: keyCreatedAtUserSetup, consoleOnly: true, rests: keysAndConsole,
+			title:       "Key made together with its user",
 			description: "The user has console access and an active access key that was created together with the user.",
 		},
 		{
 			name: ConsoleKeyNeverUsed, subject: SubjectKey, key: consoleKeyNeverUsed, consoleOnly: true, rests: keysAndConsole | use,
+			title:       "Console user's key never used",
 			description: "The user has console access and an active access key that was never used.",
 		},
 		{
 			name: KeyRotation, subject: SubjectKey, key: keyRotation, rests: keys,
+			title:       "Key too old",
 			description: "The access key is active and older than the policy allows.",
 		},
 		{
 			name: KeyRotationDue, subject: SubjectKey, key: keyRotationDue, rests: keys,
+			title:       "Key soon too old",
 			description: "The access key is active and will soon be older than the policy allows.",
 		},
 		{
 			name: KeyUnused, subject: SubjectKey, key: keyUnused, rests: keys | use,
+			title:       "Key unused for too long",
 			description: "The access key is active and has not been used for longer than the policy allows.",
 		},
 		{
 			name: RootAccessKey, subject: SubjectAccount, root: rootAccessKey, rests: inventory.GroupsOf(inventory.GroupRoot),
+			title:       "Root has an active key",
 			description: "The root user has an active access key.",
 		},
 		{
 			name: ConsoleUserWithoutMFA, subject: SubjectUser, user: consoleUserWithoutMFA, rests: inventory.GroupsOf(inventory.GroupConsole, inventory.GroupMFA),
+			title:       "Console user without MFA",
 			description: "The user has console access and no MFA device.",
 		},
 		{
 			name: PasswordUnused, subject: SubjectUser, user: passwordUnused, rests: inventory.GroupsOf(inventory.GroupUsers, inventory.GroupConsole),
+			title:       "Password unused for too long",
 			description: "The user has console access and has not signed in for longer than the policy allows.",
 		},
 		{
 			name: RootUserWithoutMFA, subject: SubjectAccount, root: rootUserWithoutMFA, rests: inventory.GroupsOf(inventory.GroupRoot),
+			title:       "Root without MFA",
 			description: "The root user has a password and no MFA device.",
 		},
 	}
@@ -141,8 +154,22 @@ func RulesAbout(subject Subject) []Rule {
 // Subject returns the kind of thing that the rule judges.
 func (r Rule) Subject() Subject { return r.find().subject }
 
+// Title says in a few words what a violation of the rule is.
+func (r Rule) Title() string { return r.find().title }
+
 // Description says in one sentence what a violation of the rule is.
 func (r Rule) Description() string { return r.find().description }
+
+// Rests returns the facts that a violation of the rule rests on.
+func (r Rule) Rests() inventory.GroupSet { return r.find().rests }
+
+// Documents is where the project's documents are read, with a slash at its end.
+const Documents = "https://github.com/aws-iam-exporter/aws_iam_exporter/blob/main/"
+
+// Runbook returns the address of what to do about a violation of the rule.
+func (r Rule) Runbook() string {
+	return Documents + "alerts/runbooks.md#iam" + strings.ReplaceAll(string(r), "_", "")
+}
 
 func (r Rule) find() rule {
 	for _, known := range rules() {

@@ -2,42 +2,12 @@ package report
 
 import "github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 
-// Severity says how much a violation matters.
-type Severity string
-
-// The severities.
-const (
-	Critical Severity = "critical" // the root user
-	Medium   Severity = "medium"
-	Low      Severity = "low" // an early warning
-)
-
-func severityOf(rule policy.Rule) Severity {
-	switch {
-	case rule.Subject() == policy.SubjectAccount:
-		return Critical
-	case rule == policy.KeyRotationDue:
-		return Low
-	}
-	return Medium
-}
-
-func (s Severity) rank() int {
-	switch s {
-	case Critical:
-		return 0
-	case Medium:
-		return 1
-	}
-	return 2
-}
-
 // FailByDefault returns the rules whose violations count for the exit code unless
 // others are named: all but early warnings.
 func FailByDefault(rules []policy.Rule) []policy.Rule {
 	var fail []policy.Rule
 	for _, rule := range rules {
-		if severityOf(rule) != Low {
+		if rule.Severity() != policy.Low {
 			fail = append(fail, rule)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
@@ -75,7 +76,7 @@ func withoutFormula(cell string) string {
 	if _, err := strconv.Atoi(cell); err == nil {
 		return cell
 	}
-	cell = printable(cell)
+	cell = inventory.Printable(cell)
 	if cell != "" && strings.ContainsRune("=+-@|%", rune(cell[0])) {
 		return "'" + cell
 	}

@@ -99,7 +99,7 @@ func (j *judge) results() []Result {
 func (j *judge) result(f policy.Finding, v policy.Verdict) Result {
 	r := Result{
 		Identity: Identity{f.Rule, j.told.Snapshot.Account.ID, f.UserName, f.KeyID}, Verdict: v,
-		Severity: severityOf(f.Rule), Controls: Controls(f.Rule), Owner: j.told.RootOwner,
+		Severity: f.Rule.Severity(), Controls: Controls(f.Rule), Owner: j.told.RootOwner,
 	}
 	if user, classification := j.told.Find(f.UserName); user != nil {
 		keys, _ := user.Keys.Get()

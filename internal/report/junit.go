@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"fmt"
 
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
@@ -89,7 +90,7 @@ func (r *Report) junitAccounts() junitSuite {
 		c := junitCase{Name: a.title(), Class: "accounts"}
 		switch {
 		case len(a.Gaps) > 0:
-			c.Error = &junitWhy{Message: "not read whole", Type: "incomplete", Text: printable(fmt.Sprint(a.Gaps))}
+			c.Error = &junitWhy{Message: "not read whole", Type: "incomplete", Text: inventory.Printable(fmt.Sprint(a.Gaps))}
 		case a.Skipped != "":
 			c.Skipped = &junitWhy{Message: a.Skipped}
 		}
@@ -128,7 +129,7 @@ func (r *Report) junitCase(rule *Rule, result *Result) junitCase {
 	case result.Verdict == policy.Unknown:
 		c.Error = &junitWhy{Message: "a fact that decides is not known", Type: "unknown"}
 	case result.Exemption != nil:
-		c.Skipped = &junitWhy{Message: "exempted until the end of " + result.Exemption.LastDay + ": " + printable(result.Exemption.Reason)}
+		c.Skipped = &junitWhy{Message: "exempted until the end of " + result.Exemption.LastDay + ": " + inventory.Printable(result.Exemption.Reason)}
 	case result.Fails:
 		c.Failure = &junitWhy{Message: rule.Description, Type: string(rule.Severity), Text: r.detail(result)}
 	default:
@@ -139,9 +140,9 @@ func (r *Report) junitCase(rule *Rule, result *Result) junitCase {
 
 // title says what a result is about.
 func (r *Result) title() string {
-	title := r.AccountID + " " + printable(r.UserName)
+	title := r.AccountID + " " + inventory.Printable(r.UserName)
 	if r.AccessKeyID != "" {
-		title += " " + printable(r.AccessKeyID)
+		title += " " + inventory.Printable(r.AccessKeyID)
 	}
 	return title
 }
@@ -150,10 +151,10 @@ func (r *Result) title() string {
 func (r *Report) detail(result *Result) string {
 	text := "since " + timestamp(result.Since) + " (" + r.age(result) + ")"
 	if result.Class != "" {
-		text += ", class " + printable(result.Class)
+		text += ", class " + inventory.Printable(result.Class)
 	}
 	if result.Owner != "" {
-		text += ", owner " + printable(result.Owner)
+		text += ", owner " + inventory.Printable(result.Owner)
 	}
 	return text + "; next: " + result.next()
 }

@@ -3,6 +3,8 @@ package report
 import (
 	"fmt"
 	"strings"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
 
 // largestMarkdown is what fits a job summary, which takes a megabyte, with room for
@@ -53,7 +55,7 @@ func (r *Report) markdownRow(result *Result) string {
 // markdownText returns the text as itself: no markup, no link, no mention, no HTML.
 func markdownText(text string) string {
 	var b strings.Builder
-	for _, r := range printable(text) {
+	for _, r := range inventory.Printable(text) {
 		if strings.ContainsRune("\\`*_{}[]()<>#+!|~&@:$\"'", r) {
 			fmt.Fprintf(&b, "&#%d;", r)
 		} else {

@@ -41,7 +41,7 @@ var plain = regexp.MustCompile(`^[A-Za-z0-9_.@/:-]+$`)
 
 // shellQuoted returns the text as one word of a shell, without what a terminal obeys.
 func shellQuoted(text string) string {
-	text = printable(text)
+	text = inventory.Printable(text)
 	if plain.MatchString(text) && !strings.HasPrefix(text, "-") {
 		return text
 	}

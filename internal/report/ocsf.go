@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
@@ -110,7 +111,7 @@ func (r *Report) ocsfEvent(account *Account) ocsfFinding {
 func (r *Report) ocsfResult(result *Result) ocsfFinding {
 	const suppressed = 3
 	e := r.ocsfEvent(r.account(result.AccountID))
-	e.SeverityID = map[Severity]int{Critical: 5, Medium: 3, Low: 2}[result.Severity]
+	e.SeverityID = map[policy.Severity]int{policy.Critical: 5, policy.Medium: 3, policy.Low: 2}[result.Severity]
 	e.Message = result.title() + ": " + result.state()
 	e.Info = ocsfInfo{UID: result.fingerprint(), Title: string(result.Rule), Desc: result.Rule.Description()}
 	if !result.Since.IsZero() {
@@ -125,17 +126,17 @@ func (r *Report) ocsfResult(result *Result) ocsfFinding {
 		e.Compliance.StatusID = 0
 	case result.Exemption != nil:
 		e.StatusID = suppressed
-		e.Compliance.Reasons = []string{fmt.Sprintf("exempted until the end of %s: %s", result.Exemption.LastDay, printable(result.Exemption.Reason))}
+		e.Compliance.Reasons = []string{fmt.Sprintf("exempted until the end of %s: %s", result.Exemption.LastDay, inventory.Printable(result.Exemption.Reason))}
 	case result.Baseline:
 		e.StatusID = suppressed
 		e.Compliance.Reasons = []string{"in the baseline until the end of " + r.Baseline.LastDay}
 	}
-	resource := ocsfResource{UID: result.AccountID + "/" + printable(result.UserName), Name: printable(result.UserName), Type: "AWS IAM user"}
+	resource := ocsfResource{UID: result.AccountID + "/" + inventory.Printable(result.UserName), Name: inventory.Printable(result.UserName), Type: "AWS IAM user"}
 	if result.AccessKeyID != "" {
-		resource = ocsfResource{UID: printable(result.AccessKeyID), Name: printable(result.UserName), Type: "AWS IAM access key"}
+		resource = ocsfResource{UID: inventory.Printable(result.AccessKeyID), Name: inventory.Printable(result.UserName), Type: "AWS IAM access key"}
 	}
 	if result.Owner != "" {
-		resource.Owner = &ocsfOwner{printable(result.Owner), printable(result.Owner), 0, e.Cloud.Account} // of an unknown type
+		resource.Owner = &ocsfOwner{inventory.Printable(result.Owner), inventory.Printable(result.Owner), 0, e.Cloud.Account} // of an unknown type
 	}
 	e.Resources = []ocsfResource{resource}
 	e.Remediation = ocsfRemediation{result.next()}
@@ -153,7 +154,7 @@ func (r *Report) ocsfAccount(a *Account) ocsfFinding {
 		e.Message, e.Compliance.StatusID = "account "+a.title()+" was not read whole", unknown
 		for _, gap := range append([]string{a.Skipped}, a.Gaps...) {
 			if gap != "" {
-				e.Compliance.Reasons = append(e.Compliance.Reasons, printable(gap))
+				e.Compliance.Reasons = append(e.Compliance.Reasons, inventory.Printable(gap))
 			}
 		}
 	}

@@ -82,12 +82,12 @@ type Summary struct {
 
 // Rule is a rule of the check.
 type Rule struct {
-	Name        policy.Rule    `json:"name"`
-	Subject     policy.Subject `json:"subject"`
-	Description string         `json:"description"`
-	Severity    Severity       `json:"severity"`
-	FailsOn     bool           `json:"fails_on"` // its violations count for the exit code
-	Controls    []Control      `json:"controls"`
+	Name        policy.Rule     `json:"name"`
+	Subject     policy.Subject  `json:"subject"`
+	Description string          `json:"description"`
+	Severity    policy.Severity `json:"severity"`
+	FailsOn     bool            `json:"fails_on"` // its violations count for the exit code
+	Controls    []Control       `json:"controls"`
 }
 
 // Limits are the limits in force for one class.
@@ -130,17 +130,17 @@ type Count struct {
 // Result is one verdict that is not compliant.
 type Result struct {
 	Identity
-	Verdict   policy.Verdict `json:"verdict"`
-	Severity  Severity       `json:"severity"`
-	Class     string         `json:"class,omitempty"` // empty for root
-	Owner     string         `json:"owner,omitempty"`
-	Since     time.Time      `json:"since,omitzero"`
-	Expected  bool           `json:"expected,omitempty"`    // it is no violation yet, but will be
-	Baseline  bool           `json:"in_baseline,omitempty"` // and so does not fail
-	Fails     bool           `json:"fails"`
-	Exemption *Exemption     `json:"exemption,omitempty"`
-	Location  *Location      `json:"location,omitempty"`
-	Controls  []Control      `json:"controls"`
+	Verdict   policy.Verdict  `json:"verdict"`
+	Severity  policy.Severity `json:"severity"`
+	Class     string          `json:"class,omitempty"` // empty for root
+	Owner     string          `json:"owner,omitempty"`
+	Since     time.Time       `json:"since,omitzero"`
+	Expected  bool            `json:"expected,omitempty"`    // it is no violation yet, but will be
+	Baseline  bool            `json:"in_baseline,omitempty"` // and so does not fail
+	Fails     bool            `json:"fails"`
+	Exemption *Exemption      `json:"exemption,omitempty"`
+	Location  *Location       `json:"location,omitempty"`
+	Controls  []Control       `json:"controls"`
 }
 
 // Identity says what a result is about. It does not change as time passes.
@@ -177,7 +177,7 @@ func New(scans []Scan, q Question) *Report {
 	}
 	for _, rule := range q.Rules {
 		r.Rules = append(r.Rules, Rule{
-			rule, rule.Subject(), rule.Description(), severityOf(rule), slices.Contains(q.FailOn, rule), Controls(rule),
+			rule, rule.Subject(), rule.Description(), rule.Severity(), slices.Contains(q.FailOn, rule), Controls(rule),
 		})
 	}
 	for i := range scans {
@@ -270,7 +270,7 @@ var wordBegins = regexp.MustCompile(`([a-z])([A-Z])`)
 func worstFirst(a, b Result) int {
 	return cmp.Or(
 		cmp.Compare(rankOf(&a), rankOf(&b)),
-		cmp.Compare(a.Severity.rank(), b.Severity.rank()),
+		cmp.Compare(a.Severity.Rank(), b.Severity.Rank()),
 		a.Since.Compare(b.Since),
 		cmp.Compare(a.AccountID, b.AccountID),
 		cmp.Compare(a.UserName, b.UserName),

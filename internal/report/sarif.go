@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
@@ -141,7 +142,7 @@ func (r *Report) sarifInvocation(left int) sarifInvocation {
 	for j := range r.Accounts {
 		a := &r.Accounts[j]
 		for _, gap := range a.Gaps {
-			warn("account " + a.title() + " was not read whole: " + printable(gap))
+			warn("account " + a.title() + " was not read whole: " + inventory.Printable(gap))
 		}
 	}
 	return i
@@ -156,13 +157,13 @@ func (rule *Rule) sarif() sarifRule {
 	return sarifRule{
 		ID: string(rule.Name), ShortDescription: sarifText{rule.Description}, FullDescription: sarifText{rule.Description},
 		Help:          sarifText{rule.Description + " " + howToUndo},
-		Configuration: sarifLevel{rule.Severity.sarif()},
-		Properties:    sarifProperties{tags[:min(len(tags), mostTags)], map[Severity]string{Critical: "9.5", Medium: "5.5", Low: "2.0"}[rule.Severity]},
+		Configuration: sarifLevel{sarifLevelOf(rule.Severity)},
+		Properties:    sarifProperties{tags[:min(len(tags), mostTags)], map[policy.Severity]string{policy.Critical: "9.5", policy.Medium: "5.5", policy.Low: "2.0"}[rule.Severity]},
 	}
 }
 
-func (s Severity) sarif() string {
-	return map[Severity]string{Critical: "error", Medium: "warning", Low: "note"}[s]
+func sarifLevelOf(s policy.Severity) string {
+	return map[policy.Severity]string{policy.Critical: "error", policy.Medium: "warning", policy.Low: "note"}[s]
 }
 
 func (r *Report) sarifResult(result *Result, look Look) (sarifResult, error) {
@@ -171,13 +172,13 @@ func (r *Report) sarifResult(result *Result, look Look) (sarifResult, error) {
 		return sarifResult{}, err
 	}
 	one := sarifResult{
-		RuleID: string(result.Rule), Level: result.Severity.sarif(),
+		RuleID: string(result.Rule), Level: sarifLevelOf(result.Severity),
 		Message:      sarifText{fmt.Sprintf("%s: %s Since %s; next: %s", result.title(), result.Rule.Description(), timestamp(result.Since), result.next())},
 		Locations:    []sarifLocation{{place}},
 		Fingerprints: map[string]string{"primaryLocationLineHash": result.fingerprint()},
 	}
 	if e := result.Exemption; e != nil {
-		one.Suppressions = []sarifSuppression{{"external", fmt.Sprintf("until the end of %s: %s", e.LastDay, printable(e.Reason))}}
+		one.Suppressions = []sarifSuppression{{"external", fmt.Sprintf("until the end of %s: %s", e.LastDay, inventory.Printable(e.Reason))}}
 	}
 	return one, nil
 }

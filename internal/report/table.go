@@ -5,6 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
@@ -86,7 +87,7 @@ func (t *table) rows(r *Report) {
 			t.line(grey, fmt.Sprintf("    %s, account %s, owner %s, class %s", cells[columnSeverity], cells[columnAccount], cells[columnOwner], cells[columnClass]))
 		}
 		if e := result.Exemption; e != nil {
-			t.line(grey, fmt.Sprintf("    until the end of %s: %s", e.LastDay, printable(e.Reason)))
+			t.line(grey, fmt.Sprintf("    until the end of %s: %s", e.LastDay, inventory.Printable(e.Reason)))
 		} else {
 			t.line(grey, "    "+result.next())
 		}
@@ -100,7 +101,7 @@ func (r *Report) cells(result *Result) []string {
 		result.AccessKeyID, string(result.Rule), result.Owner, result.Class,
 	}
 	for i := range cells {
-		if cells[i] = printable(cells[i]); cells[i] == "" {
+		if cells[i] = inventory.Printable(cells[i]); cells[i] == "" {
 			cells[i] = "-"
 		}
 	}

@@ -14,22 +14,6 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
-// printable returns the text without what a terminal obeys or a reader cannot see.
-func printable(text string) string {
-	if !strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return text
-	}
-	var b strings.Builder
-	for _, r := range text {
-		if unicode.IsPrint(r) {
-			b.WriteRune(r)
-		} else {
-			fmt.Fprintf(&b, `\u%04x`, r)
-		}
-	}
-	return b.String()
-}
-
 // age says in days how long a violation lasts, or when it begins.
 func (r *Report) age(result *Result) string {
 	if result.Since.IsZero() {
@@ -104,7 +88,7 @@ func (r *Report) facts() []string {
 		lines = append(lines, text)
 	}
 	for i := range r.Limits {
-		lines = append(lines, "limits of class "+printable(r.Limits[i].Class)+": "+r.Limits[i].words())
+		lines = append(lines, "limits of class "+inventory.Printable(r.Limits[i].Class)+": "+r.Limits[i].words())
 	}
 	for i := range r.Accounts {
 		lines = append(lines, r.Accounts[i].facts()...)
@@ -121,14 +105,14 @@ func (a *Account) facts() []string {
 		}
 	}
 	if a.Input != nil {
-		line += ", from " + printable(a.Input.File) + ", SHA-256 " + a.Input.SHA256
+		line += ", from " + inventory.Printable(a.Input.File) + ", SHA-256 " + a.Input.SHA256
 	}
 	lines := []string{line}
 	if a.Skipped != "" {
 		lines = append(lines, "account "+a.title()+" skipped: "+a.Skipped)
 	}
 	for _, gap := range a.Gaps {
-		lines = append(lines, "account "+a.title()+" not read whole: "+printable(gap))
+		lines = append(lines, "account "+a.title()+" not read whole: "+inventory.Printable(gap))
 	}
 	return lines
 }
@@ -141,7 +125,7 @@ func (a *Account) title() string {
 	if a.Name == "" {
 		return id
 	}
-	return id + " (" + printable(a.Name) + ")"
+	return id + " (" + inventory.Printable(a.Name) + ")"
 }
 
 // oldest returns when the oldest facts were observed; zero if nothing is known.
