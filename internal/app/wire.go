@@ -60,7 +60,7 @@ func wire(from awsSource, s *settings, logger *slog.Logger) (*program, error) {
 	metrics := registry(p.board, shared, s)
 	p.web = web.Options{
 		Gatherer: metrics, Register: metrics, View: p.board.View, Ready: func() bool { return p.discovery.ready() && p.accounts.Ready() }, Reload: p.reload, Now: time.Now,
-		Source: func(id string) string { return string(p.accounts.Source(id)) }, Users: s.users, Version: version.Version, Demo: from.note, Pprof: s.pprof, Logger: logger,
+		Source: func(id string) string { return string(p.accounts.Source(id)) }, Users: s.users, AccessKeyIDs: view.KeyIDFormat(s.accessKeyID), Version: version.Version, Demo: from.note, Pprof: s.pprof, Logger: logger,
 	}
 	return p, nil
 }

@@ -5,23 +5,79 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
 
-// landing is what the landing page shows. It has one account whole, and of several
-// a table.
-type landing struct {
-	Version      string
-	Pprof        bool
-	Demo         string
-	Reload       string // a sentence
-	ReloadFailed bool
-	Classes      []class
-	Account      *account // nil unless there is one account
-	Table        *table   // nil unless there are several
-	Members      *members // nil without an organization, and if nobody was taken out
-	Exemptions   []exemption
+// page is what a page shows about some accounts: all on the landing page, one on its
+// own.
+type page struct {
+	Title, Heading string
+	Version, Demo  string
+	Docs           string // where the documents are, with a slash at its end
+	Pprof          bool
+	Up             bool // there is the landing page above
+	State          state
+	Findings       *findings // nil while nobody is known
+	Account        *account  // nil unless there is one account
+	Board          *board    // nil unless there are several
+	Facts          []facts
+	Rules          []verdicts // empty while nobody is known
+	Exemptions     []exemption
+	Policy         *limits  // nil on the page of an account
+	Members        *members // nil without an organization, and if nobody was taken out
+}
+
+// limits are the policy in force.
+type limits struct {
+	Reload string // a sentence
+	Failed bool
+	Class  []class
+}
+
+type class struct {
+	Name                                                                                  string
+	MaxKeyAge, RotationWarning, MaxKeyIdle, MaxPasswordIdle, RotationOverlap, SetupWindow string
+}
+
+// newPage makes what all pages have.
+func newPage(o Options, accounts []*policy.Evaluation, notListed string, q *query, now time.Time) page {
+	p := page{
+		Version: o.Version, Demo: o.Demo, Docs: policy.Documents, Pprof: o.Pprof,
+		State: newState(&o, accounts, notListed, now),
+		Facts: newFacts(accounts, now),
+		Rules: newVerdicts(accounts, q),
+	}
+	if len(p.Rules) > 0 {
+		p.Findings = newFindings(&o, accounts, q, now)
+	}
+	if len(accounts) == 1 {
+		p.Account = newAccount(&o, accounts[0])
+	}
+	return p
+}
+
+func newLanding(o Options, v *view.View, q *query, now time.Time) page {
+	accounts := v.Accounts()
+	p := newPage(o, accounts, v.NotListed, q, now)
+	p.Title = "aws_iam_exporter"
+	switch len(accounts) {
+	case 0:
+	case 1:
+		p.Heading = accountTitle(accounts[0])
+	default:
+		p.Heading = fmt.Sprintf("%d accounts", len(accounts))
+		p.Board = newBoard(accounts, q, now)
+	}
+	p.Members = newMembers(v, now)
+	p.Exemptions = everyExemption(v, o.Users, now)
+	p.Policy = &limits{Reload: reloadSentence(v.Reload, o.Demo != ""), Failed: v.Reload.Wanted && !v.Reload.Successful}
+	for i := range v.Policy.Classes {
+		p.Policy.Class = append(p.Policy.Class, newClass(&v.Policy.Classes[i]))
+	}
+	p.Policy.Class = append(p.Policy.Class, newClass(&v.Policy.Default))
+	return p
 }
 
 // members is what is to be said of the accounts that an organization has, and of
@@ -48,32 +104,6 @@ func newMembers(v *view.View, now time.Time) *members {
 	return m
 }
 
-type class struct {
-	Name                                                                                  string
-	MaxKeyAge, RotationWarning, MaxKeyIdle, MaxPasswordIdle, RotationOverlap, SetupWindow string
-}
-
-func newLanding(o Options, v *view.View, now time.Time) landing {
-	p := landing{
-		Version: o.Version, Pprof: o.Pprof, Demo: o.Demo,
-		Reload: reloadSentence(v.Reload, o.Demo != ""), ReloadFailed: v.Reload.Wanted && !v.Reload.Successful,
-		Members:    newMembers(v, now),
-		Exemptions: everyExemption(v, o.Users, now),
-	}
-	for i := range v.Policy.Classes {
-		p.Classes = append(p.Classes, newClass(&v.Policy.Classes[i]))
-	}
-	p.Classes = append(p.Classes, newClass(&v.Policy.Default))
-	switch accounts := v.Accounts(); len(accounts) {
-	case 0:
-	case 1:
-		p.Account = newAccount(o, accounts[0], now)
-	default:
-		p.Table = newTable(accounts, now)
-	}
-	return p
-}
-
 func reloadSentence(r view.Reload, demo bool) string {
 	at := r.At.UTC().Format(time.RFC3339)
 	switch {
@@ -97,4 +127,127 @@ func newClass(c *policy.Class) class {
 		RotationOverlap: policy.InDays(c.Limits.RotationOverlap),
 		SetupWindow:     policy.InDays(c.Limits.SetupWindow),
 	}
+}
+
+// facts is how old the facts of a group are, over all accounts.
+type facts struct {
+	Group    inventory.Group
+	What     string
+	Observed moment // the oldest; empty if none is known
+	State    string
+	Tone     tone
+}
+
+func newFacts(accounts []*policy.Evaluation, now time.Time) []facts {
+	var all []facts
+	for _, group := range inventory.Groups() {
+		var oldest, due time.Time
+		counted, missing, stale := 0, 0, 0
+		for _, ev := range accounts {
+			fresh, known := ev.Snapshot.Freshness[group]
+			switch {
+			case !known && group == inventory.GroupTags && !ev.Policy.NeedsTags():
+				continue
+			case !known:
+				missing++
+			case fresh.IsStale(now):
+				stale++
+			}
+			counted++
+			if known && (oldest.IsZero() || fresh.Observed.Before(oldest)) {
+				oldest, due = fresh.Observed, fresh.Stale
+			}
+		}
+		if counted == 0 {
+			continue
+		}
+		f := facts{Group: group, What: factsInWords(group), Observed: newMoment(oldest, now)}
+		f.State, f.Tone = factsState(counted, missing, stale, due)
+		all = append(all, f)
+	}
+	return all
+}
+
+// factsState says in a few words whether the facts of so many accounts are up to
+// date.
+func factsState(accounts, missing, stale int, due time.Time) (string, tone) {
+	switch {
+	case accounts == 1 && missing > 0:
+		return "not known yet", toneUnknown
+	case accounts == 1 && stale > 0:
+		return "out of date since " + due.UTC().Format(time.RFC3339), toneWarn
+	case accounts == 1 && due.IsZero():
+		return "kept", toneIdle
+	case missing+stale == 0:
+		return "up to date", toneGood
+	}
+	var parts []string
+	how := toneUnknown
+	if stale > 0 {
+		parts, how = append(parts, fmt.Sprintf("out of date in %s", count(stale, "account"))), toneWarn
+	}
+	if missing > 0 {
+		parts = append(parts, fmt.Sprintf("not known in %s", count(missing, "account")))
+	}
+	return strings.Join(parts, ", "), how
+}
+
+func factsInWords(group inventory.Group) string {
+	switch group {
+	case inventory.GroupUsers:
+		return "which users there are"
+	case inventory.GroupKeys:
+		return "their access keys"
+	case inventory.GroupKeyUse:
+		return "when keys were last used"
+	case inventory.GroupConsole:
+		return "who has a password"
+	case inventory.GroupMFA:
+		return "who has an MFA device"
+	case inventory.GroupRoot:
+		return "the root user"
+	case inventory.GroupTags:
+		return "the users' tags"
+	}
+	return string(group)
+}
+
+// verdicts counts the verdicts of a rule, over all accounts.
+type verdicts struct {
+	Rule                                    policy.Rule
+	Title, Description, Runbook             string
+	Tone                                    tone // of violations
+	Link                                    string
+	Violation, Exempted, Compliant, Unknown int
+}
+
+// newVerdicts counts the verdicts of the accounts whose users are known.
+func newVerdicts(accounts []*policy.Evaluation, q *query) []verdicts {
+	var judged []*policy.Evaluation
+	for _, ev := range accounts {
+		if _, listed := ev.Snapshot.Freshness[inventory.GroupUsers]; listed {
+			judged = append(judged, ev)
+		}
+	}
+	if len(judged) == 0 {
+		return nil
+	}
+	var all []verdicts
+	for _, rule := range policy.Rules() {
+		r := verdicts{
+			Rule: rule, Title: rule.Title(), Description: rule.Description(), Runbook: rule.Runbook(),
+			Tone: toneBad, Link: (&query{Sort: q.Sort}).with("rule", string(rule)) + "#findings",
+		}
+		if rule.Severity() == policy.Low {
+			r.Tone = toneWarn
+		}
+		for _, ev := range judged {
+			r.Violation += ev.Count(rule, policy.Violation)
+			r.Exempted += ev.Count(rule, policy.Exempted)
+			r.Compliant += ev.Count(rule, policy.Compliant)
+			r.Unknown += ev.Count(rule, policy.Unknown)
+		}
+		all = append(all, r)
+	}
+	return all
 }

@@ -13,10 +13,8 @@ import (
 //go:embed *.html
 var templates embed.FS
 
-//go:embed landing.css
+//go:embed landing.css favicon.svg
 var files embed.FS
-
-const styleSheet = "landing.css"
 
 // addPages serves what people read: the landing page, and a page for each account.
 func addPages(mux *http.ServeMux, o Options) {
@@ -29,22 +27,24 @@ func addPages(mux *http.ServeMux, o Options) {
 		}
 		pages.ServeHTTP(w, r)
 	})
-	mux.Handle("GET /"+styleSheet, http.FileServerFS(files))
+	mux.Handle("GET /landing.css", http.FileServerFS(files))
+	mux.Handle("GET /favicon.svg", http.FileServerFS(files))
 }
 
-// pages shows the present state.
+// pages shows the present state. Who asks the same can share an answer.
 func pages(o Options) http.Handler {
 	all := template.Must(template.ParseFS(templates, "*.html"))
 	negotiate := negotiator(nil)
 	pageWish := func(r *http.Request) wish {
-		return wish{key: r.URL.Path, compressed: negotiate(r).Get("Content-Encoding") == "gzip"}
+		return wish{key: r.URL.Path + parseQuery(r.URL.RawQuery).key(), compressed: negotiate(r).Get("Content-Encoding") == "gzip"}
 	}
 	return newShared(o, pageWish, func() http.Handler {
 		v, now := o.View(), o.Now()
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			q := parseQuery(r.URL.RawQuery)
 			id := r.PathValue("id")
 			if id == "" {
-				render(w, o, all.Lookup("landing.html"), newLanding(o, v, now))
+				render(w, o, all.Lookup("page.html"), newLanding(o, v, q, now))
 				return
 			}
 			ev := find(v, id)
@@ -52,7 +52,7 @@ func pages(o Options) http.Handler {
 				notWatched(w)
 				return
 			}
-			render(w, o, all.Lookup("account.html"), newAccountPage(o, v, ev, now))
+			render(w, o, all.Lookup("page.html"), newAccountPage(o, v, ev, q, now))
 		})
 	})
 }
@@ -65,6 +65,7 @@ func render(w http.ResponseWriter, o Options, page *template.Template, content a
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store") // what is shown again is not what is known now
 	_, _ = text.WriteTo(w)
 }
 

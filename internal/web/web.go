@@ -23,10 +23,12 @@ type Options struct {
 	Now      func() time.Time
 	Source   func(accountID string) string // what is asked about an account: auto, report or live; the id may not be known yet
 	Users    bool                          // the value of --metrics.users: whether users may be named
-	Version  string
-	Demo     string // what to say about the demo; empty without one
-	Pprof    bool   // serve Go's profiles
-	Logger   *slog.Logger
+	// AccessKeyIDs says how the ids of access keys are shown; empty for whole.
+	AccessKeyIDs view.KeyIDFormat
+	Version      string
+	Demo         string // what to say about the demo; empty without one
+	Pprof        bool   // serve Go's profiles
+	Logger       *slog.Logger
 }
 
 // Handler serves everything on one listener.
@@ -51,7 +53,7 @@ func Handler(o Options) http.Handler {
 func guarded(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy",
-			"default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+			"default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("X-Frame-Options", "DENY")
 		w.Header().Set("Referrer-Policy", "no-referrer")

@@ -1,0 +1,381 @@
+package web
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+)
+
+// findings is the table of findings, with what chooses among them.
+type findings struct {
+	Query          *query
+	Rules          []choice // of the filter
+	Sorts          []choice
+	Owners         []string // proposals for the filter
+	Who            []choice // links to the findings of each owner, those with most first
+	MoreWho        int      // owners that are not among them
+	Columns        []column
+	Rows           []finding
+	All            int    // findings of the accounts, hidden ones too
+	Count          string // how many are shown, of how many, in which order
+	Notes          []string
+	Hidden         string // a sentence about findings that name nobody; empty if there are none
+	None           string // why there are no rows; empty if there are
+	Wider          string // a link that looks for a part of the name; empty if there is nothing to try
+	Clear          string // a link without filters; empty without any
+	Previous, Next string // links; empty if there is no such page
+}
+
+// choice is an option of a list.
+type choice struct {
+	Value, Words string
+	Chosen       bool
+}
+
+// column is the head of a column, which sorts by it.
+type column struct {
+	Words, Link string
+	Order       string // ascending or descending if it is sorted by this column; else empty
+}
+
+// finding is a row.
+type finding struct {
+	Rule               policy.Rule
+	Title, Runbook     string
+	Severity           policy.Severity
+	User, ByUser       string // and the link to what else is about the user
+	Root               bool
+	Keys               []key
+	MoreKeys           int
+	Owner, ByOwner     string
+	AccountID, Account string // either can be empty
+	Since              moment
+	OutOfDate          string // which of the facts that it rests on are; empty if none is
+}
+
+// key is an access key, as it may be shown.
+type key struct{ ID, Age, Created string }
+
+// found is a finding with what it can be chosen and sorted by.
+type found struct {
+	*policy.Finding
+	ev       *policy.Evaluation
+	severity int
+	user     *inventory.User // nil for root
+	owner    string
+	created  time.Time // of the oldest key that it is about; zero if it is about none
+}
+
+func (f *found) account() *inventory.Account { return &f.ev.Snapshot.Account }
+
+// How many findings a page shows: fewer above the board of accounts, unless somebody
+// looks for some of them.
+const (
+	rowsOfPage     = 50
+	rowsAboveBoard = 20
+)
+
+// newFindings makes the table of the accounts' findings.
+func newFindings(o *Options, accounts []*policy.Evaluation, q *query, now time.Time) *findings {
+	t := &findings{Query: q, Notes: q.notes}
+	shown, hidden := collect(o, accounts)
+	t.All = len(shown) + hidden
+	t.choices(shown)
+	t.Hidden = hiddenSentence(hidden, o.Users)
+	chosen := q.choose(shown, now)
+	order := sortingOf(q.Sort).compare
+	slices.SortFunc(chosen, func(a, b found) int { return cmp.Or(order(&a, &b), worst(&a, &b)) })
+
+	size := rowsOfPage
+	if len(accounts) > 1 && !q.filtered() {
+		size = rowsAboveBoard
+	}
+	pages := max(1, (len(chosen)+size-1)/size)
+	if q.Page > pages {
+		t.Notes = append(slices.Clone(t.Notes), fmt.Sprintf("There is no page %d; this is the last.", q.Page))
+	}
+	page := min(q.Page, pages)
+	first, end := (page-1)*size, min(page*size, len(chosen))
+	for i := first; i < end; i++ {
+		t.Rows = append(t.Rows, newFinding(o, &chosen[i], q, now))
+	}
+	if page > 1 {
+		t.Previous = q.with("page", strconv.Itoa(page-1))
+	}
+	if page < pages {
+		t.Next = q.with("page", strconv.Itoa(page+1))
+	}
+	if q.filtered() {
+		t.Clear = (&query{Sort: q.Sort}).with()
+	}
+	t.count(first, end, len(chosen), len(shown))
+	if len(t.Rows) == 0 {
+		t.none(len(shown))
+	}
+	return t
+}
+
+// collect returns the findings that may be shown, and how many are about users who
+// may not be named.
+func collect(o *Options, accounts []*policy.Evaluation) (shown []found, hidden int) {
+	n := 0
+	for _, ev := range accounts {
+		n += len(ev.Findings)
+	}
+	shown = make([]found, 0, n)
+	severities := map[policy.Rule]int{}
+	for _, rule := range policy.Rules() {
+		severities[rule] = rule.Severity().Rank()
+	}
+	for _, ev := range accounts {
+		for i := range ev.Findings {
+			f := found{Finding: &ev.Findings[i], ev: ev, severity: severities[ev.Findings[i].Rule], owner: ev.RootOwner}
+			if f.UserName != policy.RootUserName {
+				user, classification := ev.Find(f.UserName)
+				if !o.Users || user == nil || classification.Hidden {
+					hidden++
+					continue
+				}
+				f.user, f.owner = user, classification.Owner
+				for k := range f.keys() {
+					f.created = k.Created
+					break // they are ordered by creation
+				}
+			}
+			shown = append(shown, f)
+		}
+	}
+	return shown, hidden
+}
+
+// keys yields the keys that the finding is about.
+func (f *found) keys() func(func(*inventory.AccessKey) bool) {
+	return func(yield func(*inventory.AccessKey) bool) {
+		if f.user == nil {
+			return
+		}
+		about := f.Rule == policy.MultipleActiveKeys || f.Rule == policy.ConsoleUserWithActiveKeys
+		for k := range f.user.ActiveKeys() {
+			if (about || f.KeyID != "" && f.KeyID == k.ID) && !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+// worst puts what is severe before what is not, and then the oldest first.
+func worst(a, b *found) int {
+	return cmp.Or(
+		cmp.Compare(a.severity, b.severity),
+		a.Since.Compare(b.Since),
+		strings.Compare(a.account().ID, b.account().ID),
+		strings.Compare(a.UserName, b.UserName),
+		strings.Compare(string(a.Rule), string(b.Rule)),
+		strings.Compare(a.KeyID, b.KeyID),
+	)
+}
+
+// choose returns the findings that are asked for.
+func (q *query) choose(all []found, now time.Time) []found {
+	user, owner := matcher(q.User), matcher(q.Owner)
+	wanted := q.chooser(now)
+	accounts := map[*policy.Evaluation]bool{} // since a pattern takes its time
+	var chosen []found
+	for i := range all {
+		f := &all[i]
+		in, known := accounts[f.ev]
+		if !known {
+			in = wanted(f.ev)
+			accounts[f.ev] = in
+		}
+		if in && (q.Rule == "" || q.Rule == f.Rule) && user(shownUser(f.UserName)) && (owner(f.owner) || f.owner == "" && q.Owner == noOwner) {
+			chosen = append(chosen, *f)
+		}
+	}
+	return chosen
+}
+
+// chooser reports whether an account is asked for.
+func (q *query) chooser(now time.Time) func(*policy.Evaluation) bool {
+	matches := matcher(q.Account)
+	return func(ev *policy.Evaluation) bool {
+		account := &ev.Snapshot.Account
+		return (q.State == "" || stateOf(ev, now) == q.State) && (matches(account.ID) || account.ShownName() != "" && matches(account.ShownName()))
+	}
+}
+
+// shownUser is the name of a user as people read it.
+func shownUser(name string) string {
+	if name == policy.RootUserName {
+		return rootUser
+	}
+	return name
+}
+
+const rootUser = "root"
+
+// choices lists what the filters offer.
+func (t *findings) choices(shown []found) {
+	rules, owners := map[policy.Rule]int{}, map[string]int{}
+	for i := range shown {
+		rules[shown[i].Rule]++
+		owners[shown[i].owner]++
+	}
+	for _, rule := range policy.Rules() {
+		if n := rules[rule]; n > 0 || t.Query.Rule == rule {
+			t.Rules = append(t.Rules, choice{string(rule), fmt.Sprintf("%s (%d)", rule.Title(), n), t.Query.Rule == rule})
+		}
+	}
+	for _, s := range sortings() {
+		chosen := t.Query.Sort == s.name || t.Query.Sort == "" && s.name == "severity"
+		t.Sorts = append(t.Sorts, choice{s.name, s.words, chosen})
+		if "-"+s.name == t.Query.Sort {
+			t.Sorts = append(t.Sorts, choice{t.Query.Sort, s.reverse, true})
+		}
+	}
+	t.who(owners)
+	delete(owners, "")
+	const most = 200
+	for _, owner := range slices.Sorted(maps.Keys(owners)) {
+		if len(t.Owners) < most && owner != policy.UnknownValue {
+			t.Owners = append(t.Owners, shorten(owner))
+		}
+	}
+	for _, c := range []struct{ words, sort string }{
+		{"Finding", "rule"}, {"User", "user"}, {"Access key", ""}, {"Key age", "age"}, {"Owner", "owner"}, {"Account", "account"}, {"Since", "since"}, {"What to do", ""},
+	} {
+		t.Columns = append(t.Columns, newColumn(t.Query, c.words, c.sort))
+	}
+}
+
+// who lists the owners with most findings, if there are any owners.
+func (t *findings) who(owners map[string]int) {
+	const most = 8
+	if len(owners) == 0 || len(owners) == 1 && owners[""] > 0 {
+		return
+	}
+	names := slices.SortedFunc(maps.Keys(owners), func(a, b string) int {
+		return cmp.Or(cmp.Compare(owners[b], owners[a]), strings.Compare(a, b))
+	})
+	for _, name := range names[:min(len(names), most)] {
+		words, link := ownerInWords(name)
+		t.Who = append(t.Who, choice{t.Query.with("owner", link), fmt.Sprintf("%s %d", cmp.Or(words, "(no owner)"), owners[name]), false})
+	}
+	t.MoreWho = len(names) - len(t.Who)
+}
+
+// ownerInWords returns how an owner is shown, empty for none, and the pattern for the
+// owner alone.
+func ownerInWords(owner string) (words, pattern string) {
+	switch owner {
+	case "":
+		return "", noOwner
+	case policy.UnknownValue:
+		return "not known yet", owner
+	}
+	return shorten(owner), owner
+}
+
+func newColumn(q *query, words, sort string) column {
+	c := column{Words: words}
+	switch {
+	case sort == "":
+		return c
+	case q.Sort == sort:
+		c.Order, c.Link = "ascending", q.with("sort", "-"+sort)
+	case q.Sort == "-"+sort:
+		c.Order, c.Link = "descending", q.with("sort", sort)
+	default:
+		c.Link = q.with("sort", sort)
+	}
+	return c
+}
+
+// count says how many of the findings are shown.
+func (t *findings) count(first, end, chosen, shown int) {
+	order := sortingOf(t.Query.Sort).words
+	switch {
+	case chosen == 0:
+	case end-first == shown:
+		t.Count = fmt.Sprintf("%s, %s.", count(shown, "finding"), order)
+	case chosen == shown:
+		t.Count = fmt.Sprintf("%d to %d of %d findings, %s.", first+1, end, chosen, order)
+	case end-first == chosen:
+		t.Count = fmt.Sprintf("%s of %d, %s.", count(chosen, "finding"), shown, order)
+	default:
+		t.Count = fmt.Sprintf("%d to %d of the %d findings that the filter leaves of %d, %s.", first+1, end, chosen, shown, order)
+	}
+}
+
+// none says why no finding is shown, and offers to look for parts of the names.
+func (t *findings) none(shown int) {
+	switch {
+	case shown == 0 && t.All > 0: // the sentence about hidden ones says it all
+	case shown == 0:
+		t.None = "There are no findings."
+	default:
+		t.None = fmt.Sprintf("None of the %s matches the filter.", count(shown, "finding"))
+		var wider []string
+		for name, value := range map[string]string{"user": t.Query.User, "owner": t.Query.Owner, "account": t.Query.Account} {
+			if value != "" && value != noOwner && !strings.ContainsAny(value, "*?") {
+				wider = append(wider, name, "*"+value+"*")
+			}
+		}
+		if len(wider) > 0 {
+			t.Wider = t.Query.with(wider...)
+		}
+	}
+}
+
+func hiddenSentence(n int, users bool) string {
+	switch {
+	case n == 0:
+		return ""
+	case !users:
+		return fmt.Sprintf("%s about users %s counted and not listed, because --no-metrics.users is set.", count(n, "finding"), isOrAre(n))
+	}
+	return fmt.Sprintf("%s about hidden users %s counted and not listed: the configuration excludes them, or it is not known yet whether it includes them.", count(n, "finding"), isOrAre(n))
+}
+
+// mostKeys is how many keys a row shows. AWS allows a user two.
+const mostKeys = 4
+
+func newFinding(o *Options, f *found, q *query, now time.Time) finding {
+	awsNow := now.Add(f.ev.Snapshot.Health.Skew)
+	r := finding{
+		Rule: f.Rule, Title: f.Rule.Title(), Runbook: f.Rule.Runbook(), Severity: f.Rule.Severity(),
+		User: shorten(shownUser(f.UserName)), Root: f.user == nil, ByUser: q.with("user", shownUser(f.UserName)),
+		AccountID: f.account().ID, Account: shorten(f.account().ShownName()),
+		Since: newMoment(f.Since, awsNow), OutOfDate: outOfDate(f, now),
+	}
+	words, pattern := ownerInWords(f.owner)
+	r.Owner, r.ByOwner = words, q.with("owner", pattern)
+	for k := range f.keys() {
+		if len(r.Keys) == mostKeys {
+			r.MoreKeys++
+			continue
+		}
+		all, _ := f.user.Keys.Get()
+		r.Keys = append(r.Keys, key{inventory.Printable(o.AccessKeyIDs.Show(k.ID, all)), lasting(awsNow.Sub(k.Created)), k.Created.UTC().Format(time.RFC3339)})
+	}
+	return r
+}
+
+// outOfDate names the stale facts that the finding rests on.
+func outOfDate(f *found, now time.Time) string {
+	var stale []string
+	rests := f.Rule.Rests()
+	for _, group := range inventory.Groups() {
+		if rests.Has(group) && f.ev.Snapshot.Freshness[group].IsStale(now) {
+			stale = append(stale, string(group))
+		}
+	}
+	return strings.Join(stale, ", ")
+}

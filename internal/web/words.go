@@ -1,0 +1,105 @@
+package web
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+)
+
+// longestName is how many characters of a name a page shows.
+const longestName = 64
+
+// shorten returns a name as a page shows it: short, on one line, and without what a
+// reader cannot see.
+func shorten(name string) string {
+	return inventory.Printable(inventory.Shorten(name, longestName))
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+func isOrAre(n int) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
+}
+
+// either returns one if n is 1, and others if not.
+func either(n int, one, others string) string {
+	if n == 1 {
+		return one
+	}
+	return others
+}
+
+// listing joins parts of a sentence.
+func listing(parts []string) string {
+	switch n := len(parts); n {
+	case 0, 1:
+		return strings.Join(parts, "")
+	default:
+		return strings.Join(parts[:n-1], ", ") + " and " + parts[n-1]
+	}
+}
+
+const year = 365 * 24 * time.Hour
+
+// moment is a time for people.
+type moment struct{ Exact, Day, Ago string }
+
+func newMoment(at, now time.Time) moment {
+	if at.IsZero() {
+		return moment{}
+	}
+	at = at.UTC()
+	m := moment{Exact: at.Format(time.RFC3339), Day: at.Format("2006-01-02"), Ago: lasting(now.Sub(at))}
+	if now.Sub(at) < 24*time.Hour {
+		m.Day = at.Format("2006-01-02 15:04")
+	}
+	return m
+}
+
+// lasting returns a duration as exactly as one wants to know it. By AWS's clock, what
+// is observed can be yet to come.
+func lasting(d time.Duration) string {
+	switch d = max(d, 0); {
+	case d < time.Minute:
+		return count(int(d/time.Second), "second")
+	case d < time.Hour:
+		return count(int(d/time.Minute), "minute")
+	case d < 48*time.Hour:
+		return count(int(d/time.Hour), "hour")
+	case d < 2*year:
+		return count(int(d/(24*time.Hour)), "day")
+	}
+	return fmt.Sprintf("%.1f years", float64(d/(24*time.Hour))/365)
+}
+
+// roughly returns how old something is, as exactly as one wants to know it at that
+// age.
+func roughly(observed, now time.Time) string {
+	if observed.IsZero() {
+		return "–"
+	}
+	age := max(now.Sub(observed), 0) // by AWS's clock, it can be yet to come
+	switch {
+	case age < time.Hour:
+		age = age.Round(time.Second)
+	case age < 24*time.Hour:
+		age = age.Round(time.Minute)
+	default:
+		age = age.Round(time.Hour)
+	}
+	return policy.InDays(age)
+}
+
+// clock is a time of today, or of about today.
+func clock(at time.Time) string { return at.UTC().Format("15:04:05 MST") }
