@@ -285,9 +285,9 @@ func TestWhatIsReadSoFar(t *testing.T) {
 			}
 		}
 		time.Sleep(61 * time.Second)
-		mustBe("after a minute", 540, false, false, "users read, about 9 minutes to go.")
+		mustBe("after a minute", 540, false, false, "users read, about 9 minutes to go")
 		time.Sleep(5 * time.Minute)
-		mustBe("after six minutes, in the second refresh", 240, false, false, "users read, about 4 minutes to go.")
+		mustBe("after six minutes, in the second refresh", 240, false, false, "users read, about 4 minutes to go")
 		time.Sleep(5 * time.Minute)
 		mustBe("after eleven minutes", 0, true, true, "The last refresh got every fact it asked for.")
 		b.user("new", "/", 0)

@@ -53,12 +53,28 @@ func until(t *testing.T, lastDay string) time.Time {
 func section(t *testing.T, o web.Options, heading string) string {
 	t.Helper()
 	_, _, body := ask(t, web.Handler(o), "GET", "/")
-	_, after, found := strings.Cut(body, "<section>\n<h3>"+heading+"</h3>\n")
+	return sectionOf(t, body, heading)
+}
+
+func sectionOf(t *testing.T, body, heading string) string {
+	t.Helper()
+	_, after, found := strings.Cut(body, "<h2>"+heading+"</h2>\n")
 	text, _, closed := strings.Cut(after, "\n</section>")
 	if !found || !closed {
 		t.Fatalf("page: lacks a section %q:\n%s", heading, body)
 	}
 	return text
+}
+
+// problems returns the problems that the page tells, a line each.
+func problems(t *testing.T, o web.Options, path string) string {
+	t.Helper()
+	_, _, body := ask(t, web.Handler(o), "GET", path)
+	if !strings.Contains(body, "<h2>Problems</h2>") {
+		return ""
+	}
+	list, _, _ := strings.Cut(strings.TrimPrefix(sectionOf(t, body, "Problems"), "<ul>\n"), "\n</ul>")
+	return list
 }
 
 func under(p *policy.Policy, accounts ...*inventory.Snapshot) func() *view.View {
@@ -72,13 +88,14 @@ func under(p *policy.Policy, accounts ...*inventory.Snapshot) func() *view.View 
 
 // row is how the page shows an exemption; its rules are separated by commas.
 func row(user, account, rules, reason, lastDay, state, origin string) string {
-	mark := ""
+	mark := "idle"
 	if state == "lapsed" || state == "names nobody" {
-		mark = ` class="bad"`
+		mark = "warn"
 	}
 	rules = "<code>" + strings.ReplaceAll(rules, ", ", "</code>, <code>") + "</code>"
-	return fmt.Sprintf(`<tr><td class="whole">%s</td><td class="whole">%s</td><td>%s</td><td>%s</td><td class="whole">%s</td><td%s>%s</td><td class="whole">%s</td></tr>`,
-		user, account, rules, reason, lastDay, mark, state, origin)
+	return fmt.Sprintf(`<tr><td class="head name">%s</td><td data-label="Rules">%s</td><td class="mark %s">%s</td><td class="whole" data-label="Last day">%s</td>`+
+		`<td class="wide name" data-label="Reason">%s</td><td class="whole" data-label="Account">%s</td><td class="whole" data-label="From">%s</td></tr>`,
+		user, rules, mark, state, lastDay, reason, account, origin)
 }
 
 // why is the row of the exemption of the file that most of the tests use.
@@ -203,10 +220,13 @@ func TestExemptions(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := options()
 			o.View, o.Users = under(&test.policy, test.accounts...), !test.noUsers
-			want := []string{"<p>None.</p>"}
+			want := []string{`<p class="said">None.</p>`}
 			if len(test.rows) > 0 {
-				want = []string{"<table>", "<tr><th>User</th><th>Account</th><th>Rules</th><th class=\"text\">Reason</th><th>Last day</th><th>State</th><th>From</th></tr>"}
-				want = append(append(want, test.rows...), "</table>")
+				want = []string{
+					`<table class="cards">`,
+					"<thead><tr><th>User</th><th>Rules</th><th>State</th><th>Last day</th><th>Reason</th><th>Account</th><th>From</th></tr></thead>", "<tbody>",
+				}
+				want = append(append(want, test.rows...), "</tbody>", "</table>")
 			}
 			if diff := cmp.Diff(want, strings.Split(section(t, o, "Exemptions"), "\n")); diff != "" {
 				t.Errorf("section (-want +got):\n%s", diff)
@@ -225,8 +245,8 @@ func TestExemptionLapses(t *testing.T) {
 		at   time.Time
 		want string
 	}{
-		{time.Date(2026, 12, 31, 23, 59, 59, 999_999_999, time.UTC), `<td class="whole">2026-12-31</td><td>in force</td>`},
-		{time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC), `<td class="whole">2026-12-31</td><td class="bad">lapsed</td>`},
+		{time.Date(2026, 12, 31, 23, 59, 59, 999_999_999, time.UTC), `<td class="mark idle">in force</td><td class="whole" data-label="Last day">2026-12-31</td>`},
+		{time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC), `<td class="mark warn">lapsed</td><td class="whole" data-label="Last day">2026-12-31</td>`},
 	} {
 		o.Now = func() time.Time { return test.at }
 		if got := section(t, o, "Exemptions"); !strings.Contains(got, test.want) {
@@ -247,16 +267,16 @@ func TestUnreadableExemptionTags(t *testing.T) {
 		noUsers bool
 		want    string
 	}{
-		"none": {users: []inventory.User{user("alice", "")}, want: "<p>None.</p>"},
+		"none": {users: []inventory.User{user("alice", "")}, want: ""},
 		"two": {
 			users: []inventory.User{bad, also},
-			want: `<ul><li class="bad">user alice is not exempted: tag iam-exempt: ` + wanted + `</li>` +
-				`<li class="bad">user bob is not exempted: tag iam-exempt: rule: got &#34;` + escaped + `&#34;, want one of ` + rules + `</li></ul>`,
+			want: `<li>user alice is not exempted: tag iam-exempt: ` + wanted + `</li>` + "\n" +
+				`<li>user bob is not exempted: tag iam-exempt: rule: got &#34;` + escaped + `&#34;, want one of ` + rules + `</li>`,
 		},
-		"one, hidden":          {users: []inventory.User{bad}, hide: "alice", want: `<ul><li class="bad">1 exemption tag cannot be read.</li></ul>`},
-		"two, another hidden":  {users: []inventory.User{bad, also, user("carol", "")}, hide: "carol", want: `<ul><li class="bad">2 exemption tags cannot be read.</li></ul>`},
-		"two, users unserved":  {users: []inventory.User{bad, also}, noUsers: true, want: `<ul><li class="bad">2 exemption tags cannot be read.</li></ul>`},
-		"none, users unserved": {users: []inventory.User{user("alice", "")}, noUsers: true, want: "<p>None.</p>"},
+		"one, hidden":          {users: []inventory.User{bad}, hide: "alice", want: `<li>1 exemption tag cannot be read.</li>`},
+		"two, another hidden":  {users: []inventory.User{bad, also, user("carol", "")}, hide: "carol", want: `<li>2 exemption tags cannot be read.</li>`},
+		"two, users unserved":  {users: []inventory.User{bad, also}, noUsers: true, want: `<li>2 exemption tags cannot be read.</li>`},
+		"none, users unserved": {users: []inventory.User{user("alice", "")}, noUsers: true, want: ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := policy.Policy{ExemptionTag: exemptionTag}
@@ -265,9 +285,7 @@ func TestUnreadableExemptionTags(t *testing.T) {
 			}
 			o := options()
 			o.View, o.Users = under(&p, listed("111111111111", test.users...)), !test.noUsers
-			_, after, _ := strings.Cut(section(t, o, "Account 111111111111 (aws)"), "<h4>Problems</h4>\n")
-			got, _, _ := strings.Cut(after, "\n<h4>")
-			if diff := cmp.Diff(test.want, got); diff != "" {
+			if diff := cmp.Diff(test.want, problems(t, o, "/")); diff != "" {
 				t.Errorf("problems (-want +got):\n%s", diff)
 			}
 		})
@@ -277,8 +295,8 @@ func TestUnreadableExemptionTags(t *testing.T) {
 // TestProblemsNameNoHiddenUser checks that sentences about failed calls do not
 // name users that the policy hides.
 func TestProblemsNameNoHiddenUser(t *testing.T) {
-	const aboutAlice = `<li class="bad">user alice: denied</li>`
-	const aboutSomebody = `<li class="bad">iam:ListAccessKeys failed for a user (denied). The log names the user and the cause.</li>`
+	const aboutAlice = `<li>user alice: denied</li>`
+	const aboutSomebody = `<li>iam:ListAccessKeys failed for a user (denied). The log names the user and the cause.</li>`
 	for name, test := range map[string]struct {
 		about, hide string
 		noUsers     bool
@@ -301,7 +319,7 @@ func TestProblemsNameNoHiddenUser(t *testing.T) {
 			s.Health.Problems = []inventory.Problem{{Reason: inventory.ReasonDenied, Text: "user alice: denied", User: test.about, Action: "iam:ListAccessKeys"}}
 			o := options()
 			o.View, o.Users = under(&p, s), !test.noUsers
-			if got := section(t, o, "Account 111111111111 (aws)"); !strings.Contains(got, test.want) {
+			if got := problems(t, o, "/"); !strings.Contains(got, test.want) {
 				t.Errorf("got %s, want %s in it", got, test.want)
 			}
 		})
@@ -318,7 +336,7 @@ func TestUsersWithoutSeriesAreCounted(t *testing.T) {
 		noUsers bool
 		want    string
 	}{
-		"all served":         {&policy.Policy{}, false, "</code>. There is no credential report yet. 2 users.</p>"},
+		"all served":         {&policy.Policy{}, false, "There is no credential report yet. Source <code>auto</code>. 2 users.</p>"},
 		"one left out":       {hideA, false, "2 users, 1 of them without series of their own: excluded by the configuration, or not known yet to be included.</p>"},
 		"tags unknown":       {hideTagged, false, "2 users, 2 of them without series of their own: excluded by the configuration, or not known yet to be included.</p>"},
 		"none served":        {&policy.Policy{}, true, "2 users. None has series of its own: --no-metrics.users is set.</p>"},
@@ -329,7 +347,7 @@ func TestUsersWithoutSeriesAreCounted(t *testing.T) {
 			s.Report.Wanted = true
 			o := options()
 			o.View, o.Users = under(test.policy, s), !test.noUsers
-			if got := section(t, o, "Account 111111111111 (aws)"); !strings.Contains(got, test.want) {
+			if got := section(t, o, "Facts and their ages"); !strings.Contains(got, test.want) {
 				t.Errorf("got %s, want %s in it", got, test.want)
 			}
 		})
@@ -350,7 +368,7 @@ func TestTagsAreShownWhereTheyCount(t *testing.T) {
 	needing := &policy.Policy{OwnerTags: []string{"Owner"}}
 	tagged := listed("111111111111")
 	tagged.Freshness[inventory.GroupTags] = inventory.Freshness{Observed: now.Add(-time.Hour), Stale: now.Add(-time.Minute)}
-	const stale = `<tr><td><code>tags</code></td><td>2026-06-01T11:00:00Z</td><td class="number">1h0m0s</td><td class="bad">stale</td></tr>`
+	const stale = `<tr><td class="head"><code>tags</code> the users&#39; tags</td><td class="mark warn">out of date since 2026-06-01T11:59:00Z</td><td class="number" data-label="Age">1 hour</td><td data-label="Oldest observed">2026-06-01T11:00:00Z</td></tr>`
 	for name, test := range map[string]struct {
 		policy  *policy.Policy
 		account *inventory.Snapshot
@@ -359,12 +377,12 @@ func TestTagsAreShownWhereTheyCount(t *testing.T) {
 		"not needed":            {&policy.Policy{}, listed("111111111111"), ""},
 		"not needed, but there": {&policy.Policy{}, tagged, stale},
 		"needed":                {needing, tagged, stale},
-		"needed, not there":     {needing, listed("111111111111"), `<tr><td><code>tags</code></td><td>not known yet</td><td class="number">–</td><td class="bad"></td></tr>`},
+		"needed, not there":     {needing, listed("111111111111"), `<tr><td class="head"><code>tags</code> the users&#39; tags</td><td class="mark unknown">not known yet</td><td class="number" data-label="Age">–</td><td data-label="Oldest observed">–</td></tr>`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := options()
 			o.View = under(test.policy, test.account)
-			lines := strings.Split(section(t, o, "Account 111111111111 (aws)"), "\n")
+			lines := strings.Split(section(t, o, "Facts and their ages"), "\n")
 			i := slices.IndexFunc(lines, func(line string) bool { return strings.Contains(line, "<code>tags</code>") })
 			got := ""
 			if i >= 0 {
@@ -379,9 +397,14 @@ func TestTagsAreShownWhereTheyCount(t *testing.T) {
 
 func TestPolicySection(t *testing.T) {
 	strict := policy.Limits{MaxKeyAge: 30 * 24 * time.Hour, RotationWarning: 36 * time.Hour, MaxKeyIdle: 24 * time.Hour, MaxPasswordIdle: 48 * time.Hour}
-	const head = "<p>The first class that matches a user counts; the last is for users that no other matches.</p>\n<table>\n" +
-		"<tr><th>Class</th><th>Maximum key age</th><th>Rotation warning</th><th>Maximum key idle time</th><th>Maximum password idle time</th><th>Rotation overlap</th><th>Setup window</th></tr>\n"
-	const defaults = `<tr><td><code>default</code></td><td class="number">90d</td><td class="number">14d</td><td class="number">45d</td><td class="number">45d</td><td class="number">7d</td><td class="number">15m</td></tr>` + "\n</table>"
+	const head = " The first class that matches a user counts; the last is for users that no other matches.</p>\n<table class=\"cards policy\">\n" +
+		`<thead><tr><th>Class</th><th class="number">Maximum key age</th><th class="number">Rotation warning</th><th class="number">Maximum key idle time</th><th class="number">Maximum password idle time</th><th class="number">Rotation overlap</th><th class="number">Setup window</th></tr></thead>` + "\n<tbody>\n"
+	class := func(name, keyAge, warning, keyIdle, passwordIdle, overlap, window string) string {
+		return fmt.Sprintf(`<tr><td class="head"><code>%s</code></td><td class="number" data-label="Maximum key age">%s</td><td class="number" data-label="Rotation warning">%s</td>`+
+			`<td class="number" data-label="Maximum key idle time">%s</td><td class="number" data-label="Maximum password idle time">%s</td>`+
+			`<td class="number" data-label="Rotation overlap">%s</td><td class="number" data-label="Setup window">%s</td></tr>`+"\n", name, keyAge, warning, keyIdle, passwordIdle, overlap, window)
+	}
+	defaults := class("default", "90d", "14d", "45d", "45d", "7d", "15m") + "</tbody>\n</table>"
 	at := time.Date(2026, 6, 1, 13, 30, 0, 0, time.FixedZone("", 2*60*60))
 	for name, test := range map[string]struct {
 		classes []policy.Class
@@ -389,19 +412,17 @@ func TestPolicySection(t *testing.T) {
 		want    string
 	}{
 		"no file": {
-			want: "<p>There is no configuration file.</p>\n" + head + defaults,
+			want: `<p class="said">There is no configuration file.` + head + defaults,
 		},
 		"classes": {
 			classes: []policy.Class{{Name: "people", Limits: strict}, {Name: "<machines>", Limits: policy.DefaultLimits()}},
 			reload:  view.Reload{Wanted: true, Successful: true, At: at},
-			want: "<p>The configuration file, as read at 2026-06-01T11:30:00Z, is in force.</p>\n" + head +
-				`<tr><td><code>people</code></td><td class="number">30d</td><td class="number">1d12h</td><td class="number">1d</td><td class="number">2d</td><td class="number">0s</td><td class="number">0s</td></tr>` + "\n" +
-				`<tr><td><code>&lt;machines&gt;</code></td><td class="number">90d</td><td class="number">14d</td><td class="number">45d</td><td class="number">45d</td><td class="number">7d</td><td class="number">15m</td></tr>` + "\n" +
-				defaults,
+			want: `<p class="said">The configuration file, as read at 2026-06-01T11:30:00Z, is in force.` + head +
+				class("people", "30d", "1d12h", "1d", "2d", "0s", "0s") + class("&lt;machines&gt;", "90d", "14d", "45d", "45d", "7d", "15m") + defaults,
 		},
 		"failed reload": {
 			reload: view.Reload{Wanted: true, At: at},
-			want: `<p class="bad">The last reload failed; the configuration file stays in force as it was read at 2026-06-01T11:30:00Z. The log says why.</p>` + "\n" +
+			want: `<p class="said warn">The last reload failed; the configuration file stays in force as it was read at 2026-06-01T11:30:00Z. The log says why.` +
 				head + defaults,
 		},
 	} {
@@ -419,7 +440,7 @@ func TestPolicySection(t *testing.T) {
 
 func TestLandingPageWithoutAccounts(t *testing.T) {
 	_, _, body := ask(t, web.Handler(options()), "GET", "/")
-	if got := strings.Count(body, "<section>"); got != 2 || !strings.Contains(body, "<p>No account is watched yet.</p>") {
+	if got := strings.Count(body, "<h2>"); got != 2 || !strings.Contains(body, `<p class="sentence">No account is watched.</p>`) {
 		t.Errorf("page: got %d sections, want the policy and the exemptions, and a word on accounts:\n%s", got, body)
 	}
 }

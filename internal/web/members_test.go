@@ -19,9 +19,9 @@ import (
 func TestOrganization(t *testing.T) {
 	removals := []roll.Removal{{AccountID: "222233334444", Reason: roll.LeftOrganization, At: now.Add(-time.Hour)}}
 	const (
-		takenOut = "<p>Accounts that were taken out within the last 35 days:</p>\n<table>\n<tr><th>Account</th><th>Why</th><th>Since</th></tr>\n" +
-			"<tr><td><code>222233334444</code></td><td>left organization</td><td>2026-06-01T11:00:00Z</td></tr>\n</table>"
-		failed = `<p class="bad">The last try to list the organization failed, so that it may have other accounts by now: &lt;script&gt; denied</p>`
+		takenOut = "<p>Accounts that were taken out within the last 35 days:</p>\n<table class=\"cards\">\n<thead><tr><th>Account</th><th>Why</th><th>Since</th></tr></thead>\n<tbody>\n" +
+			`<tr><td class="head">222233334444</td><td data-label="Why">left organization</td><td data-label="Since">2026-06-01T11:00:00Z</td></tr>` + "\n</tbody>\n</table>"
+		failed = `<p class="warn">The last try to list the organization failed, so that it may have other accounts by now: &lt;script&gt; denied</p>`
 		listed = "<p>The organization o-a1b2c3d4e5 has 3 accounts, as listed at 2026-06-01T12:00:00Z.</p>"
 	)
 	whole := roll.Roll{OrganizationID: "o-a1b2c3d4e5", Listed: now, Accounts: make([]organization.Account, 3), Removals: removals}
@@ -47,7 +47,7 @@ func TestOrganization(t *testing.T) {
 			}
 		})
 	}
-	if _, _, body := ask(t, web.Handler(serving(roll.Roll{Watched: []string{"111122223333"}}, "")), "GET", "/"); strings.Contains(body, "Organization") {
+	if _, _, body := ask(t, web.Handler(serving(roll.Roll{Watched: []string{"111122223333"}}, "")), "GET", "/"); strings.Contains(body, "<h2>Organization</h2>") {
 		t.Error("without an organization: the page speaks of one")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
@@ -121,7 +122,13 @@ func (q *query) pattern(name, value string) string {
 		q.note("The %s in the address is too long or no text, so it is not applied.", name)
 		return ""
 	}
-	return value
+	// What a reader cannot see does not come back in the form, but still matches.
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, value)
 }
 
 // filtered reports whether some findings may be left out.

@@ -137,9 +137,6 @@ func newState(o *Options, accounts []*policy.Evaluation, notListed string, now t
 	t := sum(accounts, now)
 	s := state{Made: moment{Exact: now.UTC().Format(time.RFC3339), Day: now.UTC().Format(time.DateTime)}}
 	s.Tone, s.Sentence = t.verdict(notListed)
-	if notListed != "" && s.Tone == toneGood {
-		s.Tone = toneWarn
-	}
 	s.Tiles = t.tiles()
 	switch {
 	case t.busy && t.listed == 0:
@@ -175,10 +172,13 @@ func (t *totals) verdict(notListed string) (tone, string) {
 		return toneUnknown, fmt.Sprintf("Nothing is known yet: %s being read for the first time.", either(read, "the account is", fmt.Sprintf("%d accounts are", read)))
 	}
 	how, gaps := t.judged(), t.gaps()
+	if notListed != "" {
+		gaps = append(gaps, "the organization could not be listed")
+	}
 	if len(gaps) > 0 && how != toneBad && how != toneWarn {
 		how = toneUnknown
-		if t.unread == 0 && t.unknown == 0 {
-			how = toneWarn // all is known, though not of today
+		if t.unread == 0 && t.unknown == 0 && t.pending == 0 && t.suspended == 0 {
+			how = toneWarn // something does not work
 		}
 	}
 	sentence := t.finding(how)
@@ -264,6 +264,9 @@ func (t *totals) gaps() []string {
 		gaps = append(gaps, fmt.Sprintf("%s %s not been read yet", count(t.pending, "account"), either(t.pending, "has", "have")))
 	case t.pending > 0:
 		gaps = append(gaps, "the first refresh is under way")
+	}
+	if t.suspended > 0 {
+		gaps = append(gaps, fmt.Sprintf("%s suspended and not read any more", either(t.accounts, "the account is", count(t.suspended, "account")+" "+isOrAre(t.suspended))))
 	}
 	if t.unknown > 0 && t.unread == 0 {
 		gaps = append(gaps, fmt.Sprintf("%s %s unknown", count(t.unknown, "verdict"), isOrAre(t.unknown)))

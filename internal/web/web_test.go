@@ -250,17 +250,15 @@ func TestLandingPage(t *testing.T) {
 			change: func(*inventory.Snapshot) {},
 			want: []string{
 				"aws_iam_exporter", "1.2.3", `href="/metrics"`, `href="/-/ready"`, `href="/-/healthy"`,
-				"<h3>Account 123456789012 (aws)</h3>",
-				`<p class="good">The last refresh got every fact it asked for.</p>`,
-				"<p>Source <code>auto</code>. The credential report of 2026-06-01T11:00:00Z is in use. 2 users.</p>",
-				"<h4>Problems</h4>\n<p>None.</p>",
-				`<tr><td><code>key_rotation</code></td><td class="number bad">1</td><td class="number">0</td><td class="number">0</td><td class="number">0</td>`,
-				`<tr><td><code>multiple_active_keys</code></td><td class="number">0</td><td class="number">0</td><td class="number">2</td><td class="number">0</td>`,
-				`<tr><td><code>users</code></td><td>2026-06-01T11:59:00Z</td><td class="number">1m0s</td><td class="bad"></td></tr>`,
-				`<tr><td><code>keys</code></td><td>2026-06-01T09:00:00Z</td><td class="number">3h0m0s</td><td class="bad"></td></tr>`,
-				`<tr><td><code>console</code></td><td>not known yet</td><td class="number">–</td><td class="bad"></td></tr>`,
+				"<h1>Account 123456789012</h1>",
+				`<p class="sentence">1 finding needs action; 9 verdicts are unknown.</p>`,
+				`<p class="said">The last refresh got every fact it asked for. The credential report of 2026-06-01T11:00:00Z is in use. Source <code>auto</code>. 2 users.</p>`,
+				`<tr><td class="head">Key too old <code>key_rotation</code></td><td class="number bad" data-label="Findings"><a href="?rule=key_rotation#findings">1</a></td><td class="number" data-label="Unknown">0</td>`,
+				`<tr><td class="head">Several active keys <code>multiple_active_keys</code></td><td class="number" data-label="Findings">0</td>`,
+				`<code>users</code> which users there are</td><td class="mark good">up to date</td><td class="number" data-label="Age">1 minute</td>`,
+				`<code>console</code> who has a password</td><td class="mark unknown">not known yet</td><td class="number" data-label="Age">–</td>`,
 			},
-			not: []string{`class="demo"`, "<code>tags</code>"},
+			not: []string{`class="demo"`, "<code>tags</code>", "<h2>Problems</h2>"},
 		},
 		"down": {
 			change: func(s *inventory.Snapshot) {
@@ -269,18 +267,20 @@ func TestLandingPage(t *testing.T) {
 				s.Freshness[inventory.GroupKeys] = inventory.Freshness{Observed: now.Add(-3 * time.Hour), Stale: now.Add(-time.Second)}
 			},
 			want: []string{
-				`<tr><td><code>keys</code></td><td>2026-06-01T09:00:00Z</td><td class="number">3h0m0s</td><td class="bad">stale</td></tr>`,
-				`<p class="bad">The last refresh did not get every fact it asked for. What was known before is kept, with its age.</p>`,
-				`<ul><li class="bad">first</li><li class="bad">` + escaped + `</li><li class="bad">The facts about keys are stale: the oldest were observed at 2026-06-01T09:00:00Z; newer ones were due by 2026-06-01T11:59:59Z.</li></ul>`,
+				`<code>keys</code> their access keys</td><td class="mark warn">out of date since 2026-06-01T11:59:59Z</td><td class="number" data-label="Age">3 hours</td>`,
+				`<p class="sentence">1 finding needs action; not everything can be read, 1 fact is out of date and 9 verdicts are unknown.</p>`,
+				`The last refresh did not get every fact it asked for. What was known before is kept, with its age.`,
+				"<li>first</li>\n<li>" + escaped + "</li>\n<li>The facts about keys are out of date: the oldest were observed at 2026-06-01T09:00:00Z; newer ones were due by 2026-06-01T11:59:59Z.</li>\n",
 				"The newest credential report, of 2026-06-01T11:00:00Z, is too old to rely on.",
+				`<span class="warn">facts out of date: keys</span>`,
 			},
-			not: []string{"<h4>Problems</h4>\n<p>None.</p>", nasty},
+			not: []string{nasty},
 		},
 		"pending": {
 			change: func(s *inventory.Snapshot) {
 				*s = inventory.Snapshot{Report: inventory.Report{Wanted: true}, Health: inventory.Health{State: inventory.StatePending}}
 			},
-			want: []string{"<h3>Account not known yet</h3>", "The first refresh is under way.", "There is no credential report yet.", "Nothing is judged before the users are known."},
+			want: []string{"<h1>Account not known yet</h1>", "The first refresh is under way.", "There is no credential report yet.", "Nothing is known yet: the account is being read for the first time."},
 			not:  []string{"0 users", "stale", "multiple_active_keys"},
 		},
 		"live": {
@@ -289,7 +289,7 @@ func TestLandingPage(t *testing.T) {
 		},
 		"demo": {
 			change: func(*inventory.Snapshot) {}, demo: nasty,
-			want: []string{`<p class="demo">` + escaped + `</p>`},
+			want: []string{`<p id="demo" class="demo">` + escaped + `</p>`},
 			not:  []string{nasty},
 		},
 	} {
@@ -318,19 +318,20 @@ func TestLandingPage(t *testing.T) {
 }
 
 // TestLandingPageNamesEveryRuleAndGroup shows both tables whole and in order,
-// after the one class.
+// before the one class.
 func TestLandingPageNamesEveryRuleAndGroup(t *testing.T) {
 	o := options()
 	o.View = judged(func(s *inventory.Snapshot) { s.Freshness[inventory.GroupTags] = s.Freshness[inventory.GroupUsers] })
 	_, _, body := ask(t, web.Handler(o), "GET", "/")
-	want, got := []string{policy.DefaultClass}, []string(nil)
+	var want, got []string
 	for _, rule := range policy.Rules() {
 		want = append(want, string(rule))
 	}
 	for _, group := range inventory.Groups() {
 		want = append(want, string(group))
 	}
-	for _, match := range regexp.MustCompile(`<tr><td><code>([a-z_]+)</code>`).FindAllStringSubmatch(body, -1) {
+	want = append(want, policy.DefaultClass)
+	for _, match := range regexp.MustCompile(`<tr><td class="head">[^<]*<code>([a-z_]+)</code>`).FindAllStringSubmatch(body, -1) {
 		got = append(got, match[1])
 	}
 	if diff := gocmp.Diff(want, got); diff != "" {
@@ -342,11 +343,11 @@ func TestLandingPageNamesEveryRuleAndGroup(t *testing.T) {
 func TestPagesAreGuarded(t *testing.T) {
 	o := options()
 	o.Pprof, o.View = true, judged(func(*inventory.Snapshot) {})
-	for _, path := range []string{"/", "/accounts/123456789012", "/accounts/1", "/metrics", "/landing.css", "/-/ready", "/-/healthy", "/-/reload", "/nothing", "/debug/pprof/"} {
+	for _, path := range []string{"/", "/accounts/123456789012", "/accounts/1", "/metrics", "/landing.css", "/favicon.svg", "/-/ready", "/-/healthy", "/-/reload", "/nothing", "/debug/pprof/"} {
 		for name, handler := range map[string]http.Handler{"main": web.Handler(o), "probes": web.Probes(o.Ready)} {
 			_, header, _ := ask(t, handler, "GET", path)
 			for key, want := range map[string]string{
-				"Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+				"Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
 				"X-Content-Type-Options":  "nosniff",
 				"X-Frame-Options":         "DENY",
 				"Referrer-Policy":         "no-referrer",
@@ -376,17 +377,25 @@ func TestLandingPageNeedsNothingInline(t *testing.T) {
 	for _, match := range regexp.MustCompile(`href="(/[^"?]*)`).FindAllStringSubmatch(body, -1) {
 		links = append(links, match[1])
 	}
-	want := []string{"/landing.css", "/metrics", "/-/ready", "/-/healthy", "/debug/pprof/heap", "/debug/pprof/profile"}
+	want := []string{
+		"/favicon.svg", "/landing.css", "/", "/metrics", "/-/ready", "/accounts/123456789012", "/debug/pprof/heap", "/debug/pprof/profile", "/-/healthy",
+	}
 	if diff := gocmp.Diff(want, links); diff != "" {
 		t.Errorf("links (-want +got):\n%s", diff)
 	}
-	for _, link := range links[:len(links)-1] { // the last takes its time
+	for _, link := range links {
+		if link == "/debug/pprof/profile" { // takes its time
+			continue
+		}
 		if status, _, _ := ask(t, handler, "GET", link); status != http.StatusOK {
 			t.Errorf("%s: got status %d, want 200", link, status)
 		}
 	}
 	if _, header, _ := ask(t, handler, "GET", "/landing.css"); header.Get("Content-Type") != "text/css; charset=utf-8" {
 		t.Errorf("style sheet: got %q", header)
+	}
+	if _, header, _ := ask(t, handler, "GET", "/favicon.svg"); header.Get("Content-Type") != "image/svg+xml" {
+		t.Errorf("icon: got %q", header)
 	}
 	o.Pprof = false
 	if _, _, body := ask(t, web.Handler(o), "GET", "/"); strings.Contains(body, "pprof") {
