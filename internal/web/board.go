@@ -118,7 +118,11 @@ func newRow(ev *policy.Evaluation, now time.Time) row {
 	stale, oldest := ages(ev, now)
 	r := row{ID: s.Account.ID, Name: shorten(s.Account.ShownName()), State: stateOf(ev, now), Wrong: wrong(ev, stale), Age: roughly(oldest, now)}
 	r.Words, r.Tone = stateInWords(r.State)
-	if _, r.Listed = s.Freshness[inventory.GroupUsers]; r.Listed {
+	_, r.Listed = s.Freshness[inventory.GroupUsers]
+	switch {
+	case !r.Listed && r.State == string(inventory.StateDown):
+		r.Words = "cannot be read"
+	case r.Listed:
 		r.Users = len(ev.Users)
 		r.Warnings = ev.Count(policy.KeyRotationDue, policy.Violation)
 		r.Findings = len(ev.Findings) - r.Warnings
@@ -132,6 +136,8 @@ func newRow(ev *policy.Evaluation, now time.Time) row {
 // wrong says in a few words what is worst.
 func wrong(ev *policy.Evaluation, stale []inventory.Group) string {
 	switch problems := ev.Snapshot.Health.Problems; {
+	case len(problems) == 0 && ev.Snapshot.Health.State == inventory.StateDown && len(stale) == 0:
+		return "not everything was read"
 	case len(problems) > 0:
 		return reasonInWords(problems[0].Reason)
 	case len(stale) > 0:

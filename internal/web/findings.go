@@ -117,7 +117,7 @@ func newFindings(o *Options, accounts []*policy.Evaluation, q *query, now time.T
 	}
 	t.count(first, end, len(chosen), len(shown))
 	if len(t.Rows) == 0 {
-		t.none(len(shown))
+		t.none(len(shown), accounts)
 	}
 	return t
 }
@@ -315,11 +315,13 @@ func (t *findings) count(first, end, chosen, shown int) {
 }
 
 // none says why no finding is shown, and offers to look for parts of the names.
-func (t *findings) none(shown int) {
+func (t *findings) none(shown int, accounts []*policy.Evaluation) {
 	switch {
 	case shown == 0 && t.All > 0: // the sentence about hidden ones says it all
-	case shown == 0:
+	case shown == 0 && !slices.ContainsFunc(accounts, undecided):
 		t.None = "There are no findings."
+	case shown == 0:
+		t.None = "There are none among what is known; what is not known may hold some."
 	default:
 		t.None = fmt.Sprintf("None of the %s matches the filter.", count(shown, "finding"))
 		var wider []string
@@ -332,6 +334,12 @@ func (t *findings) none(shown int) {
 			t.Wider = t.Query.with(wider...)
 		}
 	}
+}
+
+// undecided reports whether there may be findings in the account that nobody knows of.
+func undecided(ev *policy.Evaluation) bool {
+	_, listed := ev.Snapshot.Freshness[inventory.GroupUsers]
+	return !listed || slices.ContainsFunc(policy.Rules(), func(rule policy.Rule) bool { return ev.Count(rule, policy.Unknown) > 0 })
 }
 
 func hiddenSentence(n int, users bool) string {

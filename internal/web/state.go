@@ -32,7 +32,6 @@ type state struct {
 	Next     string   // a sentence about the next refresh; empty if there is none to come
 	Progress progress // of the first reading
 	Troubles []trouble
-	Others   int // accounts with troubles that are not listed
 }
 
 // tile is a number, and what it counts.
@@ -45,12 +44,16 @@ type tile struct {
 // progress says how many users have been read; of none if all have.
 type progress struct{ Read, Of int }
 
-// trouble is an account that is not read as it should be, and why.
+// trouble is what keeps accounts from being read as they should be. Where there is
+// but one account, it says which.
 type trouble struct {
-	ID, Name string
 	Text     string
-	Tone     tone
+	Accounts []link
+	More     int // accounts that are not listed
 }
+
+// link leads to the page of an account; the id is empty while it is not known.
+type link struct{ ID, Words string }
 
 // totals sums up accounts.
 type totals struct {
@@ -184,7 +187,7 @@ func (t *totals) verdict(notListed string) (tone, string) {
 	sentence := t.finding(how)
 	if len(gaps) > 0 {
 		join := "; "
-		if how == toneUnknown || t.findings()+t.warnings == 0 {
+		if t.findings()+t.warnings == 0 && t.unread == 0 {
 			join = ", but "
 		}
 		sentence += join + listing(gaps)
@@ -298,29 +301,41 @@ func (t *totals) tiles() []tile {
 	return tiles
 }
 
-// mostTroubles is how many accounts the head of the page tells the troubles of.
-const mostTroubles = 3
+// mostLinks is how many accounts a trouble lists.
+const mostLinks = 3
 
-// troubles lists what is wrong with the accounts: of several the worst problem of
-// each, of one all.
+// troubles lists what is wrong: every problem of a single account; of several, which
+// of them have the same trouble.
 func (s *state) troubles(o *Options, accounts []*policy.Evaluation, now time.Time) {
 	if len(accounts) == 1 {
 		for _, text := range problemsOf(accounts[0], o.Users, now) {
-			s.Troubles = append(s.Troubles, trouble{Text: text, Tone: toneWarn})
+			s.Troubles = append(s.Troubles, trouble{Text: text})
 		}
 		return
 	}
 	for _, ev := range accounts {
-		if ev.Snapshot.Health.State != inventory.StateDown {
+		text := "Some facts are out of date"
+		switch state := stateOf(ev, now); {
+		case state == string(inventory.StateDown):
+			text = capital(wrong(ev, nil))
+		case state != stateStale:
 			continue
 		}
-		if len(s.Troubles) == mostTroubles {
-			s.Others++
+		i := slices.IndexFunc(s.Troubles, func(t trouble) bool { return t.Text == text })
+		if i < 0 {
+			i = len(s.Troubles)
+			s.Troubles = append(s.Troubles, trouble{Text: text})
+		}
+		t, account := &s.Troubles[i], &ev.Snapshot.Account
+		if len(t.Accounts) == mostLinks {
+			t.More++
 			continue
 		}
-		account := &ev.Snapshot.Account
-		s.Troubles = append(s.Troubles, trouble{account.ID, shorten(account.ShownName()), wrong(ev, nil) + ".", toneWarn})
+		t.Accounts = append(t.Accounts, link{account.ID, cmp.Or(shorten(account.ShownName()), account.ID, "an account not known yet")})
 	}
+	slices.SortStableFunc(s.Troubles, func(a, b trouble) int {
+		return cmp.Compare(len(b.Accounts)+b.More, len(a.Accounts)+a.More)
+	})
 }
 
 // problemsOf says, a sentence each, what is wrong with the reading of an account.

@@ -80,7 +80,7 @@ func TestSentence(t *testing.T) {
 		"stale":                    {accounts: []*inventory.Snapshot{stale(whole(one, 3, day), inventory.GroupKeys, inventory.GroupMFA)}, want: "No findings, but 2 facts are out of date.", tone: "warn"},
 		"stale and violated":       {accounts: []*inventory.Snapshot{stale(whole(one, 3, 100*day), inventory.GroupKeys)}, want: "3 findings need action; 1 fact is out of date.", tone: "bad"},
 		"unknown":                  {accounts: []*inventory.Snapshot{changed(whole(one, 3, day), func(s *inventory.Snapshot) { s.Root = inventory.Root{} })}, want: "No findings, but 2 verdicts are unknown.", tone: "unknown"},
-		"reading":                  {accounts: []*inventory.Snapshot{reading(whole(one, 247, day), 223, 4*time.Minute)}, want: "No findings so far, but 24 of 247 users read, about 4 minutes to go.", tone: "unknown"},
+		"reading":                  {accounts: []*inventory.Snapshot{reading(whole(one, 247, day), 223, 4*time.Minute)}, want: "No findings so far; 24 of 247 users read, about 4 minutes to go.", tone: "unknown"},
 		"reading, violated":        {accounts: []*inventory.Snapshot{reading(whole(one, 30, 100*day), 10, 0)}, want: "30 findings need action so far; 20 of 30 users read.", tone: "bad"},
 		"down":                     {accounts: []*inventory.Snapshot{changed(whole(one, 3, day), func(s *inventory.Snapshot) { s.Health.State = inventory.StateDown })}, want: "No findings, but not everything can be read.", tone: "warn"},
 		"several, one cannot":      {accounts: []*inventory.Snapshot{whole(one, 3, day), refused(two, inventory.ReasonRole)}, want: "No findings, but 1 account cannot be read.", tone: "warn"},

@@ -40,6 +40,9 @@ func either(n int, one, others string) string {
 	return others
 }
 
+// capital begins the text as a sentence begins.
+func capital(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
+
 // listing joins parts of a sentence.
 func listing(parts []string) string {
 	switch n := len(parts); n {

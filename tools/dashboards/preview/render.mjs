@@ -3,14 +3,12 @@
 // Prometheus, and photographs each dashboard in headless Chromium.
 
 import { build } from 'esbuild';
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import http from 'node:http';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import puppeteer from 'puppeteer-core';
+import { launch } from './browser.mjs';
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 const module = (name) => path.join(here, 'node_modules', name);
@@ -71,16 +69,6 @@ function options() {
     return { uid, name, values: value.split(',') };
   });
   return { ...values, files, themes, now, chosen, width: Number(values.width), scale: Number(values.scale), top: Number(values.top), timeout: Number(values.timeout) * 1000 };
-}
-
-function findChromium() {
-  const names = ['chromium', 'chromium-browser', 'google-chrome'];
-  const places = (process.env.PATH ?? '').split(path.delimiter).flatMap((dir) => names.map((name) => path.join(dir, name)));
-  const found = process.env.CHROMIUM ?? places.find((place) => existsSync(place));
-  if (!found) {
-    throw new Error(`find a browser: none of ${names.join(', ')} on PATH; name one in $CHROMIUM`);
-  }
-  return found;
 }
 
 async function bundle() {
@@ -207,16 +195,8 @@ async function main() {
   }
   const siblings = dashboards.map(({ json: { uid, title, tags = [] } }) => ({ uid, title, tags }));
   await mkdir(given.out, { recursive: true });
-  const profile = await mkdtemp(path.join(tmpdir(), 'dashboard-preview-'));
   const server = await serve(await bundle(), given.prometheus);
-  const browser = await puppeteer.launch({
-    executablePath: findChromium(),
-    userDataDir: profile,
-    args: [
-      '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
-      '--disable-sync', '--hide-scrollbars', '--font-render-hinting=none', '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1',
-    ],
-  });
+  const { browser, close } = await launch();
   let failed = false;
   try {
     for (const { file, json } of wanted) {
@@ -235,9 +215,8 @@ async function main() {
       }
     }
   } finally {
-    await browser.close();
+    await close();
     server.close();
-    await rm(profile, { recursive: true, force: true });
   }
   return failed ? 1 : 0;
 }
