@@ -65,6 +65,15 @@ func (j *Evaluation) Count(rule Rule, verdict Verdict) int {
 	return 0
 }
 
+// Total returns how many subjects got the verdict, of all rules together.
+func (j *Evaluation) Total(verdict Verdict) int {
+	n := 0
+	for rule := range j.counts {
+		n += j.Count(rule, verdict)
+	}
+	return n
+}
+
 // Accused returns the users about whom there is a finding, by name, with the facts
 // that their findings rest on. It is not to be written to.
 func (j *Evaluation) Accused() map[string]inventory.GroupSet { return j.accused }

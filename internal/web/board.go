@@ -126,9 +126,7 @@ func newRow(ev *policy.Evaluation, now time.Time) row {
 		r.Users = len(ev.Users)
 		r.Warnings = ev.Count(policy.KeyRotationDue, policy.Violation)
 		r.Findings = len(ev.Findings) - r.Warnings
-		for _, rule := range policy.Rules() {
-			r.Unknown += ev.Count(rule, policy.Unknown)
-		}
+		r.Unknown = ev.Total(policy.Unknown)
 	}
 	return r
 }

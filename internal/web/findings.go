@@ -339,7 +339,7 @@ func (t *findings) none(shown int, accounts []*policy.Evaluation) {
 // undecided reports whether there may be findings in the account that nobody knows of.
 func undecided(ev *policy.Evaluation) bool {
 	_, listed := ev.Snapshot.Freshness[inventory.GroupUsers]
-	return !listed || slices.ContainsFunc(policy.Rules(), func(rule policy.Rule) bool { return ev.Count(rule, policy.Unknown) > 0 })
+	return !listed || ev.Total(policy.Unknown) > 0
 }
 
 func hiddenSentence(n int, users bool) string {

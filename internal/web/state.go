@@ -129,10 +129,8 @@ func (t *totals) add(ev *policy.Evaluation, now time.Time) {
 	if t.findings() > before {
 		t.affected++
 	}
-	for _, rule := range policy.Rules() {
-		t.unknown += ev.Count(rule, policy.Unknown)
-		t.exempted += ev.Count(rule, policy.Exempted)
-	}
+	t.unknown += ev.Total(policy.Unknown)
+	t.exempted += ev.Total(policy.Exempted)
 }
 
 // newState says how the accounts stand.
@@ -345,12 +343,11 @@ func problemsOf(ev *policy.Evaluation, users bool, now time.Time) []string {
 		problems = append(problems, problemSentence(ev, p, users))
 	}
 	problems = append(problems, tagProblems(ev, users)...)
-	for _, group := range shownGroups(ev) {
+	stale, _ := ages(ev, now)
+	for _, group := range stale {
 		fresh := ev.Snapshot.Freshness[group]
-		if fresh.IsStale(now) {
-			problems = append(problems, fmt.Sprintf("The facts about %s are out of date: the oldest were observed at %s; newer ones were due by %s.",
-				group, fresh.Observed.UTC().Format(time.RFC3339), fresh.Stale.UTC().Format(time.RFC3339)))
-		}
+		problems = append(problems, fmt.Sprintf("The facts about %s are out of date: the oldest were observed at %s; newer ones were due by %s.",
+			group, fresh.Observed.UTC().Format(time.RFC3339), fresh.Stale.UTC().Format(time.RFC3339)))
 	}
 	return problems
 }
@@ -399,7 +396,7 @@ func progressInWords(read, of int, left time.Duration) string {
 // ages returns which facts are stale, and when the oldest were observed; zero if
 // none are known.
 func ages(ev *policy.Evaluation, now time.Time) (stale []inventory.Group, oldest time.Time) {
-	for _, group := range shownGroups(ev) {
+	for _, group := range inventory.Groups() {
 		fresh, known := ev.Snapshot.Freshness[group]
 		if !known {
 			continue
@@ -412,13 +409,4 @@ func ages(ev *policy.Evaluation, now time.Time) (stale []inventory.Group, oldest
 		}
 	}
 	return stale, oldest
-}
-
-// shownGroups are the groups of facts that count: tags do if they are known or asked
-// for.
-func shownGroups(ev *policy.Evaluation) []inventory.Group {
-	return slices.DeleteFunc(inventory.Groups(), func(group inventory.Group) bool {
-		_, known := ev.Snapshot.Freshness[group]
-		return group == inventory.GroupTags && !known && !ev.Policy.NeedsTags()
-	})
 }

@@ -209,7 +209,7 @@ func TestPreviewPages(t *testing.T) {
 			for _, size := range []struct {
 				name          string
 				width, height int
-			}{{"", 1280, 900}, {"-medium", 1000, 900}, {"-narrow", 400, 900}} {
+			}{{"", 1280, 900}, {"-medium", 1130, 900}, {"-narrow", 400, 900}} {
 				name := s.name + size.name + "-" + scheme + ".png"
 				v := visit{URL: s.url, Width: size.width, Height: size.height, Scheme: scheme, of: s}
 				if out != "" || name == "page-light.png" || name == "page-dark.png" || name == "page-narrow-light.png" || name == "accounts-dark.png" {

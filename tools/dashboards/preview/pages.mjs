@@ -19,7 +19,8 @@ function look() {
   const name = (element) => `${element.localName}${element.className ? '.' + element.className : ''} "${element.textContent.trim().slice(0, 40)}"`;
   const visible = (element) => element.checkVisibility({ checkOpacity: true, checkVisibilityCSS: true }) && element.getClientRects().length > 0;
   const all = [...document.body.querySelectorAll('*')].filter(visible);
-  const cut = all.filter((element) => element.getBoundingClientRect().right > innerWidth + 1 || (element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).overflowX !== 'visible'));
+  const beyond = all.filter((element) => element.localName === 'table' && element.getBoundingClientRect().right > element.closest('section').getBoundingClientRect().right);
+  const cut = beyond.concat(all.filter((element) => element.getBoundingClientRect().right > innerWidth + 1 || (element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).overflowX !== 'visible')));
 
   const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
   const parse = (colour) => {
