@@ -150,7 +150,7 @@ demo-stack: ## Run the demo with Prometheus, Alertmanager and Grafana (needs Doc
 	$(BUILD_ARGS) docker compose -f deploy/compose/compose.yaml up --build
 
 # Draws with Grafana's published components, from a Prometheus with history.
-preview: build $(BIN)/prometheus $(BIN)/promtool tools/dashboards/preview/node_modules ## Draw the dashboards into docs/images (needs Node and Chromium)
+preview: build $(BIN)/prometheus $(BIN)/promtool tools/dashboards/preview/node_modules ## Draw dashboards and pages into docs/images, and check the pages (needs Node and Chromium)
 	go test -tags 'e2e preview' -count=1 -timeout 0 -v -run TestPreview ./test/e2e
 
 check-preview: tools/dashboards/preview/node_modules ## Check and test the code that draws the dashboards

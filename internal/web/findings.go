@@ -16,6 +16,7 @@ import (
 // findings is the table of findings, with what chooses among them.
 type findings struct {
 	Query          *query
+	Several        bool     // there are several accounts to choose from
 	Rules          []choice // of the filter
 	Sorts          []choice
 	Owners         []string // proposals for the filter
@@ -84,7 +85,7 @@ const (
 
 // newFindings makes the table of the accounts' findings.
 func newFindings(o *Options, accounts []*policy.Evaluation, q *query, now time.Time) *findings {
-	t := &findings{Query: q, Notes: q.notes}
+	t := &findings{Query: q, Notes: q.notes, Several: len(accounts) > 1}
 	shown, hidden := collect(o, accounts)
 	t.All = len(shown) + hidden
 	t.choices(shown)

@@ -29,6 +29,7 @@ type state struct {
 	More     []string // further sentences
 	Tiles    []tile
 	Made     moment
+	Oldest   string   // a sentence about the oldest facts; empty while there are none
 	Next     string   // a sentence about the next refresh; empty if there is none to come
 	Progress progress // of the first reading
 	Troubles []trouble
@@ -67,6 +68,7 @@ type totals struct {
 	unread, reading                            int           // users never read, and all users of those accounts
 	left                                       time.Duration // until the last of them is read
 	next                                       time.Time     // the next refresh
+	oldest                                     time.Time     // when the oldest fact was observed
 	busy                                       bool          // a refresh is under way
 	why                                        inventory.Reason
 }
@@ -100,8 +102,11 @@ func (t *totals) add(ev *policy.Evaluation, now time.Time) {
 		t.next = next
 	}
 	t.busy = t.busy || s.Health.Refreshes > s.Health.Finished
-	stale, _ := ages(ev, now)
+	stale, oldest := ages(ev, now)
 	t.outdated = append(t.outdated, stale...)
+	if t.oldest.IsZero() || !oldest.IsZero() && oldest.Before(t.oldest) {
+		t.oldest = oldest
+	}
 	if _, listed := s.Freshness[inventory.GroupUsers]; !listed {
 		if s.Health.State == inventory.StateDown {
 			t.blind++
@@ -139,6 +144,9 @@ func newState(o *Options, accounts []*policy.Evaluation, notListed string, now t
 	s := state{Made: moment{Exact: now.UTC().Format(time.RFC3339), Day: now.UTC().Format(time.DateTime)}}
 	s.Tone, s.Sentence = t.verdict(notListed)
 	s.Tiles = t.tiles()
+	if !t.oldest.IsZero() {
+		s.Oldest = fmt.Sprintf("The oldest fact is %s old.", lasting(now.Sub(t.oldest)))
+	}
 	switch {
 	case t.busy && t.listed == 0:
 		s.Next = "A refresh is under way."

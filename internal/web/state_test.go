@@ -136,7 +136,7 @@ func TestNextRefresh(t *testing.T) {
 			o := options()
 			o.View = under(policy.WithLimits(policy.DefaultLimits()), test.accounts...)
 			_, _, body := ask(t, web.Handler(o), "GET", "/")
-			if want := `<p class="made">As of <time datetime="2026-06-01T12:00:00Z">2026-06-01 12:00:00 UTC</time>.` + test.want + "</p>"; !strings.Contains(body, want) {
+			if want := `<p class="made">As of <time datetime="2026-06-01T12:00:00Z">2026-06-01 12:00:00 UTC</time>. The oldest fact is 1 minute old.` + test.want + "</p>"; !strings.Contains(body, want) {
 				t.Errorf("page: lacks %s", want)
 			}
 		})
