@@ -116,7 +116,10 @@ func stateInWords(state string) (string, tone) {
 func newRow(ev *policy.Evaluation, now time.Time) row {
 	s := ev.Snapshot
 	stale, oldest := ages(ev, now)
-	r := row{ID: s.Account.ID, Name: shorten(s.Account.ShownName()), State: stateOf(ev, now), Wrong: wrong(ev, stale), Age: roughly(oldest, now)}
+	r := row{ID: s.Account.ID, Name: shorten(s.Account.ShownName()), State: stateOf(ev, now), Wrong: wrong(ev, stale), Age: "–"}
+	if !oldest.IsZero() {
+		r.Age = lasting(now.Sub(oldest))
+	}
 	r.Words, r.Tone = stateInWords(r.State)
 	_, r.Listed = s.Freshness[inventory.GroupUsers]
 	switch {

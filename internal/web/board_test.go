@@ -85,17 +85,17 @@ func TestWorstAccountsComeFirst(t *testing.T) {
 		stale(broken("900000000009", pending, 2), inventory.GroupMFA), early, unnamed,
 	)
 	want := []string{
-		"900000000006 | not read whole | 2 | 0 | 0 | 2 | 1h | facts: users",
-		"900000000001 | not read whole | 0 | 0 | 0 | 0 | 0s | a permission is missing",
-		"900000000009 | out of date | 2 | 0 | 0 | 2 | 1h | facts: mfa",
-		"900000000004 | out of date | 0 | 0 | 0 | 0 | 1h | facts: users, keys",
-		"900000000008 | first reading | 1 | 0 | 0 | 1 | 0s |",
+		"900000000006 | not read whole | 2 | 0 | 0 | 2 | 1 hour | facts: users",
+		"900000000001 | not read whole | 0 | 0 | 0 | 0 | 0 seconds | a permission is missing",
+		"900000000009 | out of date | 2 | 0 | 0 | 2 | 1 hour | facts: mfa",
+		"900000000004 | out of date | 0 | 0 | 0 | 0 | 1 hour | facts: users, keys",
+		"900000000008 | first reading | 1 | 0 | 0 | 1 | 0 seconds |",
 		"not known yet | first reading | – | – | – | – | – |",
-		"900000000002 | up to date | 3 | 0 | 0 | 3 | 0s |",
-		"900000000003 | up to date | 1 | 0 | 0 | 1 | 0s |",
-		"900000000005 | up to date | 1 | 0 | 0 | 1 | 400d2h |",
-		"900000000007 | up to date | 0 | 0 | 9 | 1 | 0s | an exemption tag cannot be read",
-		"900000000010 | up to date | 0 | 0 | 0 | 0 | 0s |",
+		"900000000002 | up to date | 3 | 0 | 0 | 3 | 0 seconds |",
+		"900000000003 | up to date | 1 | 0 | 0 | 1 | 0 seconds |",
+		"900000000005 | up to date | 1 | 0 | 0 | 1 | 400 days |",
+		"900000000007 | up to date | 0 | 0 | 9 | 1 | 0 seconds | an exemption tag cannot be read",
+		"900000000010 | up to date | 0 | 0 | 0 | 0 | 0 seconds |",
 	}
 	if diff := cmp.Diff(want, boardOf(t, o, "/")); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
@@ -197,8 +197,8 @@ func TestProblemsAreUnderTheirAccount(t *testing.T) {
 	o := options()
 	o.View = under(policy.WithLimits(policy.DefaultLimits()), one, two)
 	want := []string{
-		"111111111111 | not read whole | 0 | 0 | 0 | 0 | 0s | a permission is missing",
-		"222222222222 | not read whole | 0 | 0 | 0 | 0 | 1h | AWS does not answer in time",
+		"111111111111 | not read whole | 0 | 0 | 0 | 0 | 0 seconds | a permission is missing",
+		"222222222222 | not read whole | 0 | 0 | 0 | 0 | 1 hour | AWS does not answer in time",
 	}
 	if diff := cmp.Diff(want, boardOf(t, o, "/")); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)

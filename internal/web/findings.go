@@ -20,8 +20,9 @@ type findings struct {
 	Rules          []choice // of the filter
 	Sorts          []choice
 	Owners         []string // proposals for the filter
-	Who            []choice // links to the findings of each owner, those with most first
+	Who            []owner  // those with most to do first
 	MoreWho        int      // owners that are not among them
+	Filter         string   // what is asked for, in words; empty for all
 	Columns        []column
 	Rows           []finding
 	All            int    // findings of the accounts, hidden ones too
@@ -32,6 +33,12 @@ type findings struct {
 	Wider          string // a link that looks for a part of the name; empty if there is nothing to try
 	Clear          string // a link without filters; empty without any
 	Previous, Next string // links; empty if there is no such page
+}
+
+// owner is whom findings belong to.
+type owner struct {
+	Name, Link string // no name for nobody
+	Findings   int
 }
 
 // choice is an option of a list.
@@ -59,6 +66,7 @@ type finding struct {
 	AccountID, Account string // either can be empty
 	Since              moment
 	OutOfDate          string // which of the facts that it rests on are; empty if none is
+	Same               bool   // as in the row above: account and user
 }
 
 // key is an access key, as it may be shown.
@@ -93,6 +101,9 @@ func newFindings(o *Options, accounts []*policy.Evaluation, q *query, now time.T
 	chosen := q.choose(shown, now)
 	order := sortingOf(q.Sort).compare
 	slices.SortFunc(chosen, func(a, b found) int { return cmp.Or(order(&a, &b), worst(&a, &b)) })
+	if q.Sort == "" || q.Sort == "severity" {
+		chosen = together(chosen)
+	}
 
 	size := rowsOfPage
 	if len(accounts) > 1 && !q.filtered() {
@@ -105,18 +116,21 @@ func newFindings(o *Options, accounts []*policy.Evaluation, q *query, now time.T
 	page := min(q.Page, pages)
 	first, end := (page-1)*size, min(page*size, len(chosen))
 	for i := first; i < end; i++ {
-		t.Rows = append(t.Rows, newFinding(o, &chosen[i], q, now))
+		row := newFinding(o, &chosen[i], q, now)
+		row.Same = i > first && chosen[i].ev == chosen[i-1].ev && chosen[i].UserName == chosen[i-1].UserName
+		t.Rows = append(t.Rows, row)
 	}
 	if page > 1 {
-		t.Previous = q.with("page", strconv.Itoa(page-1))
+		t.Previous = q.with("page", strconv.Itoa(page-1)) + "#findings"
 	}
 	if page < pages {
-		t.Next = q.with("page", strconv.Itoa(page+1))
+		t.Next = q.with("page", strconv.Itoa(page+1)) + "#findings"
 	}
 	if q.filtered() {
-		t.Clear = (&query{Sort: q.Sort}).with()
+		t.Clear = (&query{Sort: q.Sort}).with() + "#findings"
 	}
-	t.count(first, end, len(chosen), len(shown))
+	t.count(first, end, chosen, len(shown))
+	t.Filter = q.words()
 	if len(t.Rows) == 0 {
 		t.none(len(shown), accounts)
 	}
@@ -183,6 +197,37 @@ func worst(a, b *found) int {
 	)
 }
 
+// person is somebody about whom there are findings.
+type person struct {
+	ev   *policy.Evaluation
+	name string
+}
+
+// together puts what else is about a user right after the first that is.
+func together(sorted []found) []found {
+	next := make([]int, len(sorted)) // of the same user; 0 for none
+	first, last := make([]bool, len(sorted)), map[person]int{}
+	for i := range sorted {
+		of := person{sorted[i].ev, sorted[i].UserName}
+		before, seen := last[of]
+		if first[i] = !seen; seen {
+			next[before] = i
+		}
+		last[of] = i
+	}
+	joined := make([]found, 0, len(sorted))
+	for i := range sorted {
+		if !first[i] {
+			continue
+		}
+		joined = append(joined, sorted[i])
+		for k := next[i]; k > 0; k = next[k] {
+			joined = append(joined, sorted[k])
+		}
+	}
+	return joined
+}
+
 // choose returns the findings that are asked for.
 func (q *query) choose(all []found, now time.Time) []found {
 	user, owner := matcher(q.User), matcher(q.Owner)
@@ -227,7 +272,9 @@ func (t *findings) choices(shown []found) {
 	rules, owners := map[policy.Rule]int{}, map[string]int{}
 	for i := range shown {
 		rules[shown[i].Rule]++
-		owners[shown[i].owner]++
+		if shown[i].Rule != policy.KeyRotationDue { // which nobody must do yet
+			owners[shown[i].owner]++
+		}
 	}
 	for _, rule := range policy.Rules() {
 		if n := rules[rule]; n > 0 || t.Query.Rule == rule {
@@ -235,6 +282,9 @@ func (t *findings) choices(shown []found) {
 		}
 	}
 	for _, s := range sortings() {
+		if s.name == "account" && !t.Several {
+			continue
+		}
 		chosen := t.Query.Sort == s.name || t.Query.Sort == "" && s.name == "severity"
 		t.Sorts = append(t.Sorts, choice{s.name, s.words, chosen})
 		if "-"+s.name == t.Query.Sort {
@@ -249,10 +299,11 @@ func (t *findings) choices(shown []found) {
 			t.Owners = append(t.Owners, shorten(owner))
 		}
 	}
-	for _, c := range []struct{ words, sort string }{
-		{"Finding", "rule"}, {"User", "user"}, {"Access key", ""}, {"Key age", "age"}, {"Owner", "owner"}, {"Account", "account"}, {"Since", "since"}, {"What to do", ""},
-	} {
-		t.Columns = append(t.Columns, newColumn(t.Query, c.words, c.sort))
+	columns := []struct{ words, sort string }{{"Finding", "rule"}, {"User", "user"}, {"Access key", ""}, {"Key age", "age"}, {"Owner", "owner"}, {"Account", "account"}, {"Since", "since"}}
+	for _, c := range columns {
+		if c.sort != "account" || t.Several {
+			t.Columns = append(t.Columns, newColumn(t.Query, c.words, c.sort))
+		}
 	}
 }
 
@@ -267,7 +318,7 @@ func (t *findings) who(owners map[string]int) {
 	})
 	for _, name := range names[:min(len(names), most)] {
 		words, link := ownerInWords(name)
-		t.Who = append(t.Who, choice{t.Query.with("owner", link), fmt.Sprintf("%s %d", cmp.Or(words, "(no owner)"), owners[name]), false})
+		t.Who = append(t.Who, owner{words, t.Query.with("owner", link) + "#findings", owners[name]})
 	}
 	t.MoreWho = len(names) - len(t.Who)
 }
@@ -290,29 +341,34 @@ func newColumn(q *query, words, sort string) column {
 	case sort == "":
 		return c
 	case q.Sort == sort:
-		c.Order, c.Link = "ascending", q.with("sort", "-"+sort)
+		c.Order, c.Link = "ascending", q.with("sort", "-"+sort)+"#findings"
 	case q.Sort == "-"+sort:
-		c.Order, c.Link = "descending", q.with("sort", sort)
+		c.Order, c.Link = "descending", q.with("sort", sort)+"#findings"
 	default:
-		c.Link = q.with("sort", sort)
+		c.Link = q.with("sort", sort) + "#findings"
 	}
 	return c
 }
 
-// count says how many of the findings are shown.
-func (t *findings) count(first, end, chosen, shown int) {
-	order := sortingOf(t.Query.Sort).words
-	switch {
-	case chosen == 0:
-	case end-first == shown:
-		t.Count = fmt.Sprintf("%s, %s.", count(shown, "finding"), order)
-	case chosen == shown:
-		t.Count = fmt.Sprintf("%d to %d of %d findings, %s.", first+1, end, chosen, order)
-	case end-first == chosen:
-		t.Count = fmt.Sprintf("%s of %d, %s.", count(chosen, "finding"), shown, order)
-	default:
-		t.Count = fmt.Sprintf("%d to %d of the %d findings that the filter leaves of %d, %s.", first+1, end, chosen, shown, order)
+// count says how many of the findings are shown, by the words of the page's sentence.
+func (t *findings) count(first, end int, chosen []found, shown int) {
+	due := 0
+	for i := range chosen {
+		if chosen[i].Rule == policy.KeyRotationDue {
+			due++
+		}
 	}
+	text := count(len(chosen)-due, "finding")
+	if due > 0 {
+		text += fmt.Sprintf(" and %s due soon", count(due, "key"))
+	}
+	if len(chosen) < shown {
+		text += fmt.Sprintf(" of %d", shown)
+	}
+	if end-first < len(chosen) {
+		text = fmt.Sprintf("Rows %d to %d of %d: %s", first+1, end, len(chosen), text)
+	}
+	t.Count = fmt.Sprintf("%s; %s.", text, sortingOf(t.Query.Sort).words)
 }
 
 // none says why no finding is shown, and offers to look for parts of the names.
@@ -332,7 +388,7 @@ func (t *findings) none(shown int, accounts []*policy.Evaluation) {
 			}
 		}
 		if len(wider) > 0 {
-			t.Wider = t.Query.with(wider...)
+			t.Wider = t.Query.with(wider...) + "#findings"
 		}
 	}
 }
@@ -360,12 +416,12 @@ func newFinding(o *Options, f *found, q *query, now time.Time) finding {
 	awsNow := now.Add(f.ev.Snapshot.Health.Skew)
 	r := finding{
 		Rule: f.Rule, Title: f.Rule.Title(), Runbook: f.Rule.Runbook(), Severity: f.Rule.Severity(),
-		User: shorten(shownUser(f.UserName)), Root: f.user == nil, ByUser: q.with("user", shownUser(f.UserName)),
+		User: shorten(shownUser(f.UserName)), Root: f.user == nil, ByUser: q.with("user", shownUser(f.UserName)) + "#findings",
 		AccountID: f.account().ID, Account: shorten(f.account().ShownName()),
 		Since: newMoment(f.Since, awsNow), OutOfDate: outOfDate(f, now),
 	}
 	words, pattern := ownerInWords(f.owner)
-	r.Owner, r.ByOwner = words, q.with("owner", pattern)
+	r.Owner, r.ByOwner = words, q.with("owner", pattern)+"#findings"
 	for k := range f.keys() {
 		if len(r.Keys) == mostKeys {
 			r.MoreKeys++

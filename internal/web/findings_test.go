@@ -19,12 +19,13 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/web"
 )
 
-// findingsOf returns rule, user and account of each finding that the page lists.
+// findingsOf returns rule and user of each finding that the page lists, and the account
+// if there are several.
 func findingsOf(t *testing.T, body string) (rows []string) {
 	t.Helper()
-	row := regexp.MustCompile(`<tr class="\w+"><td class="head"><b>[^<]*</b> <code>(\w+)</code>.*?data-label="User"><a href="[^"]*">([^<]*)</a>.*?<small>(\d+)</small>`)
+	row := regexp.MustCompile(`<tr class="\w+(?: same)?"><td class="head"><b>[^<]*</b> <code>(\w+)</code>.*?data-label="User"><a href="[^"]*">([^<]*)</a>(?:.*?<small>(\d{12})</small>)?`)
 	for _, cells := range row.FindAllStringSubmatch(body, -1) {
-		rows = append(rows, strings.Join(cells[1:], " "))
+		rows = append(rows, strings.TrimSpace(strings.Join(cells[1:], " ")))
 	}
 	return rows
 }
@@ -66,24 +67,25 @@ func TestFilterAndSort(t *testing.T) {
 		due0     = "key_rotation_due user-000 222222222222"
 		due1     = "key_rotation_due user-001 222222222222"
 	)
+	all := []string{root, data, mfa, keys, due0, payments, unowned, due1} // what is about a user stays together
 	for query, want := range map[string]struct {
 		rows []string
 		says string
 	}{
-		"":                                   {[]string{root, data, mfa, keys, payments, unowned, due0, due1}, "8 findings, worst first."},
-		"?rule=key_rotation":                 {[]string{data, payments, unowned}, "3 findings of 8, worst first."},
-		"?owner=payments":                    {[]string{mfa, keys, payments, due0}, "4 findings of 8, worst first."},
-		"?owner=PAY*":                        {[]string{mfa, keys, payments, due0}, "4 findings of 8, worst first."},
+		"":                                   {all, "6 findings and 2 keys due soon; worst first."},
+		"?rule=key_rotation":                 {[]string{data, payments, unowned}, "3 findings of 8; worst first."},
+		"?owner=payments":                    {[]string{mfa, keys, due0, payments}, "3 findings and 1 key due soon of 8; worst first."},
+		"?owner=PAY*":                        {[]string{mfa, keys, due0, payments}, "3 findings and 1 key due soon of 8; worst first."},
 		"?owner=%3Cnone%3E":                  {[]string{root, unowned}, "2 findings of 8"},
-		"?owner=%3Cunknown%3E":               {[]string{due1}, "1 finding of 8"},
+		"?owner=%3Cunknown%3E":               {[]string{due1}, "0 findings and 1 key due soon of 8"},
 		"?user=user-002":                     {[]string{unowned}, "1 finding of 8"},
 		"?user=root":                         {[]string{root}, "1 finding of 8"},
 		"?user=USER-00%3f&rule=key_rotation": {[]string{data, payments, unowned}, "3 findings of 8"},
 		"?account=111111111111":              {[]string{data, payments, unowned}, "3 findings of 8"},
-		"?account=sand*":                     {[]string{root, mfa, keys, due0, due1}, "5 findings of 8"},
+		"?account=sand*":                     {[]string{root, mfa, keys, due0, due1}, "3 findings and 2 keys due soon of 8"},
 		"?account=sandbox&user=root&rule=root_access_key&owner=*&state=up": {[]string{root}, "1 finding of 8"},
 		"?state=down":                        {nil, "None of the 8 findings matches the filter."},
-		"?user=ser":                          {nil, `<a href="?user=%2Aser%2A">Look for a part of the name</a>`},
+		"?user=ser":                          {nil, `<a href="?user=%2Aser%2A#findings">Look for a part of the name</a>`},
 		"?sort=age":                          {[]string{data, payments, unowned, keys, due0, due1, root, mfa}, "oldest key first"},
 		"?sort=-age":                         {[]string{root, mfa, keys, due0, due1, payments, unowned, data}, "newest key first"},
 		"?sort=user&rule=key_*":              {[]string{root, mfa, keys, payments, due0, data, due1, unowned}, "There is no rule &#34;key_*&#34;; findings of every rule are shown."},
@@ -91,15 +93,15 @@ func TestFilterAndSort(t *testing.T) {
 		"?sort=owner":                        {[]string{due1, data, mfa, keys, payments, due0, root, unowned}, "by owner"},
 		"?sort=account":                      {[]string{data, payments, unowned, root, mfa, keys, due0, due1}, "by account"},
 		"?sort=-rule":                        {[]string{root, data, payments, unowned, due0, due1, mfa, keys}, "by rule, from Z"},
-		"?sort=size":                         {[]string{root, data, mfa, keys, payments, unowned, due0, due1}, "Findings cannot be sorted by &#34;size&#34;; the worst come first."},
-		"?state=ill":                         {[]string{root, data, mfa, keys, payments, unowned, due0, due1}, "There is no state &#34;ill&#34; of accounts; it is one of down, stale, pending, up, suspended. All are shown."},
-		"?page=2":                            {[]string{root, data, mfa, keys, payments, unowned, due0, due1}, "There is no page 2; this is the last."},
-		"?page=-1":                           {[]string{root, data, mfa, keys, payments, unowned, due0, due1}, "There is no page &#34;-1&#34;; this is the first."},
-		"?owners=payments":                   {[]string{root, data, mfa, keys, payments, unowned, due0, due1}, "&#34;owners&#34; in the address means nothing here"},
+		"?sort=size":                         {all, "Findings cannot be sorted by &#34;size&#34;; the worst come first."},
+		"?state=ill":                         {all, "There is no state &#34;ill&#34; of accounts; it is one of down, stale, pending, up, suspended. All are shown."},
+		"?page=2":                            {all, "There is no page 2; this is the last."},
+		"?page=-1":                           {all, "There is no page &#34;-1&#34;; this is the first."},
+		"?owners=payments":                   {all, "&#34;owners&#34; in the address means nothing here"},
 		"?user=root&user=x":                  {[]string{root}, "The address says &#34;user&#34; several times; the first counts."},
 		"?user=%zz&rule=key_unused":          {nil, "A part of the address cannot be read; that part is not applied."},
-		"?user=%ff":                          {[]string{root, data, mfa, keys, payments, unowned, due0, due1}, "The user in the address is too long or no text, so it is not applied."},
-		"?user=" + strings.Repeat("x", 5000): {[]string{root, data, mfa, keys, payments, unowned, due0, due1}, "The address is too long, so no filter is applied."},
+		"?user=%ff":                          {all, "The user in the address is too long or no text, so it is not applied."},
+		"?user=" + strings.Repeat("x", 5000): {all, "The address is too long, so no filter is applied."},
 	} {
 		t.Run(query[:min(len(query), 60)], func(t *testing.T) {
 			status, _, body := ask(t, handler, "GET", "/"+query)
@@ -115,13 +117,13 @@ func TestFilterAndSort(t *testing.T) {
 		})
 	}
 	_, _, body := ask(t, handler, "GET", "/accounts/111111111111?owner=data&sort=-since")
-	if diff := cmp.Diff([]string{data}, findingsOf(t, body)); diff != "" {
+	if diff := cmp.Diff([]string{"key_rotation user-001"}, findingsOf(t, body)); diff != "" {
 		t.Errorf("page of an account: rows (-want +got):\n%s", diff)
 	}
 	for _, want := range []string{
-		`<th aria-sort="descending"><a href="?owner=data&amp;sort=since">Since</a></th>`, `<th><a href="?owner=data&amp;sort=age">Key age</a></th>`,
-		`<input name="owner" value="data"`, `<option value="-since" selected>`, `<a href="?sort=-since">Clear</a>`,
-		`<p class="who">Who must act: <a href="?owner=%3Cnone%3E&amp;sort=-since">(no owner) 1</a> <a href="?owner=data&amp;sort=-since">data 1</a> <a href="?owner=payments&amp;sort=-since">payments 1</a> </p>`,
+		`<th aria-sort="descending"><a href="?owner=data&amp;sort=since#findings">Since</a></th>`, `<th><a href="?owner=data&amp;sort=age#findings">Key age</a></th>`,
+		`<input name="owner" value="data"`, `<option value="-since" selected>`, `<a href="?sort=-since#findings">Clear</a>`, `<details class="filter" open>`, `<p class="paper">Filter: owner data</p>`,
+		`<p class="who">Who must act: <a href="?owner=%3Cnone%3E&amp;sort=-since#findings"><i>nobody named</i> <b>1</b></a> <a href="?owner=data&amp;sort=-since#findings">data <b>1</b></a> <a href="?owner=payments&amp;sort=-since#findings">payments <b>1</b></a> </p>`,
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("page: lacks %s", want)
@@ -141,14 +143,14 @@ func TestPages(t *testing.T) {
 		for _, row := range findingsOf(t, body) {
 			seen[row]++
 		}
-		says = append(says, regexp.MustCompile(`\d+ to \d+ of \d+ findings, by user`).FindString(body))
+		says = append(says, regexp.MustCompile(`\d+ to \d+ of \d+: \d+ findings; by user`).FindString(body))
 		if path = ""; link.MatchString(body) {
 			path = "/" + html.UnescapeString(link.FindStringSubmatch(body)[1])
 		}
 	}
 	want := []string{
-		"1 to 50 of 235 findings, by user", "51 to 100 of 235 findings, by user", "101 to 150 of 235 findings, by user", "151 to 200 of 235 findings, by user",
-		"201 to 235 of 235 findings, by user",
+		"1 to 50 of 235: 235 findings; by user", "51 to 100 of 235: 235 findings; by user", "101 to 150 of 235: 235 findings; by user", "151 to 200 of 235: 235 findings; by user",
+		"201 to 235 of 235: 235 findings; by user",
 	}
 	if diff := cmp.Diff(want, says); diff != "" || len(seen) != 235 {
 		t.Errorf("saw %d findings, want 235; pages (-want +got):\n%s", len(seen), diff)
@@ -166,7 +168,7 @@ func TestKeysOfFindings(t *testing.T) {
 	s.Users[0].Keys = inventory.Observe([]inventory.AccessKey{old[0], inactive, second}, now)
 	o := options()
 	o.View = under(policy.WithLimits(policy.DefaultLimits()), s)
-	cell := regexp.MustCompile(`data-label="Access key">(.*?)</td><td data-label="Key age">(.*?)</td>`)
+	cell := regexp.MustCompile(`data-label="Access key">(.*?)</td><td class="age" data-label="Key age">(.*?)</td>`)
 	for format, ids := range map[view.KeyIDFormat][]string{
 		"": {"AKIAQQQQQQQQQQQQ0001", "AKIAQQQQQQQQQQQQ0002"}, view.KeyIDFull: {"AKIAQQQQQQQQQQQQ0001", "AKIAQQQQQQQQQQQQ0002"}, view.KeyIDSuffix: {"0001", "0002"},
 	} {
@@ -251,7 +253,7 @@ func TestFindingsOfHiddenUsers(t *testing.T) {
 				}
 			}
 			_, _, body := ask(t, web.Handler(o), "GET", "/")
-			if rows := findingsOf(t, body); len(rows) != test.rows || !slices.Contains(rows, "root_user_without_mfa root 111111111111") {
+			if rows := findingsOf(t, body); len(rows) != test.rows || !slices.Contains(rows, "root_user_without_mfa root") {
 				t.Errorf("got rows %q, want %d with root", rows, test.rows)
 			}
 			if _, _, body := ask(t, web.Handler(o), "GET", "/?user=user-001"); len(findingsOf(t, body)) > 0 {

@@ -50,7 +50,9 @@ func newPage(o Options, accounts []*policy.Evaluation, notListed string, q *quer
 		Rules: newVerdicts(accounts, q),
 	}
 	if len(p.Rules) > 0 {
-		p.Findings = newFindings(&o, accounts, q, now)
+		if f := newFindings(&o, accounts, q, now); f.All > 0 || q.filtered() || len(f.Notes) > 0 { // or the sentence says it all
+			p.Findings = f
+		}
 	}
 	if len(accounts) == 1 {
 		p.Account = newAccount(&o, accounts[0])
@@ -140,6 +142,7 @@ type facts struct {
 
 func newFacts(accounts []*policy.Evaluation, now time.Time) []facts {
 	var all []facts
+	known := false
 	for _, group := range inventory.Groups() {
 		var oldest, due time.Time
 		counted, missing, stale := 0, 0, 0
@@ -161,9 +164,13 @@ func newFacts(accounts []*policy.Evaluation, now time.Time) []facts {
 		if counted == 0 {
 			continue
 		}
+		known = known || !oldest.IsZero()
 		f := facts{Group: group, What: factsInWords(group), Observed: newMoment(oldest, now)}
 		f.State, f.Tone = factsState(counted, missing, stale, due)
 		all = append(all, f)
+	}
+	if !known { // the sentence says it
+		return nil
 	}
 	return all
 }

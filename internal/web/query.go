@@ -136,6 +136,19 @@ func (q *query) filtered() bool {
 	return q.Rule != "" || q.User != "" || q.Owner != "" || q.Account != "" || q.State != ""
 }
 
+// words says what is asked for; empty for everything.
+func (q *query) words() string {
+	var parts []string
+	for _, v := range []struct{ name, value string }{
+		{"rule", string(q.Rule)}, {"user", q.User}, {"owner", q.Owner}, {"account", q.Account}, {"state", q.State},
+	} {
+		if v.value != "" {
+			parts = append(parts, v.name+" "+shorten(v.value))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
 // with returns the query as a link, with other values for these names; empty for
 // none. It begins at the first page unless another is given.
 func (q *query) with(changes ...string) string {

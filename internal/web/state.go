@@ -26,7 +26,9 @@ const (
 type state struct {
 	Tone     tone
 	Sentence string
-	More     []string // further sentences
+	Gaps     string // a sentence about what is not known; empty unless there are findings too
+	GapsTone tone
+	Users    string // how many there are; empty while nobody knows
 	Tiles    []tile
 	Made     moment
 	Oldest   string   // a sentence about the oldest facts; empty while there are none
@@ -142,7 +144,13 @@ func (t *totals) add(ev *policy.Evaluation, now time.Time) {
 func newState(o *Options, accounts []*policy.Evaluation, notListed string, now time.Time) state {
 	t := sum(accounts, now)
 	s := state{Made: moment{Exact: now.UTC().Format(time.RFC3339), Day: now.UTC().Format(time.DateTime)}}
-	s.Tone, s.Sentence = t.verdict(notListed)
+	s.Tone, s.Sentence, s.Gaps = t.verdict(notListed)
+	if s.GapsTone = toneUnknown; s.Gaps != "" && t.fails(notListed) {
+		s.GapsTone = toneWarn
+	}
+	if t.listed > 0 {
+		s.Users = count(t.population, "user")
+	}
 	s.Tiles = t.tiles()
 	if !t.oldest.IsZero() {
 		s.Oldest = fmt.Sprintf("The oldest fact is %s old.", lasting(now.Sub(t.oldest)))
@@ -165,40 +173,48 @@ func newState(o *Options, accounts []*policy.Evaluation, notListed string, now t
 	return s
 }
 
-// verdict is the whole in one sentence.
-func (t *totals) verdict(notListed string) (tone, string) {
+// verdict is the whole in one sentence, and what is not known in another if it does
+// not go without saying that somebody must act.
+func (t *totals) verdict(notListed string) (how tone, sentence, unsure string) {
 	read := t.accounts - t.suspended
 	switch {
 	case t.accounts == 0 && notListed != "":
-		return toneUnknown, "No account is watched yet: the organization could not be listed."
+		return toneUnknown, "No account is watched yet: the organization could not be listed.", ""
 	case t.accounts == 0:
-		return toneIdle, "No account is watched."
+		return toneIdle, "No account is watched.", ""
 	case t.listed == 0 && read == 0:
-		return toneIdle, fmt.Sprintf("%s suspended and not read; nothing is known.", either(t.accounts, "The account is", fmt.Sprintf("All %d accounts are", t.accounts)))
+		return toneIdle, fmt.Sprintf("%s suspended and not read; nothing is known.", either(t.accounts, "The account is", fmt.Sprintf("All %d accounts are", t.accounts))), ""
 	case t.listed == 0 && t.down > 0:
-		return toneUnknown, "Nothing is known yet: " + reasonInWords(t.why) + "."
+		return toneUnknown, "Nothing is known yet: " + reasonInWords(t.why) + ".", ""
 	case t.listed == 0:
-		return toneUnknown, fmt.Sprintf("Nothing is known yet: %s being read for the first time.", either(read, "the account is", fmt.Sprintf("%d accounts are", read)))
+		return toneUnknown, fmt.Sprintf("Nothing is known yet: %s being read for the first time.", either(read, "the account is", fmt.Sprintf("%d accounts are", read))), ""
 	}
-	how, gaps := t.judged(), t.gaps()
+	how = t.judged()
+	gaps := t.gaps()
 	if notListed != "" {
 		gaps = append(gaps, "the organization could not be listed")
 	}
-	if len(gaps) > 0 && how != toneBad && how != toneWarn {
+	switch {
+	case len(gaps) == 0:
+		return how, t.finding(how) + ".", ""
+	case how == toneBad || how == toneWarn:
+		return how, t.finding(how) + ".", capital(listing(gaps)) + "."
+	case t.fails(notListed):
+		how = toneWarn
+	default:
 		how = toneUnknown
-		if t.unread == 0 && t.unknown == 0 && t.pending == 0 && t.suspended == 0 {
-			how = toneWarn // something does not work
-		}
 	}
-	sentence := t.finding(how)
-	if len(gaps) > 0 {
-		join := "; "
-		if t.findings()+t.warnings == 0 && t.unread == 0 {
-			join = ", but "
-		}
-		sentence += join + listing(gaps)
+	join := ", but "
+	if t.unread > 0 {
+		join = "; "
 	}
-	return how, sentence + "."
+	return how, t.finding(how) + join + listing(gaps) + ".", ""
+}
+
+// fails reports whether what is not known is not known because something fails,
+// rather than for want of time or facts.
+func (t *totals) fails(notListed string) bool {
+	return (t.down > 0 || len(t.outdated) > 0 || notListed != "") && t.unread == 0 && t.unknown == 0 && t.pending == 0 && t.suspended == 0
 }
 
 // judged is the tone of the findings alone.
@@ -289,22 +305,17 @@ func (t *totals) tiles() []tile {
 	}
 	coloured := func(n int, words, link string, how tone) tile {
 		if n == 0 {
-			how, link = "", ""
+			how, link = toneIdle, ""
 		}
 		return tile{Number: fmt.Sprint(n), Words: words, Tone: how, Link: link}
 	}
-	tiles := []tile{
-		coloured(t.root, either(t.root, "finding about root", "findings about root"), "?user="+rootUser, toneBad),
+	return []tile{
+		coloured(t.root, either(t.root, "finding about root", "findings about root"), "?user="+rootUser+"#findings", toneBad),
 		coloured(t.users, either(t.users, "finding about users", "findings about users"), "#findings", toneBad),
-		coloured(t.warnings, either(t.warnings, "key due soon", "keys due soon"), "?rule="+string(policy.KeyRotationDue), toneWarn),
+		coloured(t.warnings, either(t.warnings, "key due soon", "keys due soon"), "?rule="+string(policy.KeyRotationDue)+"#findings", toneWarn),
 		coloured(t.unknown, either(t.unknown, "unknown verdict", "unknown verdicts"), "#rules", toneUnknown),
 		coloured(len(t.outdated), either(len(t.outdated), "fact out of date", "facts out of date"), "#facts", toneWarn),
-		{Number: fmt.Sprint(t.population), Words: either(t.population, "user", "users")},
 	}
-	if t.accounts > 1 {
-		tiles = append(tiles, tile{Number: fmt.Sprint(t.accounts), Words: "accounts", Link: "#accounts"})
-	}
-	return tiles
 }
 
 // mostLinks is how many accounts a trouble lists.

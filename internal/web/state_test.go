@@ -78,10 +78,10 @@ func TestSentence(t *testing.T) {
 		"violated, one":            {accounts: []*inventory.Snapshot{whole(one, 1, 100*day)}, want: "1 finding needs action.", tone: "bad"},
 		"violated, of several":     {accounts: []*inventory.Snapshot{whole(one, 9, 100*day), whole(two, 1, 80*day), whole(three, 5, day)}, want: "9 findings need action in 1 of 3 accounts, 1 key is soon due for rotation.", tone: "bad"},
 		"stale":                    {accounts: []*inventory.Snapshot{stale(whole(one, 3, day), inventory.GroupKeys, inventory.GroupMFA)}, want: "No findings, but 2 facts are out of date.", tone: "warn"},
-		"stale and violated":       {accounts: []*inventory.Snapshot{stale(whole(one, 3, 100*day), inventory.GroupKeys)}, want: "3 findings need action; 1 fact is out of date.", tone: "bad"},
+		"stale and violated":       {accounts: []*inventory.Snapshot{stale(whole(one, 3, 100*day), inventory.GroupKeys)}, want: "3 findings need action. warn: 1 fact is out of date.", tone: "bad"},
 		"unknown":                  {accounts: []*inventory.Snapshot{changed(whole(one, 3, day), func(s *inventory.Snapshot) { s.Root = inventory.Root{} })}, want: "No findings, but 2 verdicts are unknown.", tone: "unknown"},
 		"reading":                  {accounts: []*inventory.Snapshot{reading(whole(one, 247, day), 223, 4*time.Minute)}, want: "No findings so far; 24 of 247 users read, about 4 minutes to go.", tone: "unknown"},
-		"reading, violated":        {accounts: []*inventory.Snapshot{reading(whole(one, 30, 100*day), 10, 0)}, want: "30 findings need action so far; 20 of 30 users read.", tone: "bad"},
+		"reading, violated":        {accounts: []*inventory.Snapshot{reading(whole(one, 30, 100*day), 10, 0)}, want: "30 findings need action so far. unknown: 20 of 30 users read.", tone: "bad"},
 		"down":                     {accounts: []*inventory.Snapshot{changed(whole(one, 3, day), func(s *inventory.Snapshot) { s.Health.State = inventory.StateDown })}, want: "No findings, but not everything can be read.", tone: "warn"},
 		"several, one cannot":      {accounts: []*inventory.Snapshot{whole(one, 3, day), refused(two, inventory.ReasonRole)}, want: "No findings, but 1 account cannot be read.", tone: "warn"},
 		"several, one in part":     {accounts: []*inventory.Snapshot{whole(one, 3, day), changed(whole(two, 1, day), func(s *inventory.Snapshot) { s.Health.State = inventory.StateDown })}, want: "No findings, but 1 account can be read in part only.", tone: "warn"},
@@ -106,9 +106,16 @@ func TestSentence(t *testing.T) {
 			o := options()
 			o.View = func() *view.View { return v }
 			_, _, body := ask(t, web.Handler(o), "GET", "/")
-			found := regexp.MustCompile(`(?s)<section class="state (\w+)".*?<p class="sentence">(.*?)</p>`).FindStringSubmatch(body)
-			if found == nil || found[1] != test.tone || found[2] != test.want {
-				t.Errorf("got %q, want %s: %s", found[1:], test.tone, test.want)
+			found := regexp.MustCompile(`(?s)<section class="state (\w+)".*?<p class="sentence">(.*?)</p>(?:\n<p class="also (\w+)">(.*?)</p>)?`).FindStringSubmatch(body)
+			if found == nil {
+				t.Fatalf("page: lacks a sentence:\n%s", body)
+			}
+			got := found[2]
+			if found[4] != "" {
+				got += " " + found[3] + ": " + found[4]
+			}
+			if found[1] != test.tone || got != test.want {
+				t.Errorf("got %s: %s\nwant %s: %s", found[1], got, test.tone, test.want)
 			}
 		})
 	}

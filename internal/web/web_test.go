@@ -250,11 +250,11 @@ func TestLandingPage(t *testing.T) {
 			change: func(*inventory.Snapshot) {},
 			want: []string{
 				"aws_iam_exporter", "1.2.3", `href="/metrics"`, `href="/-/ready"`, `href="/-/healthy"`,
-				"<h1>Account 123456789012</h1>",
-				`<p class="sentence">1 finding needs action; 9 verdicts are unknown.</p>`,
+				"<h1>Account 123456789012, 2 users</h1>",
+				`<p class="sentence">1 finding needs action.</p>`, `<p class="also unknown">9 verdicts are unknown.</p>`,
 				`<p class="said">The last refresh got every fact it asked for. The credential report of 2026-06-01T11:00:00Z is in use. Source <code>auto</code>. 2 users.</p>`,
-				`<tr><td class="head">Key too old <code>key_rotation</code></td><td class="number bad" data-label="Findings"><a href="?rule=key_rotation#findings">1</a></td><td class="number" data-label="Unknown">0</td>`,
-				`<tr><td class="head">Several active keys <code>multiple_active_keys</code></td><td class="number" data-label="Findings">0</td>`,
+				`<tr><td class="head">Key too old <code>key_rotation</code></td><td class="number bad" data-label="Violations"><a href="?rule=key_rotation#findings">1</a></td><td class="number" data-label="Unknown">0</td>`,
+				`<tr><td class="head">Several active keys <code>multiple_active_keys</code></td><td class="number" data-label="Violations">0</td>`,
 				`<code>users</code> which users there are</td><td class="mark good">up to date</td><td class="number" data-label="Age">1 minute</td>`,
 				`<code>console</code> who has a password</td><td class="mark unknown">not known yet</td><td class="number" data-label="Age">–</td>`,
 			},
@@ -268,7 +268,7 @@ func TestLandingPage(t *testing.T) {
 			},
 			want: []string{
 				`<code>keys</code> their access keys</td><td class="mark warn">out of date since 2026-06-01T11:59:59Z</td><td class="number" data-label="Age">3 hours</td>`,
-				`<p class="sentence">1 finding needs action; not everything can be read, 1 fact is out of date and 9 verdicts are unknown.</p>`,
+				`<p class="also unknown">Not everything can be read, 1 fact is out of date and 9 verdicts are unknown.</p>`,
 				`The last refresh did not get every fact it asked for. What was known before is kept, with its age.`,
 				"<li>first</li>\n<li>" + escaped + "</li>\n<li>The facts about keys are out of date: the oldest were observed at 2026-06-01T09:00:00Z; newer ones were due by 2026-06-01T11:59:59Z.</li>\n",
 				"The newest credential report, of 2026-06-01T11:00:00Z, is too old to rely on.",
@@ -378,7 +378,7 @@ func TestLandingPageNeedsNothingInline(t *testing.T) {
 		links = append(links, match[1])
 	}
 	want := []string{
-		"/favicon.svg", "/landing.css", "/", "/metrics", "/-/ready", "/accounts/123456789012", "/debug/pprof/heap", "/debug/pprof/profile", "/-/healthy",
+		"/favicon.svg", "/landing.css", "/", "/metrics", "/debug/pprof/heap", "/debug/pprof/profile", "/-/ready", "/-/healthy",
 	}
 	if diff := gocmp.Diff(want, links); diff != "" {
 		t.Errorf("links (-want +got):\n%s", diff)

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
 // longestName is how many characters of a name a page shows.
@@ -84,24 +83,6 @@ func lasting(d time.Duration) string {
 		return count(int(d/(24*time.Hour)), "day")
 	}
 	return fmt.Sprintf("%.1f years", float64(d/(24*time.Hour))/365)
-}
-
-// roughly returns how old something is, as exactly as one wants to know it at that
-// age.
-func roughly(observed, now time.Time) string {
-	if observed.IsZero() {
-		return "–"
-	}
-	age := max(now.Sub(observed), 0) // by AWS's clock, it can be yet to come
-	switch {
-	case age < time.Hour:
-		age = age.Round(time.Second)
-	case age < 24*time.Hour:
-		age = age.Round(time.Minute)
-	default:
-		age = age.Round(time.Hour)
-	}
-	return policy.InDays(age)
 }
 
 // clock is a time of today, or of about today.

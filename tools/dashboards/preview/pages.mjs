@@ -93,6 +93,9 @@ async function visit(browser, { url, width, height, scheme, picture, whole, fill
     const began = performance.now();
     await page.goto(url, { waitUntil: 'load' });
     const took = performance.now() - began;
+    if (fill) {
+      await page.click('.filter summary'); // it is folded away
+    }
     for (const [field, value] of Object.entries(fill ?? {})) {
       await page.type(`[name=${field}]`, value);
     }
