@@ -18,9 +18,9 @@ type account struct {
 }
 
 func newAccountPage(o Options, v *view.View, ev *policy.Evaluation, q *query, now time.Time) page {
-	p := newPage(o, []*policy.Evaluation{ev}, "", q, now)
+	p := newPage(o, v, []*policy.Evaluation{ev}, q, now)
 	p.Heading = accountTitle(ev)
-	p.Title = p.Heading
+	p.Title = p.State.Short + " – " + p.Heading
 	p.Up = true
 	p.Exemptions = exemptionsOf(v, ev, o.Users, now)
 	return p

@@ -39,13 +39,15 @@ type standing struct {
 
 // row is one account of the board.
 type row struct {
-	ID, Name                           string // either can be empty
-	State, Words                       string
-	Tone                               tone
-	Wrong                              string // in a few words; empty if nothing is
-	Listed                             bool   // the users are known, so that somebody is judged
-	Users, Findings, Warnings, Unknown int
-	Age                                string
+	ID, Name                 string // either can be empty
+	State, Words             string
+	Tone                     tone
+	Wrong                    string // in a few words; empty if nothing is
+	Listed                   bool   // the users are known, so that somebody is judged
+	RootKnown                bool
+	Users, Unknown           int
+	Root, Findings, Warnings int // findings, by what they are about
+	Age                      string
 }
 
 // openRows is how many accounts the board shows at once.
@@ -62,15 +64,7 @@ func newBoard(accounts []*policy.Evaluation, q *query, now time.Time) *board {
 		}
 	}
 	order := tableStates()
-	slices.SortFunc(b.Rows, func(x, y row) int {
-		return cmp.Or(
-			cmp.Compare(slices.Index(order, x.State), slices.Index(order, y.State)),
-			cmp.Compare(y.Findings, x.Findings),
-			cmp.Compare(y.Unknown, x.Unknown),
-			cmp.Compare(y.Warnings, x.Warnings),
-			strings.Compare(x.ID, y.ID),
-		)
-	})
+	slices.SortFunc(b.Rows, worseAccount)
 	for _, state := range order {
 		if states[state] > 0 {
 			words, how := stateInWords(state)
@@ -87,11 +81,38 @@ func newBoard(accounts []*policy.Evaluation, q *query, now time.Time) *board {
 	return b
 }
 
+// worseAccount puts accounts first about which nothing is known because something
+// fails, then those with most findings, critical ones above all, then what is unknown.
+func worseAccount(a, b row) int {
+	blind := func(r row) bool { return r.State == string(inventory.StateDown) && !r.Listed }
+	order := tableStates()
+	return cmp.Or(
+		compareFlags(blind(a), blind(b)),
+		cmp.Compare(b.Root, a.Root),
+		cmp.Compare(b.Findings, a.Findings),
+		cmp.Compare(slices.Index(order, a.State), slices.Index(order, b.State)),
+		cmp.Compare(b.Unknown, a.Unknown),
+		cmp.Compare(b.Warnings, a.Warnings),
+		strings.Compare(a.ID, b.ID),
+	)
+}
+
+// compareFlags puts first what has the flag.
+func compareFlags(a, b bool) int {
+	switch {
+	case a && !b:
+		return -1
+	case b && !a:
+		return 1
+	}
+	return 0
+}
+
 // stateOf returns the state of the account on the board.
 func stateOf(ev *policy.Evaluation, now time.Time) string {
 	state := ev.Snapshot.Health.State
 	if state != inventory.StateDown {
-		if stale, _ := ages(ev, now); len(stale) > 0 {
+		if stale, _, _ := ages(ev, now); len(stale) > 0 {
 			return stateStale
 		}
 	}
@@ -110,26 +131,23 @@ func stateInWords(state string) (string, tone) {
 	case string(inventory.StateSuspended):
 		return "suspended", toneIdle
 	}
-	return "up to date", toneGood
+	return "up to date", toneIdle // not green, since there may be findings
 }
 
 func newRow(ev *policy.Evaluation, now time.Time) row {
 	s := ev.Snapshot
-	stale, oldest := ages(ev, now)
+	stale, oldest, _ := ages(ev, now)
 	r := row{ID: s.Account.ID, Name: shorten(s.Account.ShownName()), State: stateOf(ev, now), Wrong: wrong(ev, stale), Age: "–"}
 	if !oldest.IsZero() {
 		r.Age = lasting(now.Sub(oldest))
 	}
 	r.Words, r.Tone = stateInWords(r.State)
-	_, r.Listed = s.Freshness[inventory.GroupUsers]
-	switch {
-	case !r.Listed && r.State == string(inventory.StateDown):
+	_, r.RootKnown = s.Freshness[inventory.GroupRoot]
+	var c counts
+	c.add(ev)
+	r.Users, r.Root, r.Findings, r.Warnings, r.Unknown = len(ev.Users), c.root, c.users, c.warnings, c.unknown
+	if r.Listed = isListed(ev); !r.Listed && r.State == string(inventory.StateDown) {
 		r.Words = "cannot be read"
-	case r.Listed:
-		r.Users = len(ev.Users)
-		r.Warnings = ev.Count(policy.KeyRotationDue, policy.Violation)
-		r.Findings = len(ev.Findings) - r.Warnings
-		r.Unknown = ev.Total(policy.Unknown)
 	}
 	return r
 }

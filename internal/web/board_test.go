@@ -52,6 +52,7 @@ func broken(id string, state inventory.State, findings int) *inventory.Snapshot 
 	}
 	s := listed(id, users...)
 	s.Root = inventory.Root{KeyPresent: inventory.Observe(false, now), Console: inventory.Observe(false, now)}
+	s.Freshness[inventory.GroupRoot] = s.Freshness[inventory.GroupUsers]
 	s.Health.State = state
 	return s
 }
@@ -63,7 +64,8 @@ func stale(s *inventory.Snapshot, groups ...inventory.Group) *inventory.Snapshot
 	return s
 }
 
-// TestWorstAccountsComeFirst sorts by state, then by findings, then by id.
+// TestWorstAccountsComeFirst puts first what nobody knows for a failure, then what root
+// does, then findings.
 func TestWorstAccountsComeFirst(t *testing.T) {
 	const down, pending, up = inventory.StateDown, inventory.StatePending, inventory.StateUp
 	denied := broken("900000000001", down, 0)
@@ -74,6 +76,10 @@ func TestWorstAccountsComeFirst(t *testing.T) {
 	odd.Users = []inventory.User{user("alice", "please")}
 	early := broken("900000000010", up, 0)
 	early.Freshness[inventory.GroupUsers] = inventory.Freshness{Observed: now.Add(time.Second), Stale: now.Add(time.Hour)}
+	blind := unlisted("900000000013")
+	blind.Health = inventory.Health{State: down, Problems: []inventory.Problem{{Reason: inventory.ReasonRole, Text: "why"}}}
+	open := broken("900000000012", up, 0)
+	open.Root.Console, open.Root.MFA = inventory.Observe(true, now), inventory.Observe(false, now)
 	unnamed := unlisted("")
 	unnamed.Health.State = pending
 	o := options()
@@ -82,26 +88,28 @@ func TestWorstAccountsComeFirst(t *testing.T) {
 	o.View = under(p,
 		broken("900000000002", up, 3), denied, broken("900000000003", up, 1), stale(broken("900000000004", up, 0), inventory.GroupKeys, inventory.GroupUsers),
 		old, stale(broken("900000000006", down, 2), inventory.GroupUsers), odd, broken("900000000008", pending, 1),
-		stale(broken("900000000009", pending, 2), inventory.GroupMFA), early, unnamed,
+		stale(broken("900000000009", pending, 2), inventory.GroupMFA), early, unnamed, blind, open,
 	)
 	want := []string{
-		"900000000006 | not read whole | 2 | 0 | 0 | 2 | 1 hour | facts: users",
-		"900000000001 | not read whole | 0 | 0 | 0 | 0 | 0 seconds | a permission is missing",
-		"900000000009 | out of date | 2 | 0 | 0 | 2 | 1 hour | facts: mfa",
-		"900000000004 | out of date | 0 | 0 | 0 | 0 | 1 hour | facts: users, keys",
-		"900000000008 | first reading | 1 | 0 | 0 | 1 | 0 seconds |",
-		"not known yet | first reading | – | – | – | – | – |",
-		"900000000002 | up to date | 3 | 0 | 0 | 3 | 0 seconds |",
-		"900000000003 | up to date | 1 | 0 | 0 | 1 | 0 seconds |",
-		"900000000005 | up to date | 1 | 0 | 0 | 1 | 400 days |",
-		"900000000007 | up to date | 0 | 0 | 9 | 1 | 0 seconds | an exemption tag cannot be read",
-		"900000000010 | up to date | 0 | 0 | 0 | 0 | 0 seconds |",
+		"900000000013 | cannot be read | – | – | – | – | – | – | the role cannot be assumed",
+		"900000000012 | up to date | 1 | 0 | 0 | 0 | 0 | 0 seconds |",
+		"900000000002 | up to date | 0 | 3 | 0 | 0 | 3 | 0 seconds |",
+		"900000000006 | not read whole | 0 | 2 | 0 | 0 | 2 | 1 hour | facts: users",
+		"900000000009 | out of date | 0 | 2 | 0 | 0 | 2 | 1 hour | facts: mfa",
+		"900000000008 | first reading | 0 | 1 | 0 | 0 | 1 | 0 seconds |",
+		"900000000003 | up to date | 0 | 1 | 0 | 0 | 1 | 0 seconds |",
+		"900000000005 | up to date | 0 | 1 | 0 | 0 | 1 | 400 days |",
+		"900000000001 | not read whole | 0 | 0 | 0 | 0 | 0 | 0 seconds | a permission is missing",
+		"900000000004 | out of date | 0 | 0 | 0 | 0 | 0 | 1 hour | facts: users, keys",
+		"not known yet | first reading | – | – | – | – | – | – |",
+		"900000000007 | up to date | 0 | 0 | 0 | 9 | 1 | 0 seconds | an exemption tag cannot be read",
+		"900000000010 | up to date | 0 | 0 | 0 | 0 | 0 | 0 seconds |",
 	}
 	if diff := cmp.Diff(want, boardOf(t, o, "/")); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}
 	for query, want := range map[string][]string{
-		"?state=stale": want[2:4], "?account=900000000005": want[8:9], "?account=*7&state=up": want[9:10], "?account=nix": nil,
+		"?state=stale": {want[4], want[9]}, "?account=900000000005": want[7:8], "?account=*7&state=up": want[11:12], "?account=nix": nil,
 	} {
 		if diff := cmp.Diff(want, boardOf(t, o, "/"+query)); diff != "" {
 			t.Errorf("%s: rows (-want +got):\n%s", query, diff)
@@ -142,7 +150,7 @@ func TestTwoThousandAccounts(t *testing.T) {
 	_, _, body := ask(t, handler, "GET", "/")
 	for _, want := range []string{
 		`<p class="said">2000 accounts, the worst first. <a class="chip warn" href="?state=down#accounts">100 not read whole</a> <a class="chip warn" href="?state=stale#accounts">60 out of date</a> ` +
-			`<a class="chip unknown" href="?state=pending#accounts">40 first reading</a> <a class="chip good" href="?state=up#accounts">1800 up to date</a> </p>`,
+			`<a class="chip unknown" href="?state=pending#accounts">40 first reading</a> <a class="chip idle" href="?state=up#accounts">1800 up to date</a> </p>`,
 		"<summary>1950 more accounts</summary>",
 	} {
 		if !strings.Contains(body, want) {
@@ -178,12 +186,13 @@ func TestTwoThousandAccounts(t *testing.T) {
 
 // inOrder reports whether the cells of one row may come before those of the next.
 func inOrder(a, b []string) bool {
+	findings := func(cells []string) string { return strings.Replace(cells[3], "–", "0", 1) } // of one digit each
+	if x, y := findings(a), findings(b); x != y {
+		return x > y
+	}
 	states := []string{"not read whole", "out of date", "first reading", "up to date"}
 	if x, y := slices.Index(states, a[1]), slices.Index(states, b[1]); x != y {
 		return x < y
-	}
-	if a[2] != b[2] { // of one digit each
-		return a[2] > b[2]
 	}
 	return a[0][len(a[0])-12:] < b[0][len(b[0])-12:]
 }
@@ -197,8 +206,8 @@ func TestProblemsAreUnderTheirAccount(t *testing.T) {
 	o := options()
 	o.View = under(policy.WithLimits(policy.DefaultLimits()), one, two)
 	want := []string{
-		"111111111111 | not read whole | 0 | 0 | 0 | 0 | 0 seconds | a permission is missing",
-		"222222222222 | not read whole | 0 | 0 | 0 | 0 | 1 hour | AWS does not answer in time",
+		"111111111111 | not read whole | 0 | 0 | 0 | 0 | 0 | 0 seconds | a permission is missing",
+		"222222222222 | not read whole | 0 | 0 | 0 | 0 | 0 | 1 hour | AWS does not answer in time",
 	}
 	if diff := cmp.Diff(want, boardOf(t, o, "/")); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
@@ -211,7 +220,7 @@ func TestProblemsAreUnderTheirAccount(t *testing.T) {
 			t.Errorf("%s: problems (-want +got):\n%s", id, diff)
 		}
 		_, _, body := ask(t, web.Handler(o), "GET", "/accounts/"+id)
-		heads := regexp.MustCompile(`<(?:title|h1)>Account (\d+)`).FindAllStringSubmatch(body, -1)
+		heads := regexp.MustCompile(`<(?:title|h1)>(?:[^<]* – )?Account (\d+)`).FindAllStringSubmatch(body, -1)
 		if len(heads) != 2 || strings.Count(body, id) != 2 {
 			t.Errorf("%s: got headings %q, want the account in each of two, and nowhere else in\n%s", id, heads, body)
 		}
@@ -236,7 +245,7 @@ func TestAccountsByTheirExemptions(t *testing.T) {
 	)
 	root := why("&lt;root_account&gt;", "every account", "in force")
 	for id, want := range map[string][]string{
-		one: {why("alice", "every account", "in force"), why("alice", one, "in force"), root, why("(hidden user)", "every account", "in force")},
+		one: {why("alice", "every account", "in force"), why("alice", one, "in force"), root, hiding(why("(hidden user)", "every account", "in force"))},
 		two: {
 			why("bob", "every account", "in force"), why("nobody", two, "names nobody"), root,
 			row("dave", two, "key_unused", "on leave", "2026-05-31", "lapsed", "user tag"),
@@ -265,7 +274,7 @@ func TestAccountsShareAReading(t *testing.T) {
 			"/": "aws_iam_exporter", "/accounts/111111111111": "Account 111111111111", "/accounts/222222222222": "Account 222222222222",
 		} {
 			go func() {
-				if _, _, body := ask(t, handler, "GET", path); !strings.Contains(body, "<title>"+title+"</title>") {
+				if _, _, body := ask(t, handler, "GET", path); !strings.Contains(body, " – "+title+"</title>") {
 					t.Errorf("%s: got another page:\n%s", path, body)
 				}
 			}()

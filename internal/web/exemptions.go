@@ -14,6 +14,9 @@ import (
 // hiddenUser stands for a user whose own series are not served.
 const hiddenUser = "(hidden user)"
 
+// withheld stands for the reason of a hidden user's exemption, which may name the user.
+const withheld = "(withheld)"
+
 type exemption struct {
 	User, Account string
 	Rules         []policy.Rule
@@ -52,7 +55,9 @@ func fileExemptions(v *view.View, users bool, now time.Time, wanted func(*policy
 			continue
 		}
 		row := newExemption(e, "configuration file")
-		row.User = anywhere.userOf(e)
+		if row.User = anywhere.userOf(e); row.User == hiddenUser {
+			row.Reason = withheld
+		}
 		row.Account = cmp.Or(e.Account, "every account")
 		row.State, row.Bad = exemptionState(v, i, now)
 		list = append(list, row)
@@ -73,7 +78,9 @@ func tagExemptions(ev *policy.Evaluation, users bool, now time.Time) []exemption
 			here = hiddenIn([]*policy.Evaluation{ev}, users)
 		}
 		row := newExemption(e, "user tag")
-		row.User = here.userOf(e)
+		if row.User = here.userOf(e); row.User == hiddenUser {
+			row.Reason = withheld
+		}
 		row.Account = cmp.Or(ev.Snapshot.Account.ID, "not known yet")
 		row.State, row.Bad = lapseState(e, now)
 		list = append(list, row)

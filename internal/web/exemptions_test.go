@@ -103,6 +103,9 @@ func why(user, account, state string) string {
 	return row(user, account, "key_rotation", "why", "2026-12-31", state, "configuration file")
 }
 
+// hiding is the row without the reason, which might name the user.
+func hiding(row string) string { return strings.Replace(row, ">why<", ">(withheld)<", 1) }
+
 func TestExemptions(t *testing.T) {
 	const nasty, escaped = `</td><script>alert("x")</script>{{.}}`, `&lt;/td&gt;&lt;script&gt;alert(&#34;x&#34;)&lt;/script&gt;{{.}}`
 	const root, hidden = "&lt;root_account&gt;", "(hidden user)"
@@ -112,7 +115,7 @@ func TestExemptions(t *testing.T) {
 	of := func(userName, account string) policy.Exemption {
 		return policy.Exemption{UserName: userName, Account: account, Rules: rotation, Reason: "why", Until: end}
 	}
-	hiding := func(pattern string) policy.Selection {
+	excluding := func(pattern string) policy.Selection {
 		return policy.Selection{Exclude: []policy.Match{{UserName: policy.Glob(pattern)}}}
 	}
 	for name, test := range map[string]struct {
@@ -168,7 +171,7 @@ func TestExemptions(t *testing.T) {
 		},
 		"no account yet": {
 			policy: policy.Policy{Exemptions: []policy.Exemption{of("alice", one)}},
-			rows:   []string{why(hidden, "111111111111", "not known yet whether it names anybody")},
+			rows:   []string{hiding(why(hidden, "111111111111", "not known yet whether it names anybody"))},
 		},
 		"account's id not known yet": {
 			policy:   policy.Policy{ExemptionTag: exemptionTag, Exemptions: []policy.Exemption{of("alice", one), of("alice", "")}},
@@ -181,24 +184,24 @@ func TestExemptions(t *testing.T) {
 		},
 		"hidden users": {
 			policy: policy.Policy{
-				ExemptionTag: exemptionTag, Users: hiding("secret*"),
+				ExemptionTag: exemptionTag, Users: excluding("secret*"),
 				Exemptions: []policy.Exemption{of("alice", ""), of("secret", ""), of("secret", two), of("secretary", ""), of(policy.RootUserName, "")},
 			},
 			accounts: []*inventory.Snapshot{listed(one, user("alice", ""), user("secret", ""), user("secret-too", "key_unused until 2026-12-31 away")), listed(two)},
 			rows: []string{
 				why("alice", "every account", "in force"),
-				why(hidden, "every account", "in force"),
-				why(hidden, "222222222222", "names nobody"),
+				hiding(why(hidden, "every account", "in force")),
+				hiding(why(hidden, "222222222222", "names nobody")),
 				why("secretary", "every account", "names nobody"),
 				why(root, "every account", "in force"),
-				row(hidden, "111111111111", "key_unused", "away", "2026-12-31", "in force", "user tag"),
+				row(hidden, "111111111111", "key_unused", "(withheld)", "2026-12-31", "in force", "user tag"),
 			},
 		},
 		"perhaps hidden users": {
-			policy:   policy.Policy{Users: hiding("secret*"), Exemptions: []policy.Exemption{of("secret", ""), of("alice", two)}},
+			policy:   policy.Policy{Users: excluding("secret*"), Exemptions: []policy.Exemption{of("secret", ""), of("alice", two)}},
 			accounts: []*inventory.Snapshot{unlisted(one), listed(two, user("alice", ""))},
 			rows: []string{
-				why(hidden, "every account", "not known yet whether it names anybody"),
+				hiding(why(hidden, "every account", "not known yet whether it names anybody")),
 				why("alice", "222222222222", "in force"),
 			},
 		},
@@ -210,10 +213,10 @@ func TestExemptions(t *testing.T) {
 			accounts: []*inventory.Snapshot{listed(one, user("alice", "key_unused until 2026-12-31 away"))},
 			noUsers:  true,
 			rows: []string{
-				why(hidden, "every account", "in force"),
-				why(hidden, "every account", "names nobody"),
+				hiding(why(hidden, "every account", "in force")),
+				hiding(why(hidden, "every account", "names nobody")),
 				why(root, "every account", "in force"),
-				row(hidden, "111111111111", "key_unused", "away", "2026-12-31", "in force", "user tag"),
+				row(hidden, "111111111111", "key_unused", "(withheld)", "2026-12-31", "in force", "user tag"),
 			},
 		},
 	} {
@@ -397,7 +400,7 @@ func TestTagsAreShownWhereTheyCount(t *testing.T) {
 
 func TestPolicySection(t *testing.T) {
 	strict := policy.Limits{MaxKeyAge: 30 * 24 * time.Hour, RotationWarning: 36 * time.Hour, MaxKeyIdle: 24 * time.Hour, MaxPasswordIdle: 48 * time.Hour}
-	const head = " The first class that matches a user counts; the last is for users that no other matches.</p>\n<table class=\"cards policy\">\n" +
+	const head = " The first class that matches a user counts; the last is for users that no other matches.</p>\n<table class=\"cards policy\" aria-label=\"Policy\">\n" +
 		`<thead><tr><th>Class</th><th class="number">Maximum key age</th><th class="number">Rotation warning</th><th class="number">Maximum key idle time</th><th class="number">Maximum password idle time</th><th class="number">Rotation overlap</th><th class="number">Setup window</th></tr></thead>` + "\n<tbody>\n"
 	class := func(name, keyAge, warning, keyIdle, passwordIdle, overlap, window string) string {
 		return fmt.Sprintf(`<tr><td class="head"><code>%s</code></td><td class="number" data-label="Maximum key age">%s</td><td class="number" data-label="Rotation warning">%s</td>`+
@@ -440,7 +443,7 @@ func TestPolicySection(t *testing.T) {
 
 func TestLandingPageWithoutAccounts(t *testing.T) {
 	_, _, body := ask(t, web.Handler(options()), "GET", "/")
-	if got := strings.Count(body, "<h2>"); got != 2 || !strings.Contains(body, `<p class="sentence">No account is watched.</p>`) {
+	if got := strings.Count(body, "<h2>"); got != 2 || !strings.Contains(body, `<p class="sentence">No account is watched yet.</p>`) {
 		t.Errorf("page: got %d sections, want the policy and the exemptions, and a word on accounts:\n%s", got, body)
 	}
 }

@@ -22,7 +22,7 @@ type findings struct {
 	Owners         []string // proposals for the filter
 	Who            []owner  // those with most to do first
 	MoreWho        int      // owners that are not among them
-	Filter         string   // what is asked for, in words; empty for all
+	Filters        []choice // what is asked for, with links that ask for it no longer
 	Columns        []column
 	Rows           []finding
 	All            int    // findings of the accounts, hidden ones too
@@ -65,12 +65,13 @@ type finding struct {
 	Owner, ByOwner     string
 	AccountID, Account string // either can be empty
 	Since              moment
+	Due                string // how soon it will be worse; empty if it is a violation now
 	OutOfDate          string // which of the facts that it rests on are; empty if none is
 	Same               bool   // as in the row above: account and user
 }
 
 // key is an access key, as it may be shown.
-type key struct{ ID, Age, Created string }
+type key struct{ ID, Age, Created, Used string }
 
 // found is a finding with what it can be chosen and sorted by.
 type found struct {
@@ -80,6 +81,7 @@ type found struct {
 	user     *inventory.User // nil for root
 	owner    string
 	created  time.Time // of the oldest key that it is about; zero if it is about none
+	due      time.Time // when an early warning becomes a violation; zero for others
 }
 
 func (f *found) account() *inventory.Account { return &f.ev.Snapshot.Account }
@@ -88,7 +90,7 @@ func (f *found) account() *inventory.Account { return &f.ev.Snapshot.Account }
 // looks for some of them.
 const (
 	rowsOfPage     = 50
-	rowsAboveBoard = 20
+	rowsAboveBoard = 10
 )
 
 // newFindings makes the table of the accounts' findings.
@@ -96,9 +98,9 @@ func newFindings(o *Options, accounts []*policy.Evaluation, q *query, now time.T
 	t := &findings{Query: q, Notes: q.notes, Several: len(accounts) > 1}
 	shown, hidden := collect(o, accounts)
 	t.All = len(shown) + hidden
-	t.choices(shown)
 	t.Hidden = hiddenSentence(hidden, o.Users)
-	chosen := q.choose(shown, now)
+	t.unread(accounts, now)
+	chosen := t.choose(shown, now)
 	order := sortingOf(q.Sort).compare
 	slices.SortFunc(chosen, func(a, b found) int { return cmp.Or(order(&a, &b), worst(&a, &b)) })
 	if q.Sort == "" || q.Sort == "severity" {
@@ -111,7 +113,7 @@ func newFindings(o *Options, accounts []*policy.Evaluation, q *query, now time.T
 	}
 	pages := max(1, (len(chosen)+size-1)/size)
 	if q.Page > pages {
-		t.Notes = append(slices.Clone(t.Notes), fmt.Sprintf("There is no page %d; this is the last.", q.Page))
+		t.note(fmt.Sprintf("There is no page %d; this is the last.", q.Page))
 	}
 	page := min(q.Page, pages)
 	first, end := (page-1)*size, min(page*size, len(chosen))
@@ -130,7 +132,7 @@ func newFindings(o *Options, accounts []*policy.Evaluation, q *query, now time.T
 		t.Clear = (&query{Sort: q.Sort}).with() + "#findings"
 	}
 	t.count(first, end, chosen, len(shown))
-	t.Filter = q.words()
+	t.Filters = q.filters()
 	if len(t.Rows) == 0 {
 		t.none(len(shown), accounts)
 	}
@@ -159,9 +161,11 @@ func collect(o *Options, accounts []*policy.Evaluation) (shown []found, hidden i
 					continue
 				}
 				f.user, f.owner = user, classification.Owner
-				for k := range f.keys() {
-					f.created = k.Created
-					break // they are ordered by creation
+				if keys := f.keys(); len(keys) > 0 {
+					f.created = keys[0].Created // they are ordered by creation
+					if limits := classification.Limits(); f.Rule == policy.KeyRotationDue && limits != nil {
+						f.due = limits.RotationDeadline(keys[0])
+					}
 				}
 			}
 			shown = append(shown, f)
@@ -170,25 +174,26 @@ func collect(o *Options, accounts []*policy.Evaluation) (shown []found, hidden i
 	return shown, hidden
 }
 
-// keys yields the keys that the finding is about.
-func (f *found) keys() func(func(*inventory.AccessKey) bool) {
-	return func(yield func(*inventory.AccessKey) bool) {
-		if f.user == nil {
-			return
-		}
-		about := f.Rule == policy.MultipleActiveKeys || f.Rule == policy.ConsoleUserWithActiveKeys
-		for k := range f.user.ActiveKeys() {
-			if (about || f.KeyID != "" && f.KeyID == k.ID) && !yield(k) {
-				return
-			}
+// keys returns the keys that the finding is about, ordered by creation.
+func (f *found) keys() (keys []*inventory.AccessKey) {
+	if f.user == nil {
+		return nil
+	}
+	all := f.Rule == policy.MultipleActiveKeys || f.Rule == policy.ConsoleUserWithActiveKeys
+	for k := range f.user.ActiveKeys() {
+		if all || f.KeyID == k.ID {
+			keys = append(keys, k)
 		}
 	}
+	return keys
 }
 
-// worst puts what is severe before what is not, and then the oldest first.
+// worst puts what is severe before what is not, and then what lasts longest first, or
+// what is due soonest.
 func worst(a, b *found) int {
 	return cmp.Or(
 		cmp.Compare(a.severity, b.severity),
+		a.due.Compare(b.due), // only early warnings have any
 		a.Since.Compare(b.Since),
 		strings.Compare(a.account().ID, b.account().ID),
 		strings.Compare(a.UserName, b.UserName),
@@ -228,11 +233,13 @@ func together(sorted []found) []found {
 	return joined
 }
 
-// choose returns the findings that are asked for.
-func (q *query) choose(all []found, now time.Time) []found {
-	user, owner := matcher(q.User), matcher(q.Owner)
-	wanted := q.chooser(now)
+// choose returns the findings that are asked for. What the filters offer is counted on
+// the way: under each, what the others leave.
+func (t *findings) choose(all []found, now time.Time) []found {
+	q := t.Query
+	user, owner, wanted := matcher(q.User, true), matcher(q.Owner, false), q.chooser(now)
 	accounts := map[*policy.Evaluation]bool{} // since a pattern takes its time
+	rules, owners := map[policy.Rule]int{}, map[string]int{}
 	var chosen []found
 	for i := range all {
 		f := &all[i]
@@ -241,16 +248,60 @@ func (q *query) choose(all []found, now time.Time) []found {
 			in = wanted(f.ev)
 			accounts[f.ev] = in
 		}
-		if in && (q.Rule == "" || q.Rule == f.Rule) && user(shownUser(f.UserName)) && (owner(f.owner) || f.owner == "" && q.Owner == noOwner) {
+		if !in || !user(f.UserName) {
+			continue
+		}
+		byRule := q.Rule == "" || q.Rule == f.Rule
+		byOwner := owner(f.owner) || f.owner == "" && q.Owner == noOwner
+		if byOwner {
+			rules[f.Rule]++
+		}
+		if byRule && f.Rule != policy.KeyRotationDue { // which nobody must do yet
+			owners[f.owner]++
+		}
+		if byRule && byOwner {
 			chosen = append(chosen, *f)
 		}
 	}
+	t.choices(rules, owners)
 	return chosen
 }
 
+// unread tells of the accounts asked for about which too little is known to say that
+// they have no findings, and if there are none of that name.
+func (t *findings) unread(accounts []*policy.Evaluation, now time.Time) {
+	if t.Query.Account == "" && t.Query.State == "" {
+		return
+	}
+	in, unlisted, wanted := 0, []*policy.Evaluation(nil), t.Query.chooser(now)
+	for _, ev := range accounts {
+		if !wanted(ev) {
+			continue
+		}
+		in++
+		if !isListed(ev) {
+			unlisted = append(unlisted, ev)
+		}
+	}
+	switch {
+	case in == 0:
+		t.note("No account matches the filter.")
+	case len(unlisted) == 1:
+		why := "it has not been read yet"
+		if problems := unlisted[0].Snapshot.Health.Problems; len(problems) > 0 {
+			why = reasonInWords(problems[0].Reason)
+		}
+		t.note(fmt.Sprintf("The users of %s are not known: %s. It may have findings.", accountName(&unlisted[0].Snapshot.Account), why))
+	case len(unlisted) > 1:
+		t.note(fmt.Sprintf("The users of %d of these accounts are not known. They may have findings.", len(unlisted)))
+	}
+}
+
+func (t *findings) note(text string) { t.Notes = append(slices.Clone(t.Notes), text) }
+
 // chooser reports whether an account is asked for.
 func (q *query) chooser(now time.Time) func(*policy.Evaluation) bool {
-	matches := matcher(q.Account)
+	matches := matcher(q.Account, true)
 	return func(ev *policy.Evaluation) bool {
 		account := &ev.Snapshot.Account
 		return (q.State == "" || stateOf(ev, now) == q.State) && (matches(account.ID) || account.ShownName() != "" && matches(account.ShownName()))
@@ -265,17 +316,11 @@ func shownUser(name string) string {
 	return name
 }
 
-const rootUser = "root"
+// rootUser is no name of an IAM user, which have no spaces.
+const rootUser = "root user"
 
 // choices lists what the filters offer.
-func (t *findings) choices(shown []found) {
-	rules, owners := map[policy.Rule]int{}, map[string]int{}
-	for i := range shown {
-		rules[shown[i].Rule]++
-		if shown[i].Rule != policy.KeyRotationDue { // which nobody must do yet
-			owners[shown[i].owner]++
-		}
-	}
+func (t *findings) choices(rules map[policy.Rule]int, owners map[string]int) {
 	for _, rule := range policy.Rules() {
 		if n := rules[rule]; n > 0 || t.Query.Rule == rule {
 			t.Rules = append(t.Rules, choice{string(rule), fmt.Sprintf("%s (%d)", rule.Title(), n), t.Query.Rule == rule})
@@ -295,8 +340,8 @@ func (t *findings) choices(shown []found) {
 	delete(owners, "")
 	const most = 200
 	for _, owner := range slices.Sorted(maps.Keys(owners)) {
-		if len(t.Owners) < most && owner != policy.UnknownValue {
-			t.Owners = append(t.Owners, shorten(owner))
+		if len(t.Owners) < most && shorten(owner) == owner {
+			t.Owners = append(t.Owners, owner)
 		}
 	}
 	columns := []struct{ words, sort string }{{"Finding", "rule"}, {"User", "user"}, {"Access key", ""}, {"Key age", "age"}, {"Owner", "owner"}, {"Account", "account"}, {"Since", "since"}}
@@ -380,7 +425,7 @@ func (t *findings) none(shown int, accounts []*policy.Evaluation) {
 	case shown == 0:
 		t.None = "There are none among what is known; what is not known may hold some."
 	default:
-		t.None = fmt.Sprintf("None of the %s matches the filter.", count(shown, "finding"))
+		t.None = fmt.Sprintf("The filter leaves none of %s.", count(shown, "row"))
 		var wider []string
 		for name, value := range map[string]string{"user": t.Query.User, "owner": t.Query.Owner, "account": t.Query.Account} {
 			if value != "" && value != noOwner && !strings.ContainsAny(value, "*?") {
@@ -416,21 +461,44 @@ func newFinding(o *Options, f *found, q *query, now time.Time) finding {
 	awsNow := now.Add(f.ev.Snapshot.Health.Skew)
 	r := finding{
 		Rule: f.Rule, Title: f.Rule.Title(), Runbook: f.Rule.Runbook(), Severity: f.Rule.Severity(),
-		User: shorten(shownUser(f.UserName)), Root: f.user == nil, ByUser: q.with("user", shownUser(f.UserName)) + "#findings",
+		User: shorten(shownUser(f.UserName)), Root: f.user == nil, ByUser: q.with("user", f.UserName) + "#findings",
 		AccountID: f.account().ID, Account: shorten(f.account().ShownName()),
 		Since: newMoment(f.Since, awsNow), OutOfDate: outOfDate(f, now),
 	}
 	words, pattern := ownerInWords(f.owner)
 	r.Owner, r.ByOwner = words, q.with("owner", pattern)+"#findings"
-	for k := range f.keys() {
+	if !f.due.IsZero() {
+		r.Since, r.Due = newMoment(f.due, awsNow), dueIn(f.due, awsNow)
+	}
+	for _, k := range f.keys() {
 		if len(r.Keys) == mostKeys {
 			r.MoreKeys++
 			continue
 		}
 		all, _ := f.user.Keys.Get()
-		r.Keys = append(r.Keys, key{inventory.Printable(o.AccessKeyIDs.Show(k.ID, all)), lasting(awsNow.Sub(k.Created)), k.Created.UTC().Format(time.RFC3339)})
+		r.Keys = append(r.Keys, key{inventory.Printable(o.AccessKeyIDs.Show(k.ID, all)), lasting(awsNow.Sub(k.Created)), k.Created.UTC().Format(time.RFC3339), lastUse(k, awsNow)})
 	}
 	return r
+}
+
+// dueIn says how soon something is due.
+func dueIn(due, now time.Time) string {
+	if left := due.Sub(now); left > 0 {
+		return "due in " + lasting(left)
+	}
+	return "due now"
+}
+
+// lastUse says when the key was last used, which decides whether it can be missed.
+func lastUse(k *inventory.AccessKey, now time.Time) string {
+	use, known := k.LastUse.Get()
+	switch {
+	case !known:
+		return "use not known"
+	case use.Never():
+		return "never used"
+	}
+	return "used " + lasting(now.Sub(use.At)) + " ago"
 }
 
 // outOfDate names the stale facts that the finding rests on.

@@ -23,7 +23,7 @@ import (
 // if there are several.
 func findingsOf(t *testing.T, body string) (rows []string) {
 	t.Helper()
-	row := regexp.MustCompile(`<tr class="\w+(?: same)?"><td class="head"><b>[^<]*</b> <code>(\w+)</code>.*?data-label="User"><a href="[^"]*">([^<]*)</a>(?:.*?<small>(\d{12})</small>)?`)
+	row := regexp.MustCompile(`<tr class="\w+(?: same)?"><td class="head"><b>[^<]*</b> <code>(\w+)</code>.*?data-label="User"><a href="[^"]*">(?:<i>)?([^<]*)(?:</i>)?</a>(?:.*?<small>(\d{12})</small>)?`)
 	for _, cells := range row.FindAllStringSubmatch(body, -1) {
 		rows = append(rows, strings.TrimSpace(strings.Join(cells[1:], " ")))
 	}
@@ -58,7 +58,7 @@ func TestFilterAndSort(t *testing.T) {
 	o.View = someFindings()
 	handler := web.Handler(o)
 	const (
-		root     = "root_access_key root 222222222222"
+		root     = "root_access_key root user 222222222222"
 		keys     = "console_user_with_active_keys user-000 222222222222"
 		mfa      = "console_user_without_mfa user-000 222222222222"
 		data     = "key_rotation user-001 111111111111"
@@ -75,30 +75,30 @@ func TestFilterAndSort(t *testing.T) {
 		"":                                   {all, "6 findings and 2 keys due soon; worst first."},
 		"?rule=key_rotation":                 {[]string{data, payments, unowned}, "3 findings of 8; worst first."},
 		"?owner=payments":                    {[]string{mfa, keys, due0, payments}, "3 findings and 1 key due soon of 8; worst first."},
-		"?owner=PAY*":                        {[]string{mfa, keys, due0, payments}, "3 findings and 1 key due soon of 8; worst first."},
+		"?owner=pay*":                        {[]string{mfa, keys, due0, payments}, "3 findings and 1 key due soon of 8; worst first."},
 		"?owner=%3Cnone%3E":                  {[]string{root, unowned}, "2 findings of 8"},
 		"?owner=%3Cunknown%3E":               {[]string{due1}, "0 findings and 1 key due soon of 8"},
 		"?user=user-002":                     {[]string{unowned}, "1 finding of 8"},
-		"?user=root":                         {[]string{root}, "1 finding of 8"},
+		"?user=%3Croot_account%3E":           {[]string{root}, "1 finding of 8"},
 		"?user=USER-00%3f&rule=key_rotation": {[]string{data, payments, unowned}, "3 findings of 8"},
 		"?account=111111111111":              {[]string{data, payments, unowned}, "3 findings of 8"},
 		"?account=sand*":                     {[]string{root, mfa, keys, due0, due1}, "3 findings and 2 keys due soon of 8"},
-		"?account=sandbox&user=root&rule=root_access_key&owner=*&state=up": {[]string{root}, "1 finding of 8"},
-		"?state=down":                        {nil, "None of the 8 findings matches the filter."},
+		"?account=sandbox&user=%3CROOT*&rule=root_access_key&owner=*&state=up": {[]string{root}, "1 finding of 8"},
+		"?state=down":                        {nil, "The filter leaves none of 8 rows."},
 		"?user=ser":                          {nil, `<a href="?user=%2Aser%2A#findings">Look for a part of the name</a>`},
 		"?sort=age":                          {[]string{data, payments, unowned, keys, due0, due1, root, mfa}, "oldest key first"},
-		"?sort=-age":                         {[]string{root, mfa, keys, due0, due1, payments, unowned, data}, "newest key first"},
+		"?sort=-age":                         {[]string{keys, due0, due1, payments, unowned, data, root, mfa}, "newest key first"},
 		"?sort=user&rule=key_*":              {[]string{root, mfa, keys, payments, due0, data, due1, unowned}, "There is no rule &#34;key_*&#34;; findings of every rule are shown."},
 		"?sort=since":                        {[]string{data, mfa, keys, root, payments, unowned, due0, due1}, "oldest finding first"},
 		"?sort=owner":                        {[]string{due1, data, mfa, keys, payments, due0, root, unowned}, "by owner"},
 		"?sort=account":                      {[]string{data, payments, unowned, root, mfa, keys, due0, due1}, "by account"},
 		"?sort=-rule":                        {[]string{root, data, payments, unowned, due0, due1, mfa, keys}, "by rule, from Z"},
-		"?sort=size":                         {all, "Findings cannot be sorted by &#34;size&#34;; the worst come first."},
+		"?sort=size":                         {all, "Findings cannot be sorted by &#34;size&#34;; it is one of severity, since, age, rule, user, owner, account. The worst come first."},
 		"?state=ill":                         {all, "There is no state &#34;ill&#34; of accounts; it is one of down, stale, pending, up, suspended. All are shown."},
 		"?page=2":                            {all, "There is no page 2; this is the last."},
 		"?page=-1":                           {all, "There is no page &#34;-1&#34;; this is the first."},
 		"?owners=payments":                   {all, "&#34;owners&#34; in the address means nothing here"},
-		"?user=root&user=x":                  {[]string{root}, "The address says &#34;user&#34; several times; the first counts."},
+		"?user=%3Croot_account%3E&user=x":    {[]string{root}, "The address says &#34;user&#34; several times; the first counts."},
 		"?user=%zz&rule=key_unused":          {nil, "A part of the address cannot be read; that part is not applied."},
 		"?user=%ff":                          {all, "The user in the address is too long or no text, so it is not applied."},
 		"?user=" + strings.Repeat("x", 5000): {all, "The address is too long, so no filter is applied."},
@@ -122,7 +122,7 @@ func TestFilterAndSort(t *testing.T) {
 	}
 	for _, want := range []string{
 		`<th aria-sort="descending"><a href="?owner=data&amp;sort=since#findings">Since</a></th>`, `<th><a href="?owner=data&amp;sort=age#findings">Key age</a></th>`,
-		`<input name="owner" value="data"`, `<option value="-since" selected>`, `<a href="?sort=-since#findings">Clear</a>`, `<details class="filter" open>`, `<p class="paper">Filter: owner data</p>`,
+		`<input name="owner" value="data"`, `<option value="-since" selected>`, `<a href="?sort=-since#findings">Clear</a>`, `<details class="filter" open>`, `<p class="who">Only <a href="?sort=-since#findings" title="Show others, too">owner data ×</a> </p>`,
 		`<p class="who">Who must act: <a href="?owner=%3Cnone%3E&amp;sort=-since#findings"><i>nobody named</i> <b>1</b></a> <a href="?owner=data&amp;sort=-since#findings">data <b>1</b></a> <a href="?owner=payments&amp;sort=-since#findings">payments <b>1</b></a> </p>`,
 	} {
 		if !strings.Contains(body, want) {
@@ -179,8 +179,8 @@ func TestKeysOfFindings(t *testing.T) {
 			got = append(got, cells[1], regexp.MustCompile(`<[^>]*>`).ReplaceAllString(cells[2], ""))
 		}
 		want := []string{
-			"<code>" + ids[0] + "</code> ", "100 days ", // too old
-			"<code>" + ids[0] + "</code> <code>" + ids[1] + "</code> ", "100 days 20 days ", // several
+			"<code>" + ids[0] + "</code> <small>used 1 hour ago</small> ", "100 days 2026-02-21 ", // too old
+			"<code>" + ids[0] + "</code> <small>used 1 hour ago</small> <code>" + ids[1] + "</code> <small>used 1 hour ago</small> ", "100 days 2026-02-21 20 days 2026-05-12 ", // several
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%q: keys and their ages (-want +got):\n%s", format, diff)
@@ -253,7 +253,7 @@ func TestFindingsOfHiddenUsers(t *testing.T) {
 				}
 			}
 			_, _, body := ask(t, web.Handler(o), "GET", "/")
-			if rows := findingsOf(t, body); len(rows) != test.rows || !slices.Contains(rows, "root_user_without_mfa root") {
+			if rows := findingsOf(t, body); len(rows) != test.rows || !slices.Contains(rows, "root_user_without_mfa root user") {
 				t.Errorf("got rows %q, want %d with root", rows, test.rows)
 			}
 			if _, _, body := ask(t, web.Handler(o), "GET", "/?user=user-001"); len(findingsOf(t, body)) > 0 {

@@ -65,8 +65,9 @@ func watched(id, name string) *inventory.Snapshot {
 			inventory.GroupUsers: observed, inventory.GroupTags: observed,
 			inventory.GroupKeys: {Observed: now.Add(-3 * time.Hour), Stale: now.Add(time.Hour)},
 		},
-		Report: inventory.Report{Wanted: true, Usable: true, Generated: now.Add(-time.Hour)},
-		Health: inventory.Health{State: inventory.StateUp},
+		Complete: map[inventory.Group]bool{inventory.GroupUsers: true},
+		Report:   inventory.Report{Wanted: true, Usable: true, Generated: now.Add(-time.Hour)},
+		Health:   inventory.Health{State: inventory.StateUp},
 	}
 }
 

@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,7 +24,8 @@ type page struct {
 	Account        *account  // nil unless there is one account
 	Board          *board    // nil unless there are several
 	Facts          []facts
-	Rules          []verdicts // empty while nobody is known
+	Rules          []verdicts // empty while nothing is known
+	Unjudged       int        // accounts whose users are not known
 	Exemptions     []exemption
 	Policy         *limits  // nil on the page of an account
 	Members        *members // nil without an organization, and if nobody was taken out
@@ -42,16 +44,19 @@ type class struct {
 }
 
 // newPage makes what all pages have.
-func newPage(o Options, accounts []*policy.Evaluation, notListed string, q *query, now time.Time) page {
+func newPage(o Options, v *view.View, accounts []*policy.Evaluation, q *query, now time.Time) page {
 	p := page{
 		Version: o.Version, Demo: o.Demo, Docs: policy.Documents, Pprof: o.Pprof,
-		State: newState(&o, accounts, notListed, now),
+		State: newState(&o, accounts, failuresOf(v), now),
 		Facts: newFacts(accounts, now),
 		Rules: newVerdicts(accounts, q),
 	}
-	if len(p.Rules) > 0 {
-		if f := newFindings(&o, accounts, q, now); f.All > 0 || q.filtered() || len(f.Notes) > 0 { // or the sentence says it all
-			p.Findings = f
+	if f := newFindings(&o, accounts, q, now); f.All > 0 || q.filtered() || len(f.Notes) > 0 { // or the sentence says it all
+		p.Findings = f
+	}
+	for _, ev := range accounts {
+		if !isListed(ev) {
+			p.Unjudged++
 		}
 	}
 	if len(accounts) == 1 {
@@ -62,8 +67,8 @@ func newPage(o Options, accounts []*policy.Evaluation, notListed string, q *quer
 
 func newLanding(o Options, v *view.View, q *query, now time.Time) page {
 	accounts := v.Accounts()
-	p := newPage(o, accounts, v.NotListed, q, now)
-	p.Title = "aws_iam_exporter"
+	p := newPage(o, v, accounts, q, now)
+	p.Title, p.Heading = p.State.Short+" – aws_iam_exporter", "aws_iam_exporter"
 	switch len(accounts) {
 	case 0:
 	case 1:
@@ -144,29 +149,16 @@ func newFacts(accounts []*policy.Evaluation, now time.Time) []facts {
 	var all []facts
 	known := false
 	for _, group := range inventory.Groups() {
-		var oldest, due time.Time
-		counted, missing, stale := 0, 0, 0
+		a := factsAge{accounts: len(accounts)}
 		for _, ev := range accounts {
-			fresh, known := ev.Snapshot.Freshness[group]
-			switch {
-			case !known && group == inventory.GroupTags && !ev.Policy.NeedsTags():
-				continue
-			case !known:
-				missing++
-			case fresh.IsStale(now):
-				stale++
-			}
-			counted++
-			if known && (oldest.IsZero() || fresh.Observed.Before(oldest)) {
-				oldest, due = fresh.Observed, fresh.Stale
-			}
+			a.add(group, ev, now)
 		}
-		if counted == 0 {
+		if a.counted == 0 {
 			continue
 		}
-		known = known || !oldest.IsZero()
-		f := facts{Group: group, What: factsInWords(group), Observed: newMoment(oldest, now)}
-		f.State, f.Tone = factsState(counted, missing, stale, due)
+		known = known || !a.oldest.IsZero()
+		f := facts{Group: group, What: factsInWords(group), Observed: newMoment(a.oldest, now)}
+		f.State, f.Tone = a.words()
 		all = append(all, f)
 	}
 	if !known { // the sentence says it
@@ -175,27 +167,63 @@ func newFacts(accounts []*policy.Evaluation, now time.Time) []facts {
 	return all
 }
 
-// factsState says in a few words whether the facts of so many accounts are up to
-// date.
-func factsState(accounts, missing, stale int, due time.Time) (string, tone) {
+// factsAge tells how up to date the facts of one group are, over all accounts.
+type factsAge struct {
+	accounts, counted             int
+	missing, partial, stale, kept int
+	oldest, due                   time.Time // of those that are not kept, unless all are
+}
+
+func (a *factsAge) add(group inventory.Group, ev *policy.Evaluation, now time.Time) {
+	fresh, known := ev.Snapshot.Freshness[group]
+	if !known && group == inventory.GroupTags && !ev.Policy.NeedsTags() {
+		return
+	}
+	a.counted++
 	switch {
-	case accounts == 1 && missing > 0:
-		return "not known yet", toneUnknown
-	case accounts == 1 && stale > 0:
-		return "out of date since " + due.UTC().Format(time.RFC3339), toneWarn
-	case accounts == 1 && due.IsZero():
-		return "kept", toneIdle
-	case missing+stale == 0:
+	case !known:
+		a.missing++
+		return
+	case ev.Snapshot.Health.State == inventory.StateSuspended:
+		if a.kept++; a.kept < a.accounts {
+			return
+		}
+	case fresh.IsStale(now):
+		a.stale++
+	case !ev.Snapshot.Complete[group]:
+		a.partial++
+	}
+	if a.oldest.IsZero() || fresh.Observed.Before(a.oldest) {
+		a.oldest, a.due = fresh.Observed, fresh.Stale
+	}
+}
+
+// words says whether the facts are up to date.
+func (a *factsAge) words() (string, tone) {
+	switch {
+	case a.missing+a.partial+a.stale+a.kept == 0:
 		return "up to date", toneGood
+	case a.accounts == 1 && a.missing > 0:
+		return "not known yet", toneUnknown
+	case a.accounts == 1 && a.partial > 0:
+		return "known in part", toneUnknown
+	case a.accounts == 1 && a.stale > 0:
+		return "out of date since " + a.due.UTC().Format(time.RFC3339), toneWarn
+	case a.accounts == 1:
+		return "kept", toneIdle
 	}
 	var parts []string
-	how := toneUnknown
-	if stale > 0 {
-		parts, how = append(parts, fmt.Sprintf("out of date in %s", count(stale, "account"))), toneWarn
+	how := toneIdle
+	add := func(n int, words string, worse tone) {
+		if n > 0 {
+			parts, how = append(parts, fmt.Sprintf("%s in %s", words, count(n, "account"))), worse
+		}
 	}
-	if missing > 0 {
-		parts = append(parts, fmt.Sprintf("not known in %s", count(missing, "account")))
-	}
+	add(a.kept, "kept", toneIdle)
+	add(a.partial, "known in part", toneUnknown)
+	add(a.missing, "not known", toneUnknown)
+	add(a.stale, "out of date", toneWarn)
+	slices.Reverse(parts)
 	return strings.Join(parts, ", "), how
 }
 
@@ -228,15 +256,9 @@ type verdicts struct {
 	Violation, Exempted, Compliant, Unknown int
 }
 
-// newVerdicts counts the verdicts of the accounts whose users are known.
+// newVerdicts counts the verdicts of the accounts; none if nothing is known.
 func newVerdicts(accounts []*policy.Evaluation, q *query) []verdicts {
-	var judged []*policy.Evaluation
-	for _, ev := range accounts {
-		if _, listed := ev.Snapshot.Freshness[inventory.GroupUsers]; listed {
-			judged = append(judged, ev)
-		}
-	}
-	if len(judged) == 0 {
+	if !slices.ContainsFunc(accounts, func(ev *policy.Evaluation) bool { return len(ev.Snapshot.Freshness) > 0 }) {
 		return nil
 	}
 	var all []verdicts
@@ -248,7 +270,7 @@ func newVerdicts(accounts []*policy.Evaluation, q *query) []verdicts {
 		if rule.Severity() == policy.Low {
 			r.Tone = toneWarn
 		}
-		for _, ev := range judged {
+		for _, ev := range accounts {
 			r.Violation += ev.Count(rule, policy.Violation)
 			r.Exempted += ev.Count(rule, policy.Exempted)
 			r.Compliant += ev.Count(rule, policy.Compliant)

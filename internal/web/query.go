@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -60,8 +59,12 @@ func parseQuery(raw string) *query {
 		if len(values[name]) > 1 {
 			q.note("The address says %s several times; the first counts.", quoted(name))
 		}
-		if value := strings.TrimSpace(values[name][0]); value != "" {
+		switch value := values[name][0]; {
+		case strings.TrimSpace(value) == "":
+		case name == "owner": // which can begin with a space
 			q.set(name, value)
+		default:
+			q.set(name, strings.TrimSpace(value))
 		}
 	}
 	return q
@@ -76,7 +79,7 @@ func (q *query) note(format string, args ...any) {
 
 // quoted shows a part of the address, which can be anything.
 func quoted(text string) string {
-	return strconv.Quote(inventory.Printable(inventory.Shorten(text, 64)))
+	return strconv.Quote(inventory.Shorten(text, 64))
 }
 
 func (q *query) set(name, value string) {
@@ -101,7 +104,11 @@ func (q *query) set(name, value string) {
 		q.State = value
 	case "sort":
 		if sortingOf(value) == nil {
-			q.note("Findings cannot be sorted by %s; the worst come first.", quoted(value))
+			var names []string
+			for _, s := range sortings() {
+				names = append(names, s.name)
+			}
+			q.note("Findings cannot be sorted by %s; it is one of %s. The worst come first.", quoted(value), strings.Join(names, ", "))
 			return
 		}
 		q.Sort = value
@@ -136,17 +143,21 @@ func (q *query) filtered() bool {
 	return q.Rule != "" || q.User != "" || q.Owner != "" || q.Account != "" || q.State != ""
 }
 
-// words says what is asked for; empty for everything.
-func (q *query) words() string {
-	var parts []string
-	for _, v := range []struct{ name, value string }{
-		{"rule", string(q.Rule)}, {"user", q.User}, {"owner", q.Owner}, {"account", q.Account}, {"state", q.State},
+// filters lists what is asked for, each with a link that asks for it no longer.
+func (q *query) filters() []choice {
+	words := q.State
+	if q.State != "" {
+		words, _ = stateInWords(q.State)
+	}
+	var filters []choice
+	for _, v := range []struct{ name, value, words string }{
+		{"rule", string(q.Rule), q.Rule.Title()}, {"user", q.User, shownUser(q.User)}, {"owner", q.Owner, q.Owner}, {"account", q.Account, q.Account}, {"state", q.State, words},
 	} {
 		if v.value != "" {
-			parts = append(parts, v.name+" "+shorten(v.value))
+			filters = append(filters, choice{Value: q.with(v.name, "") + "#findings", Words: v.name + " " + shorten(v.words)})
 		}
 	}
-	return strings.Join(parts, ", ")
+	return filters
 }
 
 // with returns the query as a link, with other values for these names; empty for
@@ -180,15 +191,21 @@ func (q *query) key() string {
 }
 
 // matcher returns whether a text matches the pattern, in which * stands for anything.
-// Case does not matter, as in the names of IAM. An empty pattern matches everything.
-func matcher(pattern string) func(string) bool {
+// An empty pattern matches everything. Where it folds, case does not matter, as in the
+// names of IAM.
+func matcher(pattern string, fold bool) func(string) bool {
+	expr := policy.Glob(pattern)
 	switch {
 	case pattern == "":
 		return func(string) bool { return true }
-	case !strings.ContainsAny(pattern, "*?"):
+	case !strings.ContainsAny(pattern, "*?") && fold:
 		return func(text string) bool { return strings.EqualFold(text, pattern) }
+	case !strings.ContainsAny(pattern, "*?"):
+		return func(text string) bool { return text == pattern }
+	case fold:
+		expr = regexp.MustCompile("(?i)" + expr.String())
 	}
-	return regexp.MustCompile("(?i)" + policy.Glob(pattern).String()).MatchString
+	return expr.MatchString
 }
 
 // sorting is an order of findings. Where it knows no difference, the worst come first.
@@ -196,36 +213,21 @@ type sorting struct {
 	name           string
 	words, reverse string // what comes first, and what if it is turned round
 	compare        func(a, b *found) int
+	lacks          func(*found) bool // has nothing to compare, and comes last; nil for none
 }
 
 func sortings() []sorting {
 	return []sorting{
-		{"severity", "worst first", "worst last", worst},
-		{"since", "oldest finding first", "newest finding first", func(a, b *found) int { return a.Since.Compare(b.Since) }},
-		{"age", "oldest key first", "newest key first", func(a, b *found) int { return compareTimes(a.created, b.created) }},
-		{"rule", "by rule", "by rule, from Z", func(a, b *found) int { return strings.Compare(a.Rule.Title(), b.Rule.Title()) }},
-		{"user", "by user", "by user, from Z", func(a, b *found) int { return strings.Compare(a.UserName, b.UserName) }},
-		{"owner", "by owner", "by owner, from Z", func(a, b *found) int { return compareTexts(a.owner, b.owner) }},
+		{"severity", "worst first", "worst last", worst, nil},
+		{"since", "oldest finding first", "newest finding first", func(a, b *found) int { return a.Since.Compare(b.Since) }, nil},
+		{"age", "oldest key first", "newest key first", func(a, b *found) int { return a.created.Compare(b.created) }, func(f *found) bool { return f.created.IsZero() }},
+		{"rule", "by rule", "by rule, from Z", func(a, b *found) int { return strings.Compare(a.Rule.Title(), b.Rule.Title()) }, nil},
+		{"user", "by user", "by user, from Z", func(a, b *found) int { return strings.Compare(a.UserName, b.UserName) }, nil},
+		{"owner", "by owner", "by owner, from Z", func(a, b *found) int { return strings.Compare(a.owner, b.owner) }, func(f *found) bool { return f.owner == "" }},
 		{"account", "by account", "by account, from Z", func(a, b *found) int {
-			return cmp.Or(compareTexts(a.account().ShownName(), b.account().ShownName()), strings.Compare(a.account().ID, b.account().ID))
-		}},
+			return cmp.Or(strings.Compare(a.account().ShownName(), b.account().ShownName()), strings.Compare(a.account().ID, b.account().ID))
+		}, nil},
 	}
-}
-
-// compareTimes puts unknown times last.
-func compareTimes(a, b time.Time) int {
-	if a.IsZero() || b.IsZero() {
-		return -a.Compare(b)
-	}
-	return a.Compare(b)
-}
-
-// compareTexts puts empty ones last.
-func compareTexts(a, b string) int {
-	if a == "" || b == "" {
-		return -strings.Compare(a, b)
-	}
-	return strings.Compare(a, b)
 }
 
 // sortingOf returns the order of that name, turned round after a minus; nil if there
@@ -236,10 +238,18 @@ func sortingOf(name string) *sorting {
 		if s.name != name {
 			continue
 		}
+		forward := s.compare
 		if turned {
-			forward := s.compare
 			s.words, s.reverse = s.reverse, s.words
-			s.compare = func(a, b *found) int { return forward(b, a) }
+		}
+		s.compare = func(a, b *found) int {
+			switch lacks := s.lacks; {
+			case lacks != nil && (lacks(a) || lacks(b)):
+				return compareFlags(!lacks(a), !lacks(b))
+			case turned:
+				return forward(b, a)
+			}
+			return forward(a, b)
 		}
 		return &s
 	}

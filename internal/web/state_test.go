@@ -21,11 +21,13 @@ func whole(id string, users int, age time.Duration) *inventory.Snapshot {
 		Root: inventory.Root{
 			KeyPresent: inventory.Observe(false, now), Console: inventory.Observe(true, now), MFA: inventory.Observe(true, now),
 		},
-		Health: inventory.Health{State: inventory.StateUp, Refreshes: 1, Finished: 1, Next: now.Add(4*time.Minute + 10*time.Second)},
+		Complete: map[inventory.Group]bool{},
+		Health:   inventory.Health{State: inventory.StateUp, Refreshes: 1, Finished: 1, Next: now.Add(4*time.Minute + 10*time.Second)},
 	}
 	for _, group := range inventory.Groups() {
 		if group != inventory.GroupTags {
 			s.Freshness[group] = inventory.Freshness{Observed: now.Add(-time.Minute), Stale: now.Add(time.Hour)}
+			s.Complete[group] = true
 		}
 	}
 	for i := range users {
@@ -60,10 +62,11 @@ func TestSentence(t *testing.T) {
 		policy   *policy.Policy
 		accounts []*inventory.Snapshot
 		problem  string // of listing the organization
+		reload   view.Reload
 		want     string
 		tone     string
 	}{
-		"nothing":                  {want: "No account is watched.", tone: "idle"},
+		"nothing":                  {want: "No account is watched yet.", tone: "unknown"},
 		"no organization":          {problem: "denied", want: "No account is watched yet: the organization could not be listed.", tone: "unknown"},
 		"not read yet":             {accounts: []*inventory.Snapshot{{Health: inventory.Health{State: inventory.StatePending}}}, want: "Nothing is known yet: the account is being read for the first time.", tone: "unknown"},
 		"no credentials":           {accounts: []*inventory.Snapshot{refused("", inventory.ReasonCredentials)}, want: "Nothing is known yet: there are no AWS credentials, or AWS does not accept them.", tone: "unknown"},
@@ -72,7 +75,7 @@ func TestSentence(t *testing.T) {
 		"healthy, one user":        {accounts: []*inventory.Snapshot{whole(one, 1, day)}, want: "Nothing needs action: 1 user complies.", tone: "good"},
 		"healthy, several":         {accounts: []*inventory.Snapshot{whole(one, 3, day), whole(two, 4, day)}, want: "Nothing needs action: 7 users of 2 accounts comply.", tone: "good"},
 		"empty":                    {accounts: []*inventory.Snapshot{whole(one, 0, day)}, want: "Nothing needs action: the account has no IAM users.", tone: "good"},
-		"exempted":                 {policy: exempting, accounts: []*inventory.Snapshot{whole(one, 1, 100*day)}, want: "Nothing needs action: 1 user complies, 1 violation is exempted.", tone: "good"},
+		"exempted":                 {policy: exempting, accounts: []*inventory.Snapshot{whole(one, 1, 100*day)}, want: "Nothing needs action: no findings among 1 user, 1 violation is exempted.", tone: "good"},
 		"due":                      {accounts: []*inventory.Snapshot{whole(one, 2, 80*day)}, want: "Nothing needs action, 2 keys are soon due for rotation.", tone: "warn"},
 		"violated":                 {accounts: []*inventory.Snapshot{whole(one, 27, 100*day)}, want: "27 findings need action.", tone: "bad"},
 		"violated, one":            {accounts: []*inventory.Snapshot{whole(one, 1, 100*day)}, want: "1 finding needs action.", tone: "bad"},
@@ -83,14 +86,29 @@ func TestSentence(t *testing.T) {
 		"reading":                  {accounts: []*inventory.Snapshot{reading(whole(one, 247, day), 223, 4*time.Minute)}, want: "No findings so far; 24 of 247 users read, about 4 minutes to go.", tone: "unknown"},
 		"reading, violated":        {accounts: []*inventory.Snapshot{reading(whole(one, 30, 100*day), 10, 0)}, want: "30 findings need action so far. unknown: 20 of 30 users read.", tone: "bad"},
 		"down":                     {accounts: []*inventory.Snapshot{changed(whole(one, 3, day), func(s *inventory.Snapshot) { s.Health.State = inventory.StateDown })}, want: "No findings, but not everything can be read.", tone: "warn"},
-		"several, one cannot":      {accounts: []*inventory.Snapshot{whole(one, 3, day), refused(two, inventory.ReasonRole)}, want: "No findings, but 1 account cannot be read.", tone: "warn"},
+		"several, one cannot":      {accounts: []*inventory.Snapshot{whole(one, 3, day), refused(two, inventory.ReasonRole)}, want: "No findings, but 1 account cannot be read.", tone: "unknown"},
 		"several, one in part":     {accounts: []*inventory.Snapshot{whole(one, 3, day), changed(whole(two, 1, day), func(s *inventory.Snapshot) { s.Health.State = inventory.StateDown })}, want: "No findings, but 1 account can be read in part only.", tone: "warn"},
 		"several, one not yet":     {accounts: []*inventory.Snapshot{whole(one, 3, day), {Account: inventory.Account{ID: two}, Health: inventory.Health{State: inventory.StatePending}}}, want: "No findings so far, but 1 account has not been read yet.", tone: "unknown"},
 		"suspended":                {accounts: []*inventory.Snapshot{{Account: inventory.Account{ID: one}, Health: inventory.Health{State: inventory.StateSuspended}}}, want: "The account is suspended and not read; nothing is known.", tone: "idle"},
 		"suspended, several":       {accounts: []*inventory.Snapshot{{Account: inventory.Account{ID: one}, Health: inventory.Health{State: inventory.StateSuspended}}, {Account: inventory.Account{ID: two}, Health: inventory.Health{State: inventory.StateSuspended}}}, want: "All 2 accounts are suspended and not read; nothing is known.", tone: "idle"},
 		"suspended, known":         {accounts: []*inventory.Snapshot{changed(whole(one, 3, day), func(s *inventory.Snapshot) { s.Health.State = inventory.StateSuspended })}, want: "No findings, but the account is suspended and not read any more.", tone: "unknown"},
 		"one of several suspended": {accounts: []*inventory.Snapshot{whole(one, 3, day), changed(whole(two, 3, day), func(s *inventory.Snapshot) { s.Health.State = inventory.StateSuspended })}, want: "No findings, but 1 account is suspended and not read any more.", tone: "unknown"},
-		"organization not listed":  {accounts: []*inventory.Snapshot{whole(one, 3, day)}, problem: "denied", want: "No findings, but the organization could not be listed.", tone: "warn"},
+		"root, users not known": {accounts: []*inventory.Snapshot{changed(whole(one, 0, day), func(s *inventory.Snapshot) {
+			s.Freshness = map[inventory.Group]inventory.Freshness{inventory.GroupRoot: s.Freshness[inventory.GroupRoot]}
+			s.Root.MFA, s.Health.State = inventory.Observe(false, now), inventory.StateDown
+		})}, want: "1 finding needs action. warn: The users are not known.", tone: "bad"},
+		"due, one unknown": {accounts: []*inventory.Snapshot{changed(whole(one, 2, 80*day), func(s *inventory.Snapshot) { s.Root = inventory.Root{} })}, want: "No findings, 2 keys are soon due for rotation. unknown: 2 verdicts are unknown.", tone: "warn"},
+		"one being read, others not yet": {accounts: []*inventory.Snapshot{
+			reading(whole(one, 247, day), 223, 4*time.Minute), {Account: inventory.Account{ID: two}, Health: inventory.Health{State: inventory.StatePending}},
+			changed(whole(three, 1, day), func(s *inventory.Snapshot) { s.Root = inventory.Root{} }),
+		}, want: "No findings so far; 1 account has not been read yet, 24 of 247 users read, about 4 minutes to go and 2 verdicts are unknown.", tone: "unknown"},
+		"several reasons": {accounts: []*inventory.Snapshot{refused(one, inventory.ReasonRole), refused(two, inventory.ReasonNetwork)}, want: "Nothing is known yet: reading from AWS fails.", tone: "unknown"},
+		"one reason":      {accounts: []*inventory.Snapshot{refused(one, inventory.ReasonRole), refused(two, inventory.ReasonRole)}, want: "Nothing is known yet: the role cannot be assumed.", tone: "unknown"},
+		"one fails, others not yet": {accounts: []*inventory.Snapshot{
+			refused(one, inventory.ReasonRole), {Account: inventory.Account{ID: two}, Health: inventory.Health{State: inventory.StatePending}},
+		}, want: "Nothing is known yet: 1 account cannot be read and 1 account is being read for the first time.", tone: "unknown"},
+		"reload failed":           {accounts: []*inventory.Snapshot{whole(one, 3, day)}, reload: view.Reload{Wanted: true}, want: "No findings, but the last reload of the configuration failed.", tone: "warn"},
+		"organization not listed": {accounts: []*inventory.Snapshot{whole(one, 3, day)}, problem: "denied", want: "No findings, but the organization could not be listed.", tone: "warn"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := test.policy
@@ -101,7 +119,7 @@ func TestSentence(t *testing.T) {
 			for _, s := range test.accounts {
 				byKey[s.Account.ID] = s
 			}
-			v := view.Of(p, view.Reload{}, byKey, now)
+			v := view.Of(p, test.reload, byKey, now)
 			v.NotListed = test.problem
 			o := options()
 			o.View = func() *view.View { return v }
@@ -123,27 +141,32 @@ func TestSentence(t *testing.T) {
 
 // TestNextRefresh says when the page was made, and when it will be worth another look.
 func TestNextRefresh(t *testing.T) {
-	next := func(at time.Time, refreshes uint64) *inventory.Snapshot {
-		s := whole("111111111111", 1, time.Hour)
+	next := func(id string, at time.Time, refreshes uint64) *inventory.Snapshot {
+		s := whole(id, 1, time.Hour)
 		s.Health.Next, s.Health.Refreshes = at, refreshes
 		return s
 	}
-	later := next(now.Add(time.Hour), 1)
-	later.Account.ID = "222222222222"
+	const one, two, three = "111111111111", "222222222222", "333333333333"
+	soon, late := now.Add(250*time.Second), now.Add(-12*time.Minute)
 	for name, test := range map[string]struct {
 		accounts []*inventory.Snapshot
 		want     string
 	}{
-		"to come":          {[]*inventory.Snapshot{next(now.Add(250*time.Second), 1)}, " Next refresh at 12:04:10 UTC, in 4 minutes."},
-		"under way":        {[]*inventory.Snapshot{next(now.Add(-time.Second), 2)}, " A refresh is under way."},
-		"none to come":     {[]*inventory.Snapshot{next(time.Time{}, 1)}, ""},
-		"several accounts": {[]*inventory.Snapshot{later, next(now.Add(250*time.Second), 1)}, " The next refresh at 12:04:10 UTC, in 4 minutes; each account has its own."},
+		"to come":          {[]*inventory.Snapshot{next(one, soon, 1)}, " Next refresh at 12:04:10 UTC, in 4 minutes."},
+		"at once":          {[]*inventory.Snapshot{next(one, now, 1)}, " Next refresh at 12:00:00 UTC, now."},
+		"another day":      {[]*inventory.Snapshot{next(one, now.Add(30*time.Hour), 1)}, " Next refresh at 2026-06-02 18:00 UTC, in 30 hours."},
+		"a little late":    {[]*inventory.Snapshot{next(one, now.Add(-time.Minute), 1)}, ""},
+		"overdue":          {[]*inventory.Snapshot{next(one, late, 1)}, " The next refresh is overdue by 12 minutes."},
+		"under way":        {[]*inventory.Snapshot{next(one, soon, 2)}, " A refresh is under way."},
+		"long under way":   {[]*inventory.Snapshot{next(one, late, 2)}, " A refresh is under way."},
+		"none to come":     {[]*inventory.Snapshot{next(one, time.Time{}, 1)}, ""},
+		"several accounts": {[]*inventory.Snapshot{next(two, now.Add(time.Hour), 1), next(one, soon, 2), next(three, late, 1)}, " The next account is refreshed at 12:04:10 UTC, in 4 minutes. 1 account is being refreshed. 1 refresh is overdue, by up to 12 minutes."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := options()
 			o.View = under(policy.WithLimits(policy.DefaultLimits()), test.accounts...)
 			_, _, body := ask(t, web.Handler(o), "GET", "/")
-			if want := `<p class="made">As of <time datetime="2026-06-01T12:00:00Z">2026-06-01 12:00:00 UTC</time>. The oldest fact is 1 minute old.` + test.want + "</p>"; !strings.Contains(body, want) {
+			if want := `Page made <time datetime="2026-06-01T12:00:00Z">2026-06-01 12:00:00 UTC</time>; it does not update itself.` + test.want + "</p>"; !strings.Contains(body, want) {
 				t.Errorf("page: lacks %s", want)
 			}
 		})

@@ -230,8 +230,9 @@ func judged(change func(*inventory.Snapshot)) func() *view.View {
 			inventory.GroupUsers: {Observed: now.Add(-time.Minute), Stale: now.Add(14 * time.Minute)},
 			inventory.GroupKeys:  {Observed: now.Add(-3 * time.Hour), Stale: now.Add(time.Hour)},
 		},
-		Report: inventory.Report{Wanted: true, Usable: true, Generated: now.Add(-time.Hour)},
-		Health: inventory.Health{State: inventory.StateUp},
+		Complete: map[inventory.Group]bool{inventory.GroupUsers: true},
+		Report:   inventory.Report{Wanted: true, Usable: true, Generated: now.Add(-time.Hour)},
+		Health:   inventory.Health{State: inventory.StateUp},
 	}
 	change(s)
 	return under(policy.WithLimits(policy.DefaultLimits()), s)

@@ -85,5 +85,19 @@ func lasting(d time.Duration) string {
 	return fmt.Sprintf("%.1f years", float64(d/(24*time.Hour))/365)
 }
 
-// clock is a time of today, or of about today.
-func clock(at time.Time) string { return at.UTC().Format("15:04:05 MST") }
+// clock is a time of today, or of another day.
+func clock(at, now time.Time) string {
+	if at, now = at.UTC(), now.UTC(); at.YearDay() != now.YearDay() || at.Year() != now.Year() {
+		return at.Format("2006-01-02 15:04 MST")
+	}
+	return at.UTC().Format("15:04:05 MST")
+}
+
+// until says how long it is from one shown time to the other.
+func until(at, now time.Time) string {
+	d := at.Truncate(time.Second).Sub(now.Truncate(time.Second))
+	if d <= 0 {
+		return "now"
+	}
+	return "in " + lasting(d)
+}

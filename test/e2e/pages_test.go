@@ -111,7 +111,8 @@ func manyAccounts(t *testing.T, n int) (url string) {
 	for i := range n {
 		s := &inventory.Snapshot{
 			Account:   inventory.Account{ID: fmt.Sprintf("%012d", 100_000_000_000+i*7919), Name: fmt.Sprintf("department-%d-production", i)},
-			Freshness: map[inventory.Group]inventory.Freshness{}, Root: inventory.Root{
+			Freshness: map[inventory.Group]inventory.Freshness{}, Complete: map[inventory.Group]bool{}, Root: inventory.Root{
+				Created:    now.Add(-900 * day),
 				KeyPresent: inventory.Observe(false, now), Console: inventory.Observe(true, now), MFA: inventory.Observe(i%50 != 0, now),
 			},
 			Health: inventory.Health{State: inventory.StateUp, Next: now.Add(3 * time.Minute)},
@@ -123,6 +124,7 @@ func manyAccounts(t *testing.T, n int) (url string) {
 		}
 		for _, group := range inventory.Groups() {
 			s.Freshness[group] = inventory.Freshness{Observed: now.Add(-2 * time.Minute), Stale: now.Add(time.Hour)}
+			s.Complete[group] = true
 		}
 		for k := range 5 {
 			key := inventory.AccessKey{ID: fmt.Sprintf("AKIA%016d", i*5+k), Status: inventory.Active, Created: now.Add(-time.Duration(10+i*k%97) * day)}
