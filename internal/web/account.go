@@ -22,7 +22,7 @@ func newAccountPage(o Options, v *view.View, ev *policy.Evaluation, q *query, no
 	p.Heading = accountTitle(ev)
 	p.Title = p.State.Short + " – " + p.Heading
 	p.Up = true
-	p.Exemptions = exemptionsOf(v, ev, o.Users, now)
+	p.Exemptions = cut(exemptionsOf(v, ev, o.Users, now))
 	return p
 }
 

@@ -26,6 +26,24 @@ type exemption struct {
 	Bad           bool // it should be removed or corrected
 }
 
+// exemptionList is what the page shows of exemptions.
+type exemptionList struct {
+	Rows []exemption
+	More int // that are not shown
+}
+
+// mostExemptions is how many exemptions a page shows.
+const mostExemptions = 500
+
+// cut leaves out the last if there are too many; what should be corrected stays.
+func cut(list []exemption) exemptionList {
+	if len(list) <= mostExemptions {
+		return exemptionList{Rows: list}
+	}
+	slices.SortStableFunc(list, func(a, b exemption) int { return compareFlags(a.Bad, b.Bad) })
+	return exemptionList{list[:mostExemptions], len(list) - mostExemptions}
+}
+
 // everyExemption lists the exemptions of the configuration file, then those of the
 // users' tags.
 func everyExemption(v *view.View, users bool, now time.Time) []exemption {

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -235,6 +236,21 @@ func TestExemptions(t *testing.T) {
 				t.Errorf("section (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestManyExemptions shows some of them, and those that should be corrected first.
+func TestManyExemptions(t *testing.T) {
+	p := &policy.Policy{}
+	for i := range 600 {
+		p.Exemptions = append(p.Exemptions, policy.Exemption{UserName: policy.RootUserName, Reason: fmt.Sprintf("reason-%d.", i), Until: until(t, "2026-12-31")})
+	}
+	p.Exemptions[599].Until = until(t, "2026-05-31")
+	o := options()
+	o.View = under(p, listed("111111111111"))
+	rows := regexp.MustCompile(`reason-\d+\.`).FindAllString(section(t, o, "Exemptions"), -1)
+	if len(rows) != 500 || rows[0] != "reason-599." || rows[1] != "reason-0." || !strings.HasSuffix(section(t, o, "Exemptions"), `<p class="said">And 100 more.</p>`) {
+		t.Errorf("got %d rows that begin with %q, want 500, the lapsed one first, and a word on the others", len(rows), rows[:2])
 	}
 }
 

@@ -26,7 +26,7 @@ type page struct {
 	Facts          []facts
 	Rules          []verdicts // empty while nothing is known
 	Unjudged       int        // accounts whose users are not known
-	Exemptions     []exemption
+	Exemptions     exemptionList
 	Policy         *limits  // nil on the page of an account
 	Members        *members // nil without an organization, and if nobody was taken out
 }
@@ -78,7 +78,7 @@ func newLanding(o Options, v *view.View, q *query, now time.Time) page {
 		p.Board = newBoard(accounts, q, now)
 	}
 	p.Members = newMembers(v, now)
-	p.Exemptions = everyExemption(v, o.Users, now)
+	p.Exemptions = cut(everyExemption(v, o.Users, now))
 	p.Policy = &limits{Reload: reloadSentence(v.Reload, o.Demo != ""), Failed: v.Reload.Wanted && !v.Reload.Successful}
 	for i := range v.Policy.Classes {
 		p.Policy.Class = append(p.Policy.Class, newClass(&v.Policy.Classes[i]))

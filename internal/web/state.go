@@ -269,6 +269,8 @@ func (r *refreshes) words(several bool, now time.Time) string {
 	case several && !r.next.IsZero():
 		parts = append(parts, fmt.Sprintf("The next account is refreshed at %s, %s.", at, in))
 	case several:
+	case r.busy > 0 && !r.next.IsZero():
+		parts = append(parts, fmt.Sprintf("A refresh is under way; the next begins at %s, %s.", at, in))
 	case r.busy > 0:
 		parts = append(parts, "A refresh is under way.")
 	case !r.next.IsZero():

@@ -157,7 +157,7 @@ func TestNextRefresh(t *testing.T) {
 		"another day":      {[]*inventory.Snapshot{next(one, now.Add(30*time.Hour), 1)}, " Next refresh at 2026-06-02 18:00 UTC, in 30 hours."},
 		"a little late":    {[]*inventory.Snapshot{next(one, now.Add(-time.Minute), 1)}, ""},
 		"overdue":          {[]*inventory.Snapshot{next(one, late, 1)}, " The next refresh is overdue by 12 minutes."},
-		"under way":        {[]*inventory.Snapshot{next(one, soon, 2)}, " A refresh is under way."},
+		"under way":        {[]*inventory.Snapshot{next(one, soon, 2)}, " A refresh is under way; the next begins at 12:04:10 UTC, in 4 minutes."},
 		"long under way":   {[]*inventory.Snapshot{next(one, late, 2)}, " A refresh is under way."},
 		"none to come":     {[]*inventory.Snapshot{next(one, time.Time{}, 1)}, ""},
 		"several accounts": {[]*inventory.Snapshot{next(two, now.Add(time.Hour), 1), next(one, soon, 2), next(three, late, 1)}, " The next account is refreshed at 12:04:10 UTC, in 4 minutes. 1 account is being refreshed. 1 refresh is overdue, by up to 12 minutes."},

@@ -43,7 +43,7 @@ func situations(t *testing.T) []situation {
 		{"page", startDemo(t).url + "/", "bad", "findings need action", true},
 		{"accounts", startDemos(t, 20).url + "/", "bad", "findings need action in 18 of 20 accounts", true},
 		{"no-credentials", startAlone(t, nil).url + "/", "unknown", "Nothing is known yet: there are no AWS credentials", false},
-		{"reading", startAlone(t, town(t, 247), "--iam.source=live", "--iam.account-rate=1").url + "/", "unknown", "of 247 users read", false},
+		{"reading", startAlone(t, town(t, 2000), "--iam.source=live", "--iam.account-rate=20").url + "/", "unknown", "minutes to go", false},
 		{"healthy", startAlone(t, town(t, 12), "--iam.account-rate=1000", "--iam.rate=1000").url + "/", "good", "Nothing needs action: 12 users comply", false},
 		{"empty", startAlone(t, town(t, 0), "--iam.account-rate=1000", "--iam.rate=1000").url + "/", "good", "the account has no IAM users", false},
 		{"2000-accounts", manyAccounts(t, 2000) + "/", "bad", "of 2000 accounts", true},
