@@ -102,7 +102,12 @@ func newFindings(o *Options, accounts []*policy.Evaluation, q *query, now time.T
 	t.unread(accounts, now)
 	chosen := t.choose(shown, now)
 	order := sortingOf(q.Sort).compare
-	slices.SortFunc(chosen, func(a, b found) int { return cmp.Or(order(&a, &b), worst(&a, &b)) })
+	slices.SortFunc(chosen, func(a, b *found) int {
+		if by := order(a, b); by != 0 {
+			return by
+		}
+		return worst(a, b)
+	})
 	if q.Sort == "" || q.Sort == "severity" {
 		chosen = together(chosen)
 	}
@@ -118,7 +123,7 @@ func newFindings(o *Options, accounts []*policy.Evaluation, q *query, now time.T
 	page := min(q.Page, pages)
 	first, end := (page-1)*size, min(page*size, len(chosen))
 	for i := first; i < end; i++ {
-		row := newFinding(o, &chosen[i], q, now)
+		row := newFinding(o, chosen[i], q, now)
 		row.Same = i > first && chosen[i].ev == chosen[i-1].ev && chosen[i].UserName == chosen[i-1].UserName
 		t.Rows = append(t.Rows, row)
 	}
@@ -191,10 +196,10 @@ func (f *found) keys() (keys []*inventory.AccessKey) {
 // worst puts what is severe before what is not, and then what lasts longest first, or
 // what is due soonest.
 func worst(a, b *found) int {
+	if by := cmp.Or(cmp.Compare(a.severity, b.severity), a.due.Compare(b.due), a.Since.Compare(b.Since)); by != 0 { // only early warnings are due
+		return by
+	}
 	return cmp.Or(
-		cmp.Compare(a.severity, b.severity),
-		a.due.Compare(b.due), // only early warnings have any
-		a.Since.Compare(b.Since),
 		strings.Compare(a.account().ID, b.account().ID),
 		strings.Compare(a.UserName, b.UserName),
 		strings.Compare(string(a.Rule), string(b.Rule)),
@@ -209,7 +214,7 @@ type person struct {
 }
 
 // together puts what else is about a user right after the first that is.
-func together(sorted []found) []found {
+func together(sorted []*found) []*found {
 	next := make([]int, len(sorted)) // of the same user; 0 for none
 	first, last := make([]bool, len(sorted)), map[person]int{}
 	for i := range sorted {
@@ -220,7 +225,7 @@ func together(sorted []found) []found {
 		}
 		last[of] = i
 	}
-	joined := make([]found, 0, len(sorted))
+	joined := make([]*found, 0, len(sorted))
 	for i := range sorted {
 		if !first[i] {
 			continue
@@ -235,12 +240,12 @@ func together(sorted []found) []found {
 
 // choose returns the findings that are asked for. What the filters offer is counted on
 // the way: under each, what the others leave.
-func (t *findings) choose(all []found, now time.Time) []found {
+func (t *findings) choose(all []found, now time.Time) []*found {
 	q := t.Query
 	user, owner, wanted := matcher(q.User, true), matcher(q.Owner, false), q.chooser(now)
 	accounts := map[*policy.Evaluation]bool{} // since a pattern takes its time
 	rules, owners := map[policy.Rule]int{}, map[string]int{}
-	var chosen []found
+	var chosen []*found
 	for i := range all {
 		f := &all[i]
 		in, known := accounts[f.ev]
@@ -260,7 +265,7 @@ func (t *findings) choose(all []found, now time.Time) []found {
 			owners[f.owner]++
 		}
 		if byRule && byOwner {
-			chosen = append(chosen, *f)
+			chosen = append(chosen, f)
 		}
 	}
 	t.choices(rules, owners)
@@ -396,7 +401,7 @@ func newColumn(q *query, words, sort string) column {
 }
 
 // count says how many of the findings are shown, by the words of the page's sentence.
-func (t *findings) count(first, end int, chosen []found, shown int) {
+func (t *findings) count(first, end int, chosen []*found, shown int) {
 	due := 0
 	for i := range chosen {
 		if chosen[i].Rule == policy.KeyRotationDue {
@@ -404,11 +409,14 @@ func (t *findings) count(first, end int, chosen []found, shown int) {
 		}
 	}
 	text := count(len(chosen)-due, "finding")
-	if due > 0 {
-		text += fmt.Sprintf(" and %s due soon", count(due, "key"))
+	switch keys := count(due, "key") + " due soon"; {
+	case due > 0 && due == len(chosen):
+		text = keys
+	case due > 0:
+		text += " and " + keys
 	}
 	if len(chosen) < shown {
-		text += fmt.Sprintf(" of %d", shown)
+		text += fmt.Sprintf(", of %d rows", shown)
 	}
 	if end-first < len(chosen) {
 		text = fmt.Sprintf("Rows %d to %d of %d: %s", first+1, end, len(chosen), text)
