@@ -16,6 +16,7 @@ import (
 // findings is the table of findings, with what chooses among them.
 type findings struct {
 	Query          *query
+	Docs           string   // where the documents are
 	Several        bool     // there are several accounts to choose from
 	Rules          []choice // of the filter
 	Sorts          []choice
@@ -95,7 +96,7 @@ const (
 
 // newFindings makes the table of the accounts' findings.
 func newFindings(o *Options, accounts []*policy.Evaluation, q *query, now time.Time) *findings {
-	t := &findings{Query: q, Notes: q.notes, Several: len(accounts) > 1}
+	t := &findings{Docs: policy.Documents, Query: q, Notes: q.notes, Several: len(accounts) > 1}
 	shown, hidden := collect(o, accounts)
 	t.All = len(shown) + hidden
 	t.Hidden = hiddenSentence(hidden, o.Users)

@@ -23,3 +23,16 @@ func TestUnreadSentence(t *testing.T) {
 		}
 	}
 }
+
+// TestLasting writes durations as exactly as one wants to know them.
+func TestLasting(t *testing.T) {
+	const day = 24 * time.Hour
+	for d, want := range map[time.Duration]string{
+		-time.Second: "0 seconds", time.Second: "1 second", time.Minute - 1: "59 seconds", time.Minute: "1 minute", time.Hour - 1: "59 minutes",
+		time.Hour: "1 hour", 2*day - 1: "47 hours", 2 * day: "2 days", 2*year - 1: "729 days", 2 * year: "2.0 years", 3*year + 180*day: "3.5 years",
+	} {
+		if got := lasting(d); got != want {
+			t.Errorf("%s: got %q, want %q", d, got, want)
+		}
+	}
+}

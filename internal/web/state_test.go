@@ -99,7 +99,8 @@ func TestSentence(t *testing.T) {
 		})}, want: "1 finding needs action. warn: The users are not known.", tone: "bad"},
 		"due, one unknown": {accounts: []*inventory.Snapshot{changed(whole(one, 2, 80*day), func(s *inventory.Snapshot) { s.Root = inventory.Root{} })}, want: "No findings, 2 keys are soon due for rotation. unknown: 2 verdicts are unknown.", tone: "warn"},
 		"one being read, others not yet": {accounts: []*inventory.Snapshot{
-			reading(whole(one, 247, day), 223, 4*time.Minute), {Account: inventory.Account{ID: two}, Health: inventory.Health{State: inventory.StatePending}},
+			reading(whole(one, 247, day), 223, 4*time.Minute),
+			{Account: inventory.Account{ID: two}, Health: inventory.Health{State: inventory.StatePending}},
 			changed(whole(three, 1, day), func(s *inventory.Snapshot) { s.Root = inventory.Root{} }),
 		}, want: "No findings so far; 1 account has not been read yet, 24 of 247 users read, about 4 minutes to go and 2 verdicts are unknown.", tone: "unknown"},
 		"several reasons": {accounts: []*inventory.Snapshot{refused(one, inventory.ReasonRole), refused(two, inventory.ReasonNetwork)}, want: "Nothing is known yet: reading from AWS fails.", tone: "unknown"},
