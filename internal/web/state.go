@@ -210,7 +210,11 @@ func (t *totals) gaps() []string {
 	}
 	add(r.outdated, "%s %s out of date", count(r.outdated, "fact"), isOrAre(r.outdated))
 	add(r.unread, "%s", progressInWords(r.of-r.unread, r.of, r.left))
-	add(t.found.overlooked, "%s %s unknown", count(t.found.overlooked, "verdict"), isOrAre(t.found.overlooked))
+	what := "verdict"
+	if t.found.unknown > t.found.overlooked { // the tile counts them all
+		what = "other verdict"
+	}
+	add(t.found.overlooked, "%s %s unknown", count(t.found.overlooked, what), isOrAre(t.found.overlooked))
 	return gaps
 }
 
