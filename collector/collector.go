@@ -30,6 +30,7 @@ type Options struct {
 	AccessKeyIDs view.KeyIDFormat // how access_key_id shows the keys; full if empty
 	KeyAge       bool             // serve aws_iam_access_key_age_seconds
 	Users        bool             // serve series with the names of users; root's stay in any case
+	Share        bool             // others watch the rest of the organization
 }
 
 // Collector is a prometheus.Collector of everything known about the accounts.

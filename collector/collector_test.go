@@ -186,6 +186,7 @@ type scene struct {
 	ids       view.KeyIDFormat
 	noAge     bool
 	noUsers   bool
+	share     bool
 	snapshots []*inventory.Snapshot
 	roll      roll.Roll
 }
@@ -212,6 +213,16 @@ func comingAndGoing() roll.Roll {
 		{AccountID: "222233334444", Reason: roll.LeftOrganization, At: ago(34 * day)},
 		{AccountID: "333344445555", Reason: roll.Excluded, At: ago(roll.Memory)},
 	}}
+}
+
+// rootOnly is an account of which nothing is known but root: the users could not be
+// listed.
+func rootOnly() *inventory.Snapshot {
+	s := everything()
+	s.Users = nil
+	s.Freshness = map[inventory.Group]inventory.Freshness{inventory.GroupRoot: s.Freshness[inventory.GroupRoot]}
+	s.Complete = nil
+	return s
 }
 
 // suspended is an account that its organization has suspended.
@@ -243,6 +254,7 @@ func (sc scene) over(current func() *view.View) *collector.Collector {
 		AccessKeyIDs: sc.ids,
 		KeyAge:       !sc.noAge,
 		Users:        !sc.noUsers,
+		Share:        sc.share,
 	})
 }
 
@@ -258,6 +270,8 @@ func TestExposition(t *testing.T) {
 		{"everything", scene{snapshots: of(everything()), policy: everyPolicy(), reload: reloaded()}},
 		{"pending", scene{snapshots: of(pending())}},
 		{"partly", scene{snapshots: of(partly())}},
+		{"root-only", scene{snapshots: of(rootOnly())}},
+		{"share", scene{snapshots: of(exempted()), policy: exemptions(), share: true}},
 		{"report", scene{snapshots: of(fromReport()), policy: describing(), ids: view.KeyIDSuffix}},
 		{"suffix", scene{snapshots: of(collide()), policy: describing(), ids: view.KeyIDSuffix}},
 		{"no-age", scene{snapshots: of(collide()), noAge: true}},

@@ -49,7 +49,7 @@ func emitAccountInfo(s *subject, emit emit) {
 	if account.ID == "" {
 		return
 	}
-	labels := []string{account.ShownName(), account.Partition, account.OUPath, account.State}
+	labels := []string{account.ShownName(), account.Partition, account.OUPath, account.State, s.RootOwner}
 	for _, tag := range s.view.Policy.AccountTags {
 		labels = append(labels, policy.TagOfAccount(account, tag))
 	}
@@ -92,7 +92,7 @@ func emitExemptions(s *subject, emit emit) {
 }
 
 func emitUnmatched(s *subject, emit emit) {
-	if n, known := s.view.Unmatched(); known {
+	if n, known := s.view.Unmatched(s.options.Share); known {
 		emit(float64(n))
 	}
 }
@@ -267,11 +267,14 @@ func emitKeysByAge(s *subject, emit emit) {
 	}
 }
 
+// emitVerdicts counts no users before all of them are listed. Root is a population of
+// its own, known as soon as anything about it is.
 func emitVerdicts(s *subject, emit emit) {
-	if !s.usersListed() {
-		return
-	}
+	_, rootKnown := s.Snapshot.Freshness[inventory.GroupRoot]
 	for _, rule := range policy.Rules() {
+		if !s.usersListed() && (rule.Subject() != policy.SubjectAccount || !rootKnown) {
+			continue
+		}
 		for _, verdict := range policy.Verdicts() {
 			emit(float64(s.Count(rule, verdict)), string(rule), string(verdict))
 		}

@@ -355,9 +355,9 @@ func accountMetrics() []metric {
 	return []metric{
 		{
 			name: "aws_iam_account_info", scope: perAccount, kind: gauge,
-			labels: []string{"account_name", "partition", "ou_path", "state"},
+			labels: []string{"account_name", "partition", "ou_path", "state", "account_owner"},
 			tags:   func(p *policy.Policy) []string { return p.AccountTags },
-			help: "The AWS account, value 1, with its name, partition, path of organizational units and state in the organization (active, suspended, …) as far as they are known, " +
+			help: "The AWS account, value 1, with its name, partition, path of organizational units, state in the organization (active, suspended, …) and owner, by owner_tags, as far as they are known, " +
 				"and tag_<name> for each tag that account_tags lists. An empty label is a missing tag; " +
 				policy.UnknownValue + " means that the account's tags are not known.",
 			series: emitAccountInfo,
@@ -473,7 +473,7 @@ func countMetrics() []metric {
 			name: "aws_iam_account_verdicts", scope: perAccount, kind: gauge,
 			labels: []string{"rule", "verdict"},
 			help: "Users, active access keys or accounts, whichever the rule judges, by verdict: compliant, violation, exempted, unknown. " +
-				"Under a rule about keys, a user whose keys are unknown counts once. " +
+				"Under a rule about keys, a user whose keys are unknown counts once. Rules about users are absent before all users are listed. " +
 				"Judged as of the time of the facts behind the rule: see " + factsObserved + ".",
 			series: emitVerdicts,
 		},
@@ -579,8 +579,8 @@ func exporterMetrics() []metric {
 		},
 		{
 			name: "aws_iam_exporter_exemptions_unmatched", scope: perExporter, kind: gauge,
-			help: "Exemptions in the configuration file for users that no account has. " +
-				"Absent until that is known for each of them.",
+			help: "Exemptions in the configuration file for users that no account has, without those for accounts that are not watched here; " +
+				"with --total-shards, without those for any account. Absent until that is known for each of them.",
 			series: emitUnmatched,
 		},
 		{

@@ -73,7 +73,7 @@ func alertsByRule(t *testing.T) map[policy.Rule]string {
 	alerts := map[policy.Rule]string{}
 	for _, group := range file.Groups {
 		for _, rule := range group.Rules {
-			if m := finding.FindStringSubmatch(rule.Expr); m != nil {
+			if m := finding.FindStringSubmatch(rule.Expr); m != nil && alerts[policy.Rule(m[1])] == "" { // the first is about all of them
 				alerts[policy.Rule(m[1])] = rule.Alert
 			}
 		}

@@ -109,9 +109,9 @@ func TestAccountsAreServedAsIfAlone(t *testing.T) {
 				sameBut(t, want, got.account(id))
 			}
 			sameBut(t, exposition{
-				`aws_iam_account_info{account_id="111111111111",account_name="home",ou_path="",partition="aws",state="",tag_stage=""}`:          1,
-				`aws_iam_account_info{account_id="222222222222",account_name="large",ou_path="",partition="aws",state="",tag_stage="prod"}`:     1,
-				`aws_iam_account_info{account_id="333333333333",account_name="the-small-one",ou_path="",partition="aws",state="",tag_stage=""}`: 1,
+				`aws_iam_account_info{account_id="111111111111",account_name="home",account_owner="",ou_path="",partition="aws",state="",tag_stage=""}`:          1,
+				`aws_iam_account_info{account_id="222222222222",account_name="large",account_owner="",ou_path="",partition="aws",state="",tag_stage="prod"}`:     1,
+				`aws_iam_account_info{account_id="333333333333",account_name="the-small-one",account_owner="",ou_path="",partition="aws",state="",tag_stage=""}`: 1,
 			}, got.find("aws_iam_account_info"))
 		})
 	}

@@ -43,9 +43,9 @@ func TestDemoOfSeveralAccounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := startDemo(t, 3)
 		names := exposition{
-			`aws_iam_account_info{account_id="123456789012",account_name="tooling",ou_path="",partition="aws",state=""}`:          1,
-			`aws_iam_account_info{account_id="200000000002",account_name="shop-production",ou_path="",partition="aws",state=""}`:  1,
-			`aws_iam_account_info{account_id="200000000003",account_name="acquired-company",ou_path="",partition="aws",state=""}`: 1,
+			`aws_iam_account_info{account_id="123456789012",account_name="tooling",account_owner="",ou_path="",partition="aws",state=""}`:          1,
+			`aws_iam_account_info{account_id="200000000002",account_name="shop-production",account_owner="",ou_path="",partition="aws",state=""}`:  1,
+			`aws_iam_account_info{account_id="200000000003",account_name="acquired-company",account_owner="",ou_path="",partition="aws",state=""}`: 1,
 		}
 		x := e.scrape()
 		sameBut(t, names, x.find("aws_iam_account_info"))
@@ -115,7 +115,7 @@ func TestDemoAloneIsOneAccount(t *testing.T) {
 		e := startDemo(t, 1)
 		time.Sleep(time.Minute)
 		x := e.scrape()
-		sameBut(t, exposition{`aws_iam_account_info{account_id="123456789012",account_name="",ou_path="",partition="aws",state=""}`: 1}, x.find("aws_iam_account_info"))
+		sameBut(t, exposition{`aws_iam_account_info{account_id="123456789012",account_name="",account_owner="",ou_path="",partition="aws",state=""}`: 1}, x.find("aws_iam_account_info"))
 		if roles := x.find("aws_iam_exporter_api_requests_total", `operation="AssumeRole"`); len(roles) > 0 {
 			t.Errorf("got %v, want no roles", roles)
 		}

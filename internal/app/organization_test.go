@@ -94,9 +94,9 @@ func TestOrganizationIsFound(t *testing.T) {
 		x := e.scrape()
 		e.lint()
 		sameBut(t, exposition{
-			`aws_iam_account_info{account_id="111111111111",account_name="management",ou_path="r-ab12",partition="aws",state="active",tag_stage=""}`:                 1,
-			`aws_iam_account_info{account_id="222222222222",account_name="large",ou_path="r-ab12/ou-ab12-prod1234",partition="aws",state="active",tag_stage="prod"}`: 1,
-			`aws_iam_account_info{account_id="333333333333",account_name="small",ou_path="r-ab12/ou-ab12-test1234",partition="aws",state="active",tag_stage=""}`:     1,
+			`aws_iam_account_info{account_id="111111111111",account_name="management",account_owner="",ou_path="r-ab12",partition="aws",state="active",tag_stage=""}`:                 1,
+			`aws_iam_account_info{account_id="222222222222",account_name="large",account_owner="",ou_path="r-ab12/ou-ab12-prod1234",partition="aws",state="active",tag_stage="prod"}`: 1,
+			`aws_iam_account_info{account_id="333333333333",account_name="small",account_owner="",ou_path="r-ab12/ou-ab12-test1234",partition="aws",state="active",tag_stage=""}`:     1,
 		}, x.find("aws_iam_account_info"))
 		if up := x.find("aws_iam_account_up"); len(up) != 3 || slices.Min(slices.Collect(maps.Values(up))) != 1 {
 			t.Errorf("up: got %v, want three accounts up", up)
@@ -412,7 +412,7 @@ func TestRenamed(t *testing.T) {
 			}
 			refreshes = now
 		}
-		const want = `aws_iam_account_info{account_id="333333333333",account_name="renamed",ou_path="r-ab12/ou-ab12-prod1234",partition="aws",state="active",tag_stage="test"}`
+		const want = `aws_iam_account_info{account_id="333333333333",account_name="renamed",account_owner="",ou_path="r-ab12/ou-ab12-prod1234",partition="aws",state="active",tag_stage="test"}`
 		if x := e.scrape(); x[want] != 1 {
 			t.Errorf("got %v, want %s", x.find("aws_iam_account_info", label), want)
 		}

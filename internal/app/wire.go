@@ -88,7 +88,7 @@ func registry(board *view.Board, shared *awsapi.Shared, s *settings) *prometheus
 		versioncollector.NewCollector("aws_iam_exporter"),
 		collector.New(collector.Options{
 			View: board.View, API: shared.Calls, Now: time.Now,
-			AccessKeyIDs: view.KeyIDFormat(s.accessKeyID), KeyAge: s.keyAge, Users: s.users,
+			AccessKeyIDs: view.KeyIDFormat(s.accessKeyID), KeyAge: s.keyAge, Users: s.users, Share: s.totalShards > 1,
 		}),
 	)
 	return r

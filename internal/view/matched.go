@@ -10,8 +10,9 @@ import (
 type presence int8
 
 const (
-	nobody  presence = iota
-	perhaps          // not known before the account's id is, or its users are
+	elsewhere presence = iota // it is for another account
+	nobody
+	perhaps // not known before the account's id is, or its users are
 	somebody
 )
 
@@ -31,14 +32,16 @@ func namedIn(j *policy.Evaluation) []presence {
 			named[i] = somebody
 		case has || !listed:
 			named[i] = perhaps
+		case concerned:
+			named[i] = nobody
 		}
 	}
 	return named
 }
 
-// tally counts the accounts in which an exemption names somebody, and those in
-// which it perhaps does.
-type tally struct{ somebody, perhaps int }
+// tally counts the accounts in which an exemption names somebody, those in
+// which it perhaps does, and those in which it names nobody and is meant to.
+type tally struct{ somebody, perhaps, nobody int }
 
 // count adds the account to what is known of the exemptions, or takes it off
 // by -1. So an account that changes costs one look at each exemption, and a
@@ -50,6 +53,8 @@ func (v *View) count(a *account, by int) {
 			v.exemptions[i].somebody += by
 		case perhaps:
 			v.exemptions[i].perhaps += by
+		case nobody:
+			v.exemptions[i].nobody += by
 		}
 	}
 }
@@ -63,9 +68,14 @@ func (v *View) Matched(exemption int) (matched, known bool) {
 }
 
 // Unmatched returns how many of the policy's exemptions name nobody, and whether
-// that is known of each of them.
-func (v *View) Unmatched() (n int, known bool) {
-	for i := range v.exemptions {
+// that is known of each of them. Those for an account that is not watched here
+// don't count: another exporter may share the configuration. As a share of several
+// that watch an organization together, neither do those for any account.
+func (v *View) Unmatched(share bool) (n int, known bool) {
+	for i, t := range v.exemptions {
+		if anyAccount := v.Policy.Exemptions[i].Account == ""; anyAccount && share || !anyAccount && t == (tally{}) {
+			continue
+		}
 		matched, known := v.Matched(i)
 		if !known {
 			return 0, false

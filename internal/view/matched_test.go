@@ -55,6 +55,7 @@ func TestMatched(t *testing.T) {
 
 func TestUnmatched(t *testing.T) {
 	alice, bob, carol := exempt("", "alice", end), exempt("", "bob", end), exempt("", "carol", end)
+	alicesHere, bobsHere, alicesElsewhere := exempt("111122223333", "alice", end), exempt("111122223333", "bob", end), exempt("444455556666", "alice", end)
 	here := listed(in("111122223333", sinner("bob")))
 	type result struct {
 		Unmatched int
@@ -65,17 +66,23 @@ func TestUnmatched(t *testing.T) {
 		exemptions []policy.Exemption
 		accounts   []*inventory.Snapshot
 		want       result
+		share      bool
 	}{
-		{"no exemptions, no accounts", nil, nil, result{0, true}},
-		{"no accounts", []policy.Exemption{alice, bob}, nil, result{2, true}},
-		{"all matched", []policy.Exemption{bob, bob}, []*inventory.Snapshot{here}, result{0, true}},
-		{"two unmatched", []policy.Exemption{alice, bob, carol}, []*inventory.Snapshot{here}, result{2, true}},
-		{"one not known", []policy.Exemption{bob, alice}, []*inventory.Snapshot{here, in("444455556666")}, result{0, false}},
-		{"none not known", []policy.Exemption{bob}, []*inventory.Snapshot{here, in("444455556666")}, result{0, true}},
+		{"no exemptions, no accounts", nil, nil, result{0, true}, false},
+		{"no accounts", []policy.Exemption{alice, bob}, nil, result{2, true}, false},
+		{"all matched", []policy.Exemption{bob, bob}, []*inventory.Snapshot{here}, result{0, true}, false},
+		{"two unmatched", []policy.Exemption{alice, bob, carol}, []*inventory.Snapshot{here}, result{2, true}, false},
+		{"one not known", []policy.Exemption{bob, alice}, []*inventory.Snapshot{here, in("444455556666")}, result{0, false}, false},
+		{"none not known", []policy.Exemption{bob}, []*inventory.Snapshot{here, in("444455556666")}, result{0, true}, false},
+		{"those of an account that is not watched", []policy.Exemption{alicesElsewhere, alicesHere, bobsHere}, []*inventory.Snapshot{here}, result{1, true}, false},
+		{"those of an account that is not watched, which is not known yet", []policy.Exemption{alicesElsewhere}, []*inventory.Snapshot{in("")}, result{0, false}, false},
+		{"the account is known to be another one", []policy.Exemption{alicesElsewhere}, []*inventory.Snapshot{here}, result{0, true}, false},
+		{"a share tells of its own accounts alone", []policy.Exemption{alice, carol, alicesHere, alicesElsewhere}, []*inventory.Snapshot{here}, result{1, true}, true},
+		{"a share whose account is not listed", []policy.Exemption{alice, alicesHere}, []*inventory.Snapshot{in("111122223333")}, result{0, false}, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			n, known := view.Of(under(tt.exemptions...), view.Reload{}, numbered(tt.accounts...), now).Unmatched()
+			n, known := view.Of(under(tt.exemptions...), view.Reload{}, numbered(tt.accounts...), now).Unmatched(tt.share)
 			if diff := cmp.Diff(tt.want, result{n, known}); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}

@@ -1,0 +1,718 @@
+package situations
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+)
+
+const (
+	hour = time.Hour
+	day  = 24 * hour
+)
+
+// The accounts.
+const (
+	one   = "111111111111"
+	two   = "222222222222"
+	three = "333333333333"
+	four  = "444444444444"
+	five  = "555555555555"
+)
+
+// production is an account about which everything is known.
+func production() Account {
+	return Account{ID: one, Name: "production", OU: "r-ab12/ou-prod", Owner: "payments"}
+}
+
+// oldKey is a finding about a key of bob's.
+func oldKey() Finding {
+	return Finding{Rule: "key_rotation", User: "bob", Owner: "payments", Key: "AKIABOB", Ago: 30 * day}
+}
+
+func rootKey(ago time.Duration) Finding {
+	return Finding{Rule: "root_access_key", User: "<root_account>", Owner: "payments", Ago: ago}
+}
+
+// How the alerts about these two look.
+const (
+	oldKeyFires  = "IAMKeyRotation account_id=111111111111 rule=key_rotation user_name=bob user_owner=payments access_key_id=AKIABOB"
+	rootKeyFires = "IAMRootAccessKey account_id=111111111111 rule=root_access_key user_name=<root_account> user_owner=payments"
+	down         = "IAMExporterDown job=aws_iam instance=a:10190"
+)
+
+func until(t time.Duration) []Span { return []Span{{To: t}} }
+func since(t time.Duration) []Span { return []Span{{From: t}} }
+func never() []Span                { return []Span{} }
+
+// fires is what fires at a moment, and nothing else.
+func fires(at time.Duration, alerts ...string) Expectation {
+	return Expectation{At: at, Firing: alerts}
+}
+
+// nothing has ever fired until a moment.
+func nothingUntil(at time.Duration) Expectation {
+	return Expectation{At: at, Query: fmt.Sprintf(`count by (alertname) (count_over_time(ALERTS{alertstate="firing"}[%dm:1m]))`, int(at.Minutes()))}
+}
+
+// removed says that an account was taken out at a moment.
+func removed(account, reason string, at time.Duration) Series {
+	return Series{"aws_iam_account_removed_timestamp_seconds", fmt.Sprintf("account_id=%q, reason=%q", account, reason), within(unix(at), Span{From: at})}
+}
+
+func verdicts(rule, verdict string, n float64) Series {
+	return Series{"aws_iam_account_verdicts", fmt.Sprintf("rule=%q, verdict=%q", rule, verdict), Always(n)}
+}
+
+// crashes are the spans in which a target answers that does so for one minute in three.
+func crashes(from, to time.Duration) (answers []Span, starts []time.Duration) {
+	answers = []Span{{To: from}, {From: to}}
+	for t := from; t < to; t += 3 * time.Minute {
+		answers = append(answers, Span{t, t + time.Minute})
+		starts = append(starts, t)
+	}
+	return answers, starts
+}
+
+// All returns every situation.
+func All() []Situation {
+	return slices.Concat(accounts(), exporters(), replicas(), hiding(), exemptions(), rest())
+}
+
+func accounts() []Situation {
+	known := production()
+	known.Series = []Series{
+		verdicts("key_rotation", "unknown", 0), verdicts("key_rotation", "violation", 0),
+		{"aws_iam_account_hidden_users", "", Always(0)},
+		{"aws_iam_account_credential_report_usable", "", Always(1)},
+		{"aws_iam_account_state_saved_timestamp_seconds", "", func(t time.Duration) float64 { return unix(t.Truncate(hour)) }},
+		{"aws_iam_exemption_expiry_timestamp_seconds", `rule="key_rotation", user_name="bob"`, Always(unix(8 * day))},
+		{"aws_iam_account_refresh_errors_total", `reason="throttled"`, Always(0)},
+	}
+	healthyTarget := Target{
+		Starts:   []time.Duration{0, hour, 3*hour + 30*time.Minute},
+		Accounts: []Account{known},
+		Own: []Series{
+			{"aws_iam_exporter_api_requests_total", `service="iam", operation="ListUsers"`, func(t time.Duration) float64 { return 60 * t.Minutes() }},
+			{"aws_iam_exporter_api_throttles_total", `service="iam", operation="ListUsers"`, func(t time.Duration) float64 { return 2 * t.Minutes() }},
+			{"aws_iam_exporter_config_last_reload_successful", "", Always(1)},
+			{"aws_iam_exporter_exemptions_unmatched", "", Always(0)},
+			{"aws_iam_exporter_accounts", `state="up"`, Always(1)},
+			{"aws_iam_exporter_accounts", `state="down"`, Always(0)},
+			{"aws_iam_exporter_discovery_success_timestamp_seconds", "", func(t time.Duration) float64 { return unix(t.Truncate(hour)) }},
+		},
+	}
+	one1, two1, three1, four1, five1 := production(), Account{ID: two}, Account{ID: three}, Account{ID: four}, Account{ID: five}
+	silent := production()
+	silent.Read, silent.Reason, silent.Findings = []Span{{To: hour}, {From: 25 * hour}}, "network", []Finding{oldKey()}
+	unread := production()
+	unread.Read, unread.Reason = never(), "denied"
+	noRole := production()
+	noRole.Read, noRole.Reason = never(), "role"
+	lostRole := two1
+	lostRole.Read, lostRole.Reason = until(hour), "role"
+	rootOnly := production()
+	rootOnly.Read, rootOnly.Findings = never(), []Finding{rootKey(30 * day)}
+	rootOnly.Series = []Series{
+		{"aws_iam_account_facts_observed_timestamp_seconds", `facts="root"`, unix},
+		{"aws_iam_account_facts_stale_timestamp_seconds", `facts="root"`, func(t time.Duration) float64 { return unix(t + lifetime) }},
+		verdicts("root_access_key", "violation", 1), verdicts("root_access_key", "unknown", 0), verdicts("root_user_without_mfa", "unknown", 1),
+	}
+	tags := production()
+	tags.Frozen, tags.Reason, tags.Findings = map[string]time.Duration{"root": hour}, "denied", []Finding{oldKey()}
+	keys := production()
+	keys.Frozen, keys.Reason = map[string]time.Duration{"keys": hour, "root": 90 * time.Minute}, "throttled"
+	gone := func(a Account) Account { a.Served = until(hour); return a }
+	suspended := func(a Account, as string) Account { a.As, a.Suspended = as, since(30*time.Minute); return a }
+	reactivated := four1
+	reactivated.As, reactivated.Suspended, reactivated.Served = "suspended", until(30*time.Minute), until(hour)
+	unknown := func(a Account) Account {
+		a.Series = []Series{verdicts("key_rotation", "unknown", 3), verdicts("root_access_key", "unknown", 0), {"aws_iam_account_credential_report_usable", "", Always(0)}}
+		return a
+	}
+	return []Situation{
+		{
+			Name: "healthy", Lasts: 6 * hour,
+			Targets: []Target{healthyTarget, {Instance: "b:10190", Accounts: []Account{two1}}},
+			Others: []Series{
+				{"prometheus_rule_evaluation_failures_total", `job="prometheus", instance="localhost:9090", rule_group="/rules/aws_iam.rules.yaml;aws_iam_findings"`, Always(3)},
+				{"prometheus_rule_evaluation_failures_total", `job="prometheus", instance="localhost:9090", rule_group="/rules/node.yaml;node"`, func(t time.Duration) float64 { return t.Minutes() }},
+			},
+			Expect: []Expectation{nothingUntil(6 * hour)},
+		},
+		{
+			Name: "an account that is never read", Lasts: 5 * hour,
+			Targets: []Target{{Accounts: []Account{unread}}, {Instance: "b:10190", Accounts: []Account{two1}}},
+			Expect: []Expectation{
+				fires(14 * time.Minute),
+				fires(15*time.Minute, "IAMAccountNeverRead account_id=111111111111"),
+				fires(5*hour, "IAMAccountNeverRead account_id=111111111111"),
+			},
+		},
+		{
+			Name: "no credentials", Lasts: 5 * hour,
+			Targets: []Target{{Accounts: []Account{{Read: never(), Reason: "credentials"}}}, {Instance: "b:10190", Accounts: []Account{two1}}},
+			Expect:  []Expectation{fires(14 * time.Minute), fires(5*hour, "IAMAccountNeverRead job=aws_iam instance=a:10190")},
+		},
+		{
+			Name: "a role that cannot be assumed, from the beginning and later", Lasts: 5 * hour,
+			Targets: []Target{{Accounts: []Account{noRole, lostRole}}},
+			Expect: []Expectation{
+				fires(29 * time.Minute),
+				fires(40*time.Minute, "IAMRoleNotAssumed account_id=111111111111"),
+				fires(2*hour, "IAMRoleNotAssumed account_id=111111111111", "IAMRoleNotAssumed account_id=222222222222"),
+				fires(5*hour, "IAMRoleNotAssumed account_id=111111111111", "IAMRoleNotAssumed account_id=222222222222",
+					"IAMFactsStale account_id=222222222222 findings=frozen"),
+			},
+		},
+		{
+			Name: "AWS is silent for a day", Step: 10 * time.Minute, Evaluates: 10 * time.Minute, Lasts: 27 * hour,
+			Targets: []Target{{Accounts: []Account{silent}}},
+			Expect: []Expectation{
+				fires(80*time.Minute, oldKeyFires),
+				fires(90*time.Minute, oldKeyFires, "IAMRefreshFailing account_id=111111111111"),
+				fires(180*time.Minute, oldKeyFires, "IAMRefreshFailing account_id=111111111111"),
+				fires(190*time.Minute, oldKeyFires, "IAMRefreshFailing account_id=111111111111", "IAMFactsStale account_id=111111111111 findings=frozen"),
+				fires(25*hour, oldKeyFires, "IAMRefreshFailing account_id=111111111111", "IAMFactsStale account_id=111111111111 findings=frozen"),
+				fires(25*hour+20*time.Minute, oldKeyFires),
+			},
+		},
+		{
+			Name: "facts about keys and root are not updated any more", Lasts: 5 * hour,
+			Targets: []Target{{Accounts: []Account{keys}}},
+			Expect:  []Expectation{fires(4*hour, "IAMRefreshFailing account_id=111111111111", "IAMFactsStale account_id=111111111111 findings=frozen")},
+		},
+		{
+			Name: "facts about root alone are not updated any more", Lasts: 5 * hour,
+			Targets: []Target{{Accounts: []Account{tags}}},
+			Expect:  []Expectation{fires(4*hour, oldKeyFires, "IAMRefreshFailing account_id=111111111111", "IAMFactsStale account_id=111111111111")},
+		},
+		{
+			Name: "a finding about root while users are unknown", Lasts: 5 * hour,
+			Targets: []Target{{Accounts: []Account{rootOnly}}},
+			Expect:  []Expectation{fires(5*hour, rootKeyFires, "IAMAccountNeverRead account_id=111111111111")},
+		},
+		{
+			Name: "an account is lost, its exporter with it, and for good", Step: hour, Evaluates: hour, Lasts: 37 * day,
+			Targets: []Target{{Known: until(3 * hour), Accounts: []Account{production()}}, {Instance: "b:10190", Accounts: []Account{two1}}},
+			Expect: []Expectation{
+				fires(3 * hour), fires(4*hour, "IAMAccountLost account_id=111111111111"), fires(2*day, "IAMAccountLost account_id=111111111111"),
+				fires(35*day, "IAMAccountLost account_id=111111111111"), fires(36 * day),
+			},
+		},
+		{
+			Name: "an account is lost by an exporter that goes on, and comes back", Step: hour, Evaluates: hour, Lasts: 4 * day,
+			Targets: []Target{{Accounts: []Account{{ID: one, Served: []Span{{To: 3 * hour}, {From: 3 * day}}}, two1}}},
+			Expect:  []Expectation{fires(2*day, "IAMAccountLost account_id=111111111111"), fires(3*day + 2*hour)},
+		},
+		{
+			Name: "four accounts are taken out for four reasons, and one is lost", Step: 10 * time.Minute, Evaluates: 10 * time.Minute, Lasts: 3 * day,
+			Targets: []Target{
+				{
+					Answers: until(3 * hour), Accounts: []Account{gone(one1), gone(two1), gone(three1), gone(four1), gone(five1)},
+					Own: []Series{removed(one, "excluded", hour), removed(two, "configuration", hour), removed(three, "closed", hour), removed(four, "left_organization", hour)},
+				},
+				{Instance: "b:10190", Accounts: []Account{{ID: "666666666666"}}},
+			},
+			Expect: []Expectation{
+				fires(2*hour, "IAMAccountRemoved account_id=111111111111 reason=excluded", "IAMAccountRemoved account_id=222222222222 reason=configuration",
+					"IAMAccountRemoved account_id=333333333333 reason=closed", "IAMAccountRemoved account_id=444444444444 reason=left_organization",
+					"IAMAccountLost account_id=555555555555"),
+				fires(2*day, down, "IAMAccountLost account_id=555555555555"), // who took them out is dead
+			},
+		},
+		{
+			Name: "the removal of an account is told for a day", Step: 10 * time.Minute, Evaluates: 10 * time.Minute, Lasts: 3 * day,
+			Targets: []Target{{Accounts: []Account{gone(one1), two1}, Own: []Series{removed(one, "closed", hour)}}},
+			Expect:  []Expectation{fires(24*hour, "IAMAccountRemoved account_id=111111111111 reason=closed"), fires(26 * hour), fires(3 * day)},
+		},
+		{
+			Name: "an account is taken out by a rolling update", Lasts: 5 * hour,
+			Targets: []Target{
+				{Known: until(hour + 20*time.Minute), Accounts: []Account{one1, two1}},
+				{Instance: "b:10190", Known: since(hour), Accounts: []Account{two1}, Own: []Series{removed(one, "configuration", hour)}},
+			},
+			Expect: []Expectation{fires(89 * time.Minute), fires(5*hour, "IAMAccountRemoved account_id=111111111111 reason=configuration")},
+		},
+		{
+			Name: "an account moves to another exporter, which loses it", Lasts: 5 * hour,
+			Targets: []Target{
+				{Accounts: []Account{two1}, Own: []Series{removed(one, "configuration", 0)}},
+				{Instance: "b:10190", Accounts: []Account{{ID: one, Name: "production", OU: "r-ab12/ou-prod", Owner: "payments", Served: until(2 * hour)}}},
+			},
+			Expect: []Expectation{fires(2 * hour), fires(5*hour, "IAMAccountLost account_id=111111111111")},
+		},
+		{
+			Name: "three accounts are suspended, and one was until it got lost", Lasts: 9 * hour,
+			Targets: []Target{{Accounts: []Account{
+				unknown(suspended(one1, "suspended")), unknown(suspended(two1, "pending_activation")), unknown(suspended(three1, "pending_closure")), reactivated,
+			}}},
+			Expect: []Expectation{fires(69 * time.Minute), fires(70*time.Minute, "IAMAccountLost account_id=444444444444"), fires(9*hour, "IAMAccountLost account_id=444444444444")},
+		},
+		{
+			Name: "a suspended account goes with its exporter", Lasts: 3 * hour,
+			Targets: []Target{{Known: until(hour), Accounts: []Account{suspended(one1, "suspended")}}, {Instance: "b:10190", Accounts: []Account{two1}}},
+			Expect:  []Expectation{nothingUntil(3 * hour)},
+		},
+		{
+			Name: "what cannot be judged, and has no report", Lasts: 6 * hour,
+			Targets: []Target{{Accounts: []Account{unknown(one1)}}},
+			Expect: []Expectation{
+				fires(179 * time.Minute), fires(3*hour, "IAMVerdictsUnknown account_id=111111111111"), fires(239*time.Minute, "IAMVerdictsUnknown account_id=111111111111"),
+				fires(4*hour, "IAMVerdictsUnknown account_id=111111111111", "IAMReportUnusable account_id=111111111111"),
+			},
+		},
+		{
+			Name: "an organization cannot be listed, never was, or is not asked for", Lasts: 8 * hour,
+			Targets: []Target{
+				{Accounts: []Account{one1}, Own: []Series{
+					{"aws_iam_exporter_accounts", `state="up"`, Always(1)},
+					{"aws_iam_exporter_discovery_success_timestamp_seconds", "", func(t time.Duration) float64 { return unix(min(t, hour)) }},
+				}},
+				{Instance: "b:10190", Own: []Series{{"aws_iam_exporter_accounts", `state="up"`, Always(0)}, {"aws_iam_exporter_accounts", `state="down"`, Always(0)}}},
+				{Instance: "c:10190", Own: []Series{{"aws_iam_exporter_accounts", `state="up"`, Always(0)}, {"aws_iam_exporter_accounts", `state="down"`, Always(1)}}},
+				{Instance: "d:10190", Own: []Series{
+					{"aws_iam_exporter_accounts", `state="up"`, Always(0)},
+					{"aws_iam_exporter_discovery_success_timestamp_seconds", "", func(t time.Duration) float64 { return unix(t.Truncate(hour)) }},
+				}},
+			},
+			Expect: []Expectation{
+				fires(29 * time.Minute), fires(7*hour+30*time.Minute, "IAMOrganizationNotListed job=aws_iam instance=b:10190"),
+				fires(7*hour+31*time.Minute, "IAMOrganizationNotListed job=aws_iam instance=a:10190", "IAMOrganizationNotListed job=aws_iam instance=b:10190"),
+			},
+		},
+		{
+			Name: "organizations lose many accounts, few, one, and by configuration", Step: 10 * time.Minute, Evaluates: 10 * time.Minute, Lasts: 2 * day,
+			Targets: []Target{
+				shrinking("a:10190", 20, "excluded", 3), shrinking("b:10190", 100, "excluded", 3), shrinking("c:10190", 5, "closed", 1), shrinking("d:10190", 20, "configuration", 3),
+			},
+			Expect: []Expectation{
+				fires(2*hour, slices.Concat([]string{"IAMOrganizationShrunk job=aws_iam instance=a:10190"}, removals("a:10190", "excluded", 3), removals("b:10190", "excluded", 3), removals("c:10190", "closed", 1), removals("d:10190", "configuration", 3))...),
+				fires(2 * day),
+			},
+		},
+	}
+}
+
+// shrinking is an exporter that watches some accounts, and took others out.
+func shrinking(instance string, left int, reason string, out int) Target {
+	t := Target{Instance: instance, Own: []Series{{"aws_iam_exporter_accounts", `state="up"`, Always(float64(left))}}}
+	for i := range out {
+		t.Own = append(t.Own, removed(fmt.Sprintf("%012d", i+int(instance[0])*10), reason, hour))
+	}
+	return t
+}
+
+func removals(instance, reason string, out int) []string {
+	var all []string
+	for i := range out {
+		all = append(all, fmt.Sprintf("IAMAccountRemoved account_id=%012d reason=%s", i+int(instance[0])*10, reason))
+	}
+	return all
+}
+
+func exporters() []Situation {
+	watched := production()
+	watched.Findings = []Finding{oldKey(), rootKey(30 * day)}
+	answers, starts := crashes(hour, 150*time.Minute)
+	quick := Target{Accounts: []Account{production()}}
+	for t := hour; t < 2*hour; t += 10 * time.Minute {
+		quick.Starts = append(quick.Starts, t)
+	}
+	two1 := Account{ID: two}
+	other := Target{Instance: "b:10190", Accounts: []Account{two1}}
+	named := func(job, instance string, answers []Span, accounts ...Account) Target {
+		return Target{Job: job, Instance: instance, Answers: answers, Accounts: accounts}
+	}
+	lost := "IAMAccountLost account_id=111111111111"
+	return []Situation{
+		{
+			Name: "the only exporter is dead for three hours", Lasts: 6 * hour,
+			Targets: []Target{{Answers: []Span{{To: hour}, {From: 4 * hour}}, Accounts: []Account{watched}}},
+			Expect: []Expectation{
+				fires(69*time.Minute, oldKeyFires, rootKeyFires),
+				fires(70*time.Minute, oldKeyFires, rootKeyFires, down, lost),
+				fires(89*time.Minute, oldKeyFires, rootKeyFires, down, lost), // the finding is forgotten after it is muted
+				fires(90*time.Minute, rootKeyFires, down, lost),
+				fires(188*time.Minute, rootKeyFires, down, lost), // its facts are out of date from 2:59 on
+				fires(189*time.Minute, rootKeyFires, down, lost, "IAMExporterAbsent"),
+				fires(249*time.Minute, rootKeyFires, down, lost, "IAMExporterAbsent"),
+				fires(250*time.Minute, oldKeyFires, rootKeyFires, down, lost, "IAMExporterAbsent"), // it is back before it is unmuted
+				fires(255*time.Minute, oldKeyFires, rootKeyFires),
+			},
+		},
+		{
+			Name: "an exporter is dead for ten minutes", Lasts: 3 * hour,
+			Targets: []Target{{Answers: []Span{{To: hour}, {From: 70 * time.Minute}}, Accounts: []Account{watched}}},
+			Expect: []Expectation{
+				fires(69*time.Minute, oldKeyFires, rootKeyFires),
+				{At: 3 * hour, Query: `count by (alertname) (count_over_time(ALERTS{alertstate="firing"}[2h:1m]) == 120)`, Firing: []string{"1 alertname=IAMKeyRotation", "1 alertname=IAMRootAccessKey"}},
+				{At: 3 * hour, Query: `count by (alertname) (count_over_time(ALERTS{alertstate="firing"}[2h:1m]) < 120)`},
+			},
+		},
+		{
+			Name: "no exporter is scraped any more", Lasts: 5 * hour,
+			Targets: []Target{{Job: "monitoring/aws-iam-exporter", Known: until(hour), Accounts: []Account{watched}}},
+			Others:  []Series{{"up", `job="node", instance="n:9100"`, Always(1)}},
+			Expect: []Expectation{
+				fires(2*hour, rootKeyFires, lost), fires(188*time.Minute, rootKeyFires, lost), fires(189*time.Minute, rootKeyFires, lost, "IAMExporterAbsent"),
+			},
+		},
+		{
+			Name: "no exporter has ever been scraped", Lasts: hour,
+			Others: []Series{{"up", `job="node", instance="n:9100"`, Always(1)}},
+			Expect: []Expectation{fires(9 * time.Minute), fires(10*time.Minute, "IAMExporterAbsent")},
+		},
+		{
+			Name: "a crash loop, up for one minute in three", Lasts: 5 * hour,
+			Targets: []Target{{Answers: answers, Starts: starts, Accounts: []Account{production()}}, other},
+			Expect: []Expectation{
+				fires(hour), fires(78 * time.Minute), fires(79*time.Minute, "IAMExporterFlapping job=aws_iam instance=a:10190"),
+				fires(150*time.Minute, "IAMExporterFlapping job=aws_iam instance=a:10190"), fires(4 * hour),
+			},
+		},
+		{
+			Name: "a crash loop, scraped every four minutes", Step: 4 * time.Minute, Lasts: 5 * hour,
+			Targets: []Target{{Answers: answers, Starts: starts, Accounts: []Account{production()}}, other},
+			Expect:  []Expectation{fires(hour), fires(2*hour, "IAMExporterFlapping job=aws_iam instance=a:10190"), fires(4 * hour)},
+		},
+		{
+			Name: "an exporter starts again every ten minutes, so fast that no scrape fails", Lasts: 4 * hour,
+			Targets: []Target{quick},
+			Expect:  []Expectation{fires(99 * time.Minute), fires(2*hour, "IAMExporterFlapping job=aws_iam instance=a:10190"), fires(4 * hour)},
+		},
+		{
+			Name: "jobs of any name: one that has answered, one of a PodMonitor, one by its name alone, and others'", Lasts: 3 * hour,
+			Targets: []Target{
+				named("prod-iam", "c:10190", until(hour), production()), named("monitoring/aws-iam-exporter", "10.0.0.7:10190", until(hour)),
+				named("aws-iam", "e:10190", never()), other,
+			},
+			Others: []Series{{"up", `job="node", instance="n:9100"`, Always(0)}, {"up", `job="my_aws_iam_portal", instance="m:80"`, Always(0)}},
+			Expect: []Expectation{
+				fires(hour, "IAMExporterDown job=aws-iam instance=e:10190"),
+				fires(3*hour, "IAMExporterDown job=prod-iam instance=c:10190", "IAMExporterDown job=monitoring/aws-iam-exporter instance=10.0.0.7:10190",
+					"IAMExporterDown job=aws-iam instance=e:10190", lost),
+			},
+		},
+		{
+			Name: "a dead target of any name is remembered for 35 days", Step: hour, Evaluates: hour, Lasts: 37 * day,
+			Targets: []Target{named("prod-iam", "c:10190", until(hour)), other},
+			Expect:  []Expectation{fires(34*day, "IAMExporterDown job=prod-iam instance=c:10190"), fires(36 * day)},
+		},
+		{
+			Name: "a job is renamed", Lasts: 4 * hour,
+			Targets: []Target{
+				{Known: until(hour), Accounts: []Account{watched}}, {Job: "prod-iam", Known: since(hour), Accounts: []Account{watched}},
+			},
+			Expect: []Expectation{
+				{At: 4 * hour, Query: `count by (alertname) (count_over_time(ALERTS{alertstate="firing"}[3h:1m]) == 180)`, Firing: []string{"1 alertname=IAMKeyRotation", "1 alertname=IAMRootAccessKey"}},
+				fires(4*hour, oldKeyFires, rootKeyFires),
+			},
+		},
+		{
+			Name: "an account moves with another number of shards", Lasts: 4 * hour,
+			Targets: []Target{
+				{Answers: []Span{{To: hour}, {From: hour + 3*time.Minute}}, Accounts: []Account{two1, {ID: one, Served: until(hour), Findings: []Finding{oldKey()}}}},
+				{Instance: "c:10190", Known: since(hour + 5*time.Minute), Accounts: []Account{{ID: one, Findings: []Finding{oldKey()}}}},
+			},
+			Expect: []Expectation{
+				{At: 4 * hour, Query: `count by (alertname) (count_over_time(ALERTS{alertstate="firing"}[3h:1m]) == 180)`, Firing: []string{"1 alertname=IAMKeyRotation"}},
+				fires(4*hour, oldKeyFires),
+			},
+		},
+		{
+			Name: "an exporter starts again without its facts and needs twenty minutes", Lasts: 3 * hour,
+			Targets: []Target{{
+				Answers: []Span{{To: hour}, {From: hour + 2*time.Minute}},
+				Accounts: []Account{{ID: one, Findings: []Finding{
+					{Rule: "key_rotation", User: "bob", Owner: "payments", Key: "AKIABOB", Ago: 30 * day, During: []Span{{To: hour}, {From: hour + 20*time.Minute}}},
+				}}},
+			}},
+			Expect: []Expectation{
+				{At: 3 * hour, Query: `count by (alertname) (count_over_time(ALERTS{alertstate="firing"}[2h:1m]) == 120)`, Firing: []string{"1 alertname=IAMKeyRotation"}},
+				fires(3*hour, oldKeyFires),
+			},
+		},
+		{
+			Name: "scrapes every fifteen seconds", Step: 15 * time.Second, Lasts: 3 * hour,
+			Targets: []Target{{Accounts: []Account{watched}}, {Instance: "b:10190", Answers: until(hour), Accounts: []Account{two1}}},
+			Expect:  []Expectation{fires(hour, oldKeyFires, rootKeyFires), fires(2*hour, oldKeyFires, rootKeyFires, "IAMExporterDown job=aws_iam instance=b:10190", "IAMAccountLost account_id=222222222222")},
+		},
+		{
+			Name: "scrapes every four minutes", Step: 4 * time.Minute, Lasts: 3 * hour,
+			Targets: []Target{{Accounts: []Account{watched}}, {Instance: "b:10190", Answers: until(hour), Accounts: []Account{two1}}},
+			Expect:  []Expectation{fires(hour, oldKeyFires, rootKeyFires), fires(2*hour, oldKeyFires, rootKeyFires, "IAMExporterDown job=aws_iam instance=b:10190", "IAMAccountLost account_id=222222222222")},
+		},
+		{
+			Name: "many refusals, few, and some at the beginning", Lasts: 3 * hour,
+			Targets: []Target{
+				refused("a:10190", func(t time.Duration) float64 { return 20 * t.Minutes() }), refused("b:10190", func(t time.Duration) float64 { return 5 * t.Minutes() }),
+				refused("c:10190", func(t time.Duration) float64 { return min(50*t.Minutes(), 500) }),
+			},
+			Expect: []Expectation{fires(hour), fires(61*time.Minute, "IAMThrottled job=aws_iam instance=a:10190"), fires(3*hour, "IAMThrottled job=aws_iam instance=a:10190")},
+		},
+	}
+}
+
+func refused(instance string, throttles func(time.Duration) float64) Target {
+	return Target{Instance: instance, Own: []Series{
+		{"aws_iam_exporter_api_requests_total", `service="iam", operation="ListAccessKeys"`, func(t time.Duration) float64 { return 90 * t.Minutes() }},
+		{"aws_iam_exporter_api_requests_total", `service="iam", operation="ListUsers"`, func(t time.Duration) float64 { return 10 * t.Minutes() }},
+		{"aws_iam_exporter_api_throttles_total", `service="iam", operation="ListAccessKeys"`, throttles},
+		{"aws_iam_exporter_api_throttles_total", `service="iam", operation="ListUsers"`, Always(0)},
+	}}
+}
+
+func replicas() []Situation {
+	frozen, fresh := production(), production()
+	frozen.Read, frozen.Reason, frozen.Findings = until(hour), "network", []Finding{oldKey()}
+	repaired := oldKey()
+	repaired.During = until(2 * hour)
+	fresh.Findings = []Finding{repaired}
+	fresh.Series = []Series{verdicts("key_rotation", "unknown", 0), verdicts("key_unused", "unknown", 2), verdicts("console_key_never_used", "unknown", 2)}
+	frozen.Series = []Series{verdicts("key_rotation", "unknown", 5), verdicts("key_unused", "unknown", 0), verdicts("console_key_never_used", "unknown", 3)}
+	theirs := production()
+	ours := oldKey()
+	ours.Owner = "platform"
+	mine := production()
+	mine.Findings, theirs.Findings = []Finding{oldKey()}, []Finding{ours}
+	later := production()
+	knows := oldKey()
+	knows.Ago = 20 * day
+	later.Findings = []Finding{knows}
+	partly := func(group string) Account {
+		a := production()
+		a.Frozen = map[string]time.Duration{group: hour}
+		a.Findings = []Finding{oldKey()}
+		return a
+	}
+	return []Situation{
+		{
+			Name: "a stale replica beside a fresh one", Lasts: 7 * hour,
+			Targets: []Target{{Accounts: []Account{frozen}}, {Instance: "b:10190", Accounts: []Account{fresh}}},
+			Expect: []Expectation{
+				fires(2*hour, oldKeyFires, "IAMRefreshFailing account_id=111111111111"),
+				fires(3*hour+29*time.Minute, oldKeyFires, "IAMReplicaStale job=aws_iam instance=a:10190", "IAMVerdictsUnknown account_id=111111111111"),
+				fires(7*hour, "IAMReplicaStale job=aws_iam instance=a:10190", "IAMVerdictsUnknown account_id=111111111111"),
+			},
+		},
+		{
+			Name: "two replicas that are out of date in different ways", Lasts: 5 * hour,
+			Targets: []Target{{Accounts: []Account{partly("keys")}}, {Instance: "b:10190", Accounts: []Account{partly("root")}}},
+			Expect:  []Expectation{fires(5*hour, oldKeyFires, "IAMRefreshFailing account_id=111111111111")},
+		},
+		{
+			Name: "one of two replicas is dead", Lasts: 5 * hour,
+			Targets: []Target{{Answers: until(hour), Accounts: []Account{mine}}, {Instance: "b:10190", Accounts: []Account{mine}}},
+			Expect:  []Expectation{fires(5*hour, oldKeyFires, down)},
+		},
+		{
+			Name: "two replicas with different owners", Lasts: 2 * hour,
+			Targets: []Target{{Accounts: []Account{mine}}, {Instance: "b:10190", Accounts: []Account{theirs}}},
+			Expect: []Expectation{fires(2*hour, oldKeyFires,
+				"IAMKeyRotation account_id=111111111111 rule=key_rotation user_name=bob user_owner=platform access_key_id=AKIABOB")},
+		},
+		{
+			Name: "two replicas that differ about the beginning", Lasts: hour,
+			Targets: []Target{{Accounts: []Account{mine}}, {Instance: "b:10190", Accounts: []Account{later}}},
+			Expect:  []Expectation{fires(hour, oldKeyFires)},
+		},
+		{
+			Name: "one target in two jobs", Lasts: 2 * hour,
+			Targets: []Target{{Accounts: []Account{mine}}, {Job: "aws_iam_users", Accounts: []Account{mine}}},
+			Expect:  []Expectation{fires(2*hour, oldKeyFires)},
+		},
+	}
+}
+
+func hiding() []Situation {
+	some := production()
+	some.Findings = []Finding{oldKey(), {Rule: "key_rotation", User: "eve", Owner: "payments", Key: "AKIAEVE", Ago: 3 * day}}
+	some.Series = []Series{
+		verdicts("key_rotation", "compliant", 9), verdicts("key_rotation", "violation", 5), verdicts("key_rotation_due", "violation", 3),
+		verdicts("multiple_active_keys", "violation", 0), verdicts("password_unused", "exempted", 4),
+	}
+	all := production()
+	all.Findings = []Finding{rootKey(30 * day)}
+	all.Series = []Series{verdicts("multiple_active_keys", "violation", 7), verdicts("key_rotation", "violation", 2), verdicts("root_access_key", "violation", 1)}
+	newKey := production()
+	newKey.Findings = []Finding{{Rule: "root_access_key", User: "<root_account>", Owner: "payments", Ago: 2 * hour}}
+	ids := production()
+	ids.Findings = []Finding{
+		{Rule: "key_unused", User: "bob", Key: "7XYZ", Ago: 3 * day},
+		{Rule: "key_unused", User: "bob", Key: "created-2026-07-01T00:00:00Z-a", Ago: 3 * day},
+	}
+	ids.Series = []Series{
+		{"aws_iam_access_key_active", `user_name="bob", access_key_id="7XYZ"`, Always(1)},
+		{"aws_iam_access_key_created_timestamp_seconds", `user_name="bob", access_key_id="7XYZ"`, Always(unix(-100 * day))},
+		{"aws_iam_access_key_active", `user_name="bob", access_key_id="created-2026-07-01T00:00:00Z-a"`, Always(1)},
+		{"aws_iam_access_key_created_timestamp_seconds", `user_name="bob", access_key_id="created-2026-07-01T00:00:00Z-a"`, Always(unix(-123 * day))},
+		{"aws_iam_access_key_active", `user_name="bobby", access_key_id="7XYZ"`, Always(1)},
+		{"aws_iam_access_key_created_timestamp_seconds", `user_name="bobby", access_key_id="7XYZ"`, Always(unix(-900 * day))},
+	}
+	ofTwo := Account{ID: two, Name: "sandbox", Findings: []Finding{{Rule: "key_rotation", User: "bob", Owner: "research", Key: "AKIATWO", Ago: 5 * day, During: until(hour)}}}
+	ofOne := production()
+	ofOne.Findings = []Finding{oldKey()}
+	inTwo := "IAMKeyRotation account_id=222222222222 rule=key_rotation user_name=bob user_owner=research access_key_id=AKIATWO"
+	ended, alike, untagged := production(), production(), production()
+	keyEnds, rootEnds := oldKey(), rootKey(30*day)
+	keyEnds.During, rootEnds.During = until(hour), until(hour)
+	ended.Findings = []Finding{keyEnds, rootEnds}
+	alike.Findings = []Finding{oldKey(), {Rule: "key_rotation", User: "bobby", Key: "AKIABOBBY", Ago: 5 * day}}
+	tagged, unknownOwner := oldKey(), oldKey()
+	tagged.During = []Span{{To: hour}, {From: hour + 5*time.Minute}}
+	unknownOwner.Owner, unknownOwner.During = "<unknown>", []Span{{hour, hour + 5*time.Minute}}
+	untagged.Findings = []Finding{tagged, unknownOwner}
+	brief := production()
+	short := oldKey()
+	short.During = []Span{{hour, hour + 9*time.Minute}}
+	brief.Findings = []Finding{short}
+	return []Situation{
+		{
+			Name: "hidden users violate a rule", Lasts: 2 * hour,
+			Targets: []Target{{Accounts: []Account{some}}, {Instance: "b:10190", Accounts: []Account{some}}},
+			Expect: []Expectation{fires(2*hour, oldKeyFires, "IAMKeyRotation account_id=111111111111 rule=key_rotation user_name=eve user_owner=payments access_key_id=AKIAEVE",
+				"IAMHiddenViolations account_id=111111111111 rule=key_rotation")},
+		},
+		{
+			Name: "users are hidden altogether", Lasts: 2 * hour,
+			Targets: []Target{{Accounts: []Account{all}}},
+			Expect: []Expectation{fires(2*hour, rootKeyFires, "IAMHiddenViolations account_id=111111111111 rule=multiple_active_keys",
+				"IAMHiddenViolations account_id=111111111111 rule=key_rotation")},
+		},
+		{
+			Name: "a new root key pages, and is a ticket when it is a day old", Step: 10 * time.Minute, Evaluates: 10 * time.Minute, Lasts: 2 * day,
+			Targets: []Target{{Accounts: []Account{newKey}}},
+			Expect: []Expectation{
+				fires(10*time.Minute, rootKeyFires, "IAMRootAccessKeyCreated account_id=111111111111 rule=root_access_key user_name=<root_account> user_owner=payments"),
+				fires(27*hour, rootKeyFires, "IAMRootAccessKeyCreated account_id=111111111111 rule=root_access_key user_name=<root_account> user_owner=payments"),
+				fires(29*hour, rootKeyFires),
+			},
+		},
+		{
+			Name: "key ids as suffix and by the time of creation", Lasts: 2 * hour,
+			Targets: []Target{{Accounts: []Account{ids}}},
+			Expect: []Expectation{fires(2*hour, "IAMKeyUnused account_id=111111111111 rule=key_unused user_name=bob access_key_id=7XYZ",
+				"IAMKeyUnused account_id=111111111111 rule=key_unused user_name=bob access_key_id=created-2026-07-01T00:00:00Z-a")},
+		},
+		{
+			Name: "two accounts with equal user names and different owners, one of them repaired", Lasts: 3 * hour,
+			Targets: []Target{{Accounts: []Account{ofOne}}, {Instance: "b:10190", Accounts: []Account{ofTwo}}},
+			Expect:  []Expectation{fires(hour, oldKeyFires, inTwo), fires(89*time.Minute, oldKeyFires, inTwo), fires(90*time.Minute, oldKeyFires)},
+		},
+		{
+			Name: "a finding that ends, because it is exempted or repaired", Lasts: 8 * hour,
+			Targets: []Target{{Accounts: []Account{ended}}},
+			Expect: []Expectation{
+				fires(89*time.Minute, oldKeyFires, rootKeyFires), fires(90*time.Minute, rootKeyFires), fires(7*hour-time.Minute, rootKeyFires), fires(7 * hour),
+			},
+		},
+		{
+			Name: "Prometheus scrapes nothing for twelve minutes", Lasts: 3 * hour, Unseen: []Span{{hour, hour + 12*time.Minute}},
+			Targets: []Target{{Accounts: []Account{ofOne}}},
+			Expect: []Expectation{
+				{At: 3 * hour, Query: `count by (alertname) (count_over_time(ALERTS{alertstate="firing"}[2h:1m]) == 120)`, Firing: []string{"1 alertname=IAMKeyRotation"}},
+				fires(75*time.Minute, oldKeyFires),
+			},
+		},
+		{
+			Name: "two users whose names begin alike", Lasts: 2 * hour,
+			Targets: []Target{{Accounts: []Account{alike}}},
+			Expect:  []Expectation{fires(2*hour, oldKeyFires, "IAMKeyRotation account_id=111111111111 rule=key_rotation user_name=bobby access_key_id=AKIABOBBY")},
+		},
+		{
+			Name: "tags are unknown for five minutes", Lasts: 3 * hour,
+			Targets: []Target{{Accounts: []Account{untagged}}},
+			Expect: []Expectation{
+				{At: 3 * hour, Query: `count by (user_owner) (count_over_time(ALERTS{alertstate="firing"}[2h:1m]) == 120)`, Firing: []string{"1 user_owner=payments"}},
+				fires(65*time.Minute, oldKeyFires),
+			},
+		},
+		{
+			Name: "a finding that comes and goes within ten minutes", Lasts: 3 * hour,
+			Targets: []Target{{Accounts: []Account{brief}}},
+			Expect:  []Expectation{nothingUntil(3 * hour)},
+		},
+	}
+}
+
+func exemptions() []Situation {
+	a := production()
+	ends := func(rule, user string, at time.Duration) Series {
+		return Series{"aws_iam_exemption_expiry_timestamp_seconds", fmt.Sprintf("rule=%q, user_name=%q", rule, user), Always(unix(at))}
+	}
+	a.Series = []Series{ends("key_rotation", "bob", 8*day), ends("key_rotation", "eve", 30*day), ends("key_unused", "bob", 20*day)}
+	b := production()
+	b.Series = []Series{ends("key_rotation", "bob", 8*day), ends("key_unused", "bob", 2*day)} // not yet prolonged
+	shares := func(instance, account string, unmatched float64) Target {
+		return Target{Instance: instance, Accounts: []Account{{ID: account}}, Own: []Series{{"aws_iam_exporter_exemptions_unmatched", "", Always(unmatched)}}}
+	}
+	return []Situation{
+		{
+			Name: "an exemption is about to end, and ends", Step: hour, Evaluates: hour, Lasts: 10 * day,
+			Targets: []Target{{Accounts: []Account{a}}, {Instance: "b:10190", Accounts: []Account{b}}},
+			Expect: []Expectation{
+				fires(day + hour), fires(day+2*hour, "IAMExemptionEnding account_id=111111111111 rule=key_rotation user_name=bob"),
+				fires(8*day-hour, "IAMExemptionEnding account_id=111111111111 rule=key_rotation user_name=bob"),
+				fires(9*day, "IAMExemptionEnded account_id=111111111111 rule=key_rotation user_name=bob"),
+			},
+		},
+		{
+			Name: "an exemption is unmatched in one of three exporters that share a configuration", Lasts: 3 * hour,
+			Targets: []Target{shares("a:10190", one, 2), shares("b:10190", two, 0), shares("c:10190", three, 0)},
+			Expect:  []Expectation{fires(59 * time.Minute), fires(hour, "IAMExemptionUnmatched job=aws_iam instance=a:10190")},
+		},
+	}
+}
+
+func rest() []Situation {
+	saved := func(instance, account string, until time.Duration) Target {
+		return Target{Instance: instance, Accounts: []Account{{ID: account, Series: []Series{
+			{"aws_iam_account_state_saved_timestamp_seconds", "", func(t time.Duration) float64 { return unix(min(t, until)) }},
+		}}}}
+	}
+	failures := func(name, file, group string, n func(t time.Duration) float64) Series {
+		return Series{name, fmt.Sprintf(`job="prometheus", instance="localhost:9090", rule_group="/rules/%s;%s"`, file, group), n}
+	}
+	const failed = "prometheus_rule_evaluation_failures_total"
+	from := func(at time.Duration, each time.Duration) func(t time.Duration) float64 {
+		return func(t time.Duration) float64 { return math.Floor(max(0, (t-at).Minutes()) / each.Minutes()) }
+	}
+	other := Target{Accounts: []Account{{ID: two}}}
+	return []Situation{
+		{
+			Name: "what is known is not kept on disk any more", Lasts: 6 * hour,
+			Targets: []Target{saved("a:10190", one, hour), saved("b:10190", two, 9*hour)},
+			Expect:  []Expectation{fires(250 * time.Minute), fires(251*time.Minute, "IAMStateNotKept job=aws_iam instance=a:10190")},
+		},
+		{
+			Name: "a configuration file cannot be used", Lasts: 2 * hour,
+			Targets: []Target{
+				{Accounts: []Account{production()}, Own: []Series{
+					{"aws_iam_exporter_config_last_reload_successful", "", then(1, 9*time.Minute, 0)},
+					{"aws_iam_exporter_config_last_reload_success_timestamp_seconds", "", Always(unix(-hour))},
+				}},
+				{Instance: "b:10190", Own: []Series{{"aws_iam_exporter_config_last_reload_successful", "", Always(1)}}},
+			},
+			Expect: []Expectation{fires(18 * time.Minute), fires(19*time.Minute, "IAMConfigReloadFailed job=aws_iam instance=a:10190")},
+		},
+		{
+			Name: "rules fail, ours and others'", Lasts: 2 * hour, Targets: []Target{other},
+			Others: []Series{
+				failures(failed, "aws_iam.rules.yaml", "aws_iam_findings", from(4*time.Minute, time.Minute)), failures(failed, "node.rules.yaml", "node", from(0, time.Minute)),
+			},
+			Expect: []Expectation{fires(19 * time.Minute), fires(20*time.Minute, "IAMRuleEvaluationFailing instance=localhost:9090 rule_group=/rules/aws_iam.rules.yaml;aws_iam_findings")},
+		},
+		{
+			Name: "one evaluation fails, and no other", Lasts: 2 * hour, Targets: []Target{other},
+			Others: []Series{failures(failed, "aws_iam.rules.yaml", "aws_iam_findings", then(0, 6*time.Minute, 1))},
+			Expect: []Expectation{nothingUntil(2 * hour)},
+		},
+		{
+			Name: "a recording fails every five minutes in Mimir", Lasts: 2 * hour, Targets: []Target{other},
+			Others: []Series{failures("cortex_"+failed, "aws_iam.recording.rules.yaml", "aws_iam_accounts", from(4*time.Minute, 5*time.Minute))},
+			Expect: []Expectation{fires(hour, "IAMRuleEvaluationFailing instance=localhost:9090 rule_group=/rules/aws_iam.recording.rules.yaml;aws_iam_accounts")},
+		},
+	}
+}
