@@ -25,9 +25,14 @@ type recording struct{ Record, Expr string }
 
 const recordingFile = "aws_iam.recording.rules.yaml"
 
-func recordings(t *testing.T) []recording {
+// recordings are those of single accounts, fleetRecordings those of all together.
+func recordings(t *testing.T) []recording { return recordingsOf(t, "account:") }
+
+func fleetRecordings(t *testing.T) []recording { return recordingsOf(t, "fleet:") }
+
+func recordingsOf(t *testing.T, level string) []recording {
 	t.Helper()
-	return recordingsIn(t, recordingFile)
+	return slices.DeleteFunc(recordingsIn(t, recordingFile), func(r recording) bool { return !strings.HasPrefix(r.Record, level) })
 }
 
 func recordingsIn(t *testing.T, name string) []recording {
@@ -188,6 +193,35 @@ func checkFreshness(t *testing.T, r recording) {
 	}
 }
 
+// TestFleet holds the recordings of all accounts to those of each: every sum is of one of them, keeps
+// its labels except the account, and has the number of accounts beside it.
+func TestFleet(t *testing.T) {
+	all := map[string]string{}
+	for _, r := range fleetRecordings(t) {
+		all[r.Record] = r.Expr
+	}
+	for _, r := range recordings(t) {
+		name := "fleet:" + strings.TrimPrefix(r.Record, "account:")
+		sum, summed := all[name+":sum"]
+		if !summed {
+			continue
+		}
+		by := ""
+		if labels := r.labels()[1:]; len(labels) > 0 {
+			by = " by (" + strings.Join(labels, ", ") + ") "
+		}
+		if want := "sum" + by + "(" + r.Record + ")"; sum != want {
+			t.Errorf("%s:sum: got %s, want %s", name, sum, want)
+		}
+		if count, counted := all[name+":count"]; !counted || !strings.HasPrefix(count, "count") || !strings.Contains(count, r.Record) {
+			t.Errorf("%s:sum has no number of its accounts beside it: %q", name, count)
+		}
+	}
+	if len(all) != 7 || len(all) != len(recordingsIn(t, recordingFile))-len(recordings(t)) {
+		t.Errorf("got %d recordings of all accounts, want 7, and no others beside those of each", len(all))
+	}
+}
+
 // TestRootRulesAreRecordedByTheirFacts splits the verdicts by what the rules judge,
 // so that no rule about root that is yet to come waits for the wrong facts.
 func TestRootRulesAreRecordedByTheirFacts(t *testing.T) {
@@ -272,7 +306,7 @@ func TestRecordingsAreTested(t *testing.T) {
 	if !gaps {
 		t.Error("no test expects that nothing at all is recorded")
 	}
-	for _, r := range recordings(t) {
+	for _, r := range recordingsIn(t, recordingFile) {
 		if !valued[r.Record] {
 			t.Errorf("no test expects a value of %s", r.Record)
 		}
@@ -299,9 +333,14 @@ func TestKeptSeries(t *testing.T) {
 		t.Fatalf("want one destination with one rule that keeps, got %+v", config)
 	}
 	kept := regexp.MustCompile("^(?:" + config.RemoteWrite[0].Relabel[0].Regex + ")$") // Prometheus anchors them
-	for _, r := range recordings(t) {
+	for _, r := range recordingsIn(t, recordingFile) {
 		if !kept.MatchString(r.Record) {
 			t.Errorf("%s is not kept", r.Record)
+		}
+	}
+	for _, r := range recordingsIn(t, alertFile) {
+		if kept.MatchString(r.Record) {
+			t.Errorf("%s is kept", r.Record)
 		}
 	}
 	for _, name := range append(slices.Collect(maps.Keys(servedLabels())), "up", "ALERTS", "process_start_time_seconds") {

@@ -83,7 +83,7 @@ func unknownTile(width int, title, description, matcher string) *Panel {
 
 func staleTile(width int) *Panel {
 	return tile(size{width, 4}, "Out of date",
-		"Accounts whose facts are older than they should be, that were served in the last day but no longer are, or that were never read; not those that are suspended or were taken out. They show what was known last, or nothing.",
+		"Accounts whose facts are older than they should be, that were served in the last 35 days but no longer are, or that were never read; not those that are suspended or were taken out. They show what was known last, or nothing.",
 		lines(`count(`+staleAccounts+`)`, `or`, `0 * count(aws_iam_account_facts_stale_timestamp_seconds{`+ofAccount+`})`)).
 		words(mapValue(0, "none", compliant)).thresholds(steps(compliant, from(1, warned))).unit(count).
 		leadsTo(Link{Title: "Which, and why", URL: "/d/" + exporterUID + "?${__all_variables}"})
@@ -134,12 +134,12 @@ func verdictTrend(s size, title, description string) *Panel {
 	p := curve(s, title, description).ofTrends().stacked().unit(count).decimals(0).
 		whenEmpty(noRecordings)
 	for _, v := range []struct{ verdict, color string }{{"violation", violation}, {"exempted", exempted}, {"unknown", unknown}} {
-		p.plot(`sum(last_over_time(account:aws_iam_account_verdicts{`+recorded+`, `+notDue+`, verdict="`+v.verdict+`"}[1h]))`, v.verdict).
+		p.plot(trend("aws_iam_account_verdicts", "", notDue, `verdict="`+v.verdict+`"`), v.verdict).
 			series(v.verdict, inColor(v.color))
 	}
 	// Colour-blind people may not tell blue from purple.
 	p.series("unknown", Property{"custom.fillOpacity", 25}, Property{"custom.lineStyle", map[string]any{"fill": "dash", "dash": []int{4, 4}}})
-	return p.plot(`count(last_over_time(account:aws_iam_account_users{`+recorded+`}[1h]))`, "accounts recorded").
+	return p.plot(accountsIn("aws_iam_account_users"), "accounts recorded").
 		series("accounts recorded", inColor(plain), Property{"custom.axisPlacement", "right"}, Property{"custom.axisLabel", "accounts"},
 			Property{"custom.stacking", map[string]any{"mode": "none", "group": "B"}}, Property{"custom.fillOpacity", 0},
 			Property{"custom.lineStyle", map[string]any{"fill": "dot", "dash": []int{2, 6}}})
@@ -147,7 +147,7 @@ func verdictTrend(s size, title, description string) *Panel {
 
 func ruleTrend() *Panel {
 	return curve(size{12, 9}, "Violations by rule", "What was in violation of each rule except the early warning, over the time range chosen above.").ofTrends().
-		plot(`sum by (rule) (last_over_time(account:aws_iam_account_verdicts{`+recorded+`, `+notDue+`, verdict="violation"}[1h]))`, "{{rule}}").
+		plot(trend("aws_iam_account_verdicts", " by (rule) ", notDue, `verdict="violation"`), "{{rule}}").
 		withTable().unit(count).decimals(0).whenEmpty(noRecordings).ruleNames()
 }
 
@@ -162,10 +162,7 @@ func shareTrend() *Panel {
 		{"one key a user", `rule="multiple_active_keys"`},
 		{"no keys beside console access", `rule="console_user_with_active_keys"`},
 	} {
-		sum := func(matchers string) string {
-			return `sum(last_over_time(account:aws_iam_account_verdicts{` + recorded + `, ` + matchers + `}[1h]))`
-		}
-		p.plot(sum(of.rules+`, verdict="compliant"`)+` / `+sum(of.rules), of.words).series(of.words, inColor(palette()[i]))
+		p.plot(`(`+trend("aws_iam_account_verdicts", "", of.rules, `verdict="compliant"`)+`) / (`+trend("aws_iam_account_verdicts", "", of.rules)+`)`, of.words).series(of.words, inColor(palette()[i]))
 	}
 	return p
 }
@@ -175,8 +172,8 @@ const noRecordings = "No recordings: see docs/trending.md"
 func coverage() *Panel {
 	return curve(size{12, 9}, "Accounts recorded",
 		"For how many accounts figures were recorded, and how many there were. Where facts are out of date, none are.").ofTrends().
-		plot(`count(last_over_time(account:aws_iam_account_users{`+recorded+`}[1h]))`, "with fresh facts").
-		plot(`count(last_over_time(account:aws_iam_account_up{`+recorded+`}[1h]))`, "known").
+		plot(accountsIn("aws_iam_account_users"), "with fresh facts").
+		plot(accountsIn("aws_iam_account_up"), "known").
 		series("with fresh facts", inColor(compliant)).
 		series("known", inColor(warned), Property{"custom.lineStyle", map[string]any{"fill": "dash", "dash": []int{6, 6}}}).
 		custom(map[string]any{"lineInterpolation": "stepAfter"}).
@@ -196,7 +193,7 @@ func ageTrend() *Panel {
 	p := curve(size{16, 9}, "Long term", "Active keys of users by their age at the time, over five years unless you zoom. Limits and rules change, but these bands do not, so years can be compared.").
 		ofTrends().overYears().stacked().withTable()
 	for _, band := range bandsInColors() {
-		p.plot(`sum(last_over_time(account:aws_iam_account_access_keys{`+recorded+`, status="active", age_band="`+band.name+`"}[1h]))`, band.name).
+		p.plot(trend("aws_iam_account_access_keys", "", `status="active"`, `age_band="`+band.name+`"`), band.name).
 			series(band.name, inColor(band.color))
 	}
 	return p.unit(count).decimals(0).whenEmpty(noRecordings)

@@ -268,6 +268,10 @@ func knownSeries(t *testing.T) map[string]series {
 	for _, m := range collector.Metrics() {
 		known[m.Name] = series{labels: append(target, m.Labels...), counter: m.Type == "counter"}
 	}
+	for _, name := range []string{"aws_iam:replica_superseded", "aws_iam:account_seen_timestamp_seconds"} {
+		known[name] = series{labels: append([]string{"account_id"}, target...)}
+	}
+	known["aws_iam:account_retired_timestamp_seconds"] = series{labels: []string{"account_id"}, recorded: true}
 	var file struct {
 		Groups []struct{ Rules []struct{ Record string } }
 	}

@@ -11,6 +11,7 @@ const (
 	ofTarget  = `job=~"$job", instance=~"$instance"`
 	ofAccount = ofTarget + `, account_id=~"$account_id"`
 	recorded  = `account_id=~"$account_id"`
+	ofChosen  = recorded + `, account_id!~"$account_id."`
 
 	// What is typed in is taken literally; match makes it a part of a name or
 	// the whole of it. Regular expressions stand in back quotes, where
@@ -34,17 +35,19 @@ func selector(metric string, matchers ...string) string {
 }
 
 // Of several targets that serve the same, one counts: the larger figure, the
-// later time. The recording rules and the alerts have it the same way.
+// later time. The recording rules and the alerts have it the same way. One whose facts
+// are out of date does not count, if another one's are fresh.
+const unlessSuperseded = " unless on (account_id, job, instance) aws_iam:replica_superseded{" + ofTarget + "}"
 
 // verdicts are the counts of each rule in each account.
 func verdicts(matchers ...string) string {
-	return "max by (account_id, rule, verdict) (" + selector("aws_iam_account_verdicts", append([]string{ofAccount}, matchers...)...) + ")"
+	return "max by (account_id, rule, verdict) (" + selector("aws_iam_account_verdicts", append([]string{ofAccount}, matchers...)...) + unlessSuperseded + ")"
 }
 
 // findings are the times since when rules have been in violation.
 func findings(scope string, matchers ...string) string {
 	return "max by (account_id, rule, user_name, access_key_id, user_owner) (" +
-		selector("aws_iam_finding_since_timestamp_seconds", append([]string{scope}, matchers...)...) + ")"
+		selector("aws_iam_finding_since_timestamp_seconds", append([]string{scope}, matchers...)...) + unlessSuperseded + ")"
 }
 
 // inDays is the time since a timestamp.
@@ -74,20 +77,15 @@ func hidden(matchers ...string) string {
 		") or 0 * sum(" + verdicts(matchers...) + ")), 0)"
 }
 
-// staleAccounts are those whose facts are out of date, those that were served
-// within a day and are not any more, and those that were never read, as the alerts
-// IAMFactsStale and IAMAccountNeverRead have it. Accounts that are suspended or were
-// taken out are none of them.
+// staleAccounts are those whose facts are out of date, those that are lost, and those
+// that were never read, as the alerts IAMFactsStale, IAMAccountLost and IAMAccountNeverRead
+// have it. Accounts that are suspended or were taken out are none of them.
 const staleAccounts = `group by (account_id) (
   max by (account_id, facts) (aws_iam_account_facts_stale_timestamp_seconds{` + ofAccount + `, account_id!=""}) < time()
   or
-  group by (account_id) (last_over_time(aws_iam_account_facts_stale_timestamp_seconds{` + ofAccount + `, account_id!="", facts="users"}[1d]))
-  unless on (account_id) aws_iam_account_facts_stale_timestamp_seconds{` + ofAccount + `}
-  unless on (account_id) ` + suspended + `
-  unless on (account_id) (
-    max by (account_id) (last_over_time(aws_iam_account_removed_timestamp_seconds{` + ofAccount + `}[1d]))
-    > max by (account_id) (last_over_time(aws_iam_account_facts_observed_timestamp_seconds{` + ofAccount + `, facts="users"}[1d])) - 3600
-  )
+  group by (account_id) (aws_iam:account_seen_timestamp_seconds{` + ofAccount + `})
+  unless on (account_id) aws_iam_account_info{` + ofAccount + `}
+  unless on (account_id) aws_iam:account_retired_timestamp_seconds{` + recorded + `} >= on (account_id) max by (account_id) (aws_iam:account_seen_timestamp_seconds{` + ofAccount + `})
   or
   group by (account_id) (aws_iam_account_refreshes_total{` + ofAccount + `})
   unless on (account_id) aws_iam_account_facts_observed_timestamp_seconds{` + ofAccount + `, facts="users"}
@@ -101,6 +99,24 @@ const accountNames = `(
   topk by (account_id) (1, group by (account_id, account_name) (aws_iam_account_info{` + ofAccount + `, account_name!=""}))
   or on (account_id) group by (account_id) (aws_iam_account_facts_observed_timestamp_seconds{` + ofAccount + `})
 )`
+
+// trend is a recorded figure of the chosen accounts, added up, by a label or by none. As long as none is
+// chosen, it reads the sum of all: over years, each account would cost too much. Then
+// $account_id is a pattern that matches the account_id that sums lack, and $account_id with
+// something behind it matches that of every account.
+func trend(metric, by string, matchers ...string) string {
+	of := func(level string) []string { return append([]string{level}, matchers...) }
+	return `sum` + by + `(` + lastRecorded("fleet:"+metric+":sum", of(recorded)...) + `) or sum` + by + `(` + lastRecorded("account:"+metric, of(ofChosen)...) + `)`
+}
+
+// accountsIn is how many accounts there are in a trend.
+func accountsIn(metric string) string {
+	return `sum(` + lastRecorded("fleet:"+metric+":count", recorded) + `) or count(` + lastRecorded("account:"+metric, ofChosen) + `)`
+}
+
+func lastRecorded(series string, matchers ...string) string {
+	return `last_over_time(` + selector(series, matchers...) + `[1h])`
+}
 
 // named gives the series of a query the names of their accounts.
 func named(query string) string {
