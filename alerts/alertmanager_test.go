@@ -8,7 +8,11 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -31,16 +35,21 @@ func TestAlertmanagerRoutes(t *testing.T) {
 		alert labels
 		want  string
 	}{
-		{"a root key", labels{"alertname": "IAMRootAccessKey", "severity": "critical", "user_name": "<root_account>"}, "pager"},
-		{"a dead exporter", labels{"alertname": "IAMExporterDown", "severity": "critical"}, "pager"},
-		{"a violation of an owner's user", labels{"alertname": "IAMKeyRotation", "severity": "warning", "user_owner": "payments"}, "payments"},
-		{"what comes due for an owner", labels{"alertname": "IAMKeyRotationDue", "severity": "info", "user_owner": "payments"}, "payments"},
-		{"an owner whose name is longer", labels{"alertname": "IAMKeyRotation", "severity": "warning", "user_owner": "payments-eu"}, "tickets"},
-		{"a violation of nobody's user", labels{"alertname": "IAMKeyRotation", "severity": "warning"}, "tickets"},
-		{"an owner who is unknown", labels{"alertname": "IAMKeyRotation", "severity": "warning", "user_owner": "<unknown>"}, "tickets"},
+		{"a new root key", labels{"alertname": "IAMRootAccessKeyCreated", "severity": "critical", "user_name": "<root_account>", "user_owner": "payments"}, "pager"},
+		{"an old root key", labels{"alertname": "IAMRootAccessKey", "severity": "warning", "user_name": "<root_account>"}, "tickets"},
+		{"an old root key of an owner", labels{"alertname": "IAMRootAccessKey", "severity": "warning", "user_name": "<root_account>", "user_owner": "payments"}, "payments"},
+		{"nobody watches", labels{"alertname": "IAMExporterAbsent", "severity": "critical"}, "pager"},
+		{"a dead exporter", labels{"alertname": "IAMExporterDown", "severity": "warning"}, "tickets"},
+		{"a lost account", labels{"alertname": "IAMAccountLost", "severity": "warning"}, "tickets"},
+		{"a violation of an owner's user", labels{"alertname": "IAMKeyRotation", "severity": "warning", "user_name": "bob", "user_owner": "payments"}, "payments"},
+		{"what comes due for an owner", labels{"alertname": "IAMKeyRotationDue", "severity": "info", "user_name": "bob", "user_owner": "payments"}, "payments"},
+		{"an owner whose name is longer", labels{"alertname": "IAMKeyRotation", "severity": "warning", "user_name": "bob", "user_owner": "payments-eu"}, "tickets"},
+		{"a violation of nobody's user", labels{"alertname": "IAMKeyRotation", "severity": "warning", "user_name": "bob"}, "tickets"},
+		{"an owner who is unknown", labels{"alertname": "IAMKeyRotation", "severity": "warning", "user_name": "bob", "user_owner": "<unknown>"}, "tickets"},
 		{"stale facts", labels{"alertname": "IAMFactsStale", "severity": "warning"}, "tickets"},
-		{"what comes due for nobody", labels{"alertname": "IAMKeyRotationDue", "severity": "info"}, "digest"},
-		{"an exemption that ended", labels{"alertname": "IAMExemptionEnded", "severity": "info"}, "digest"},
+		{"what comes due for nobody", labels{"alertname": "IAMKeyRotationDue", "severity": "info", "user_name": "bob"}, "digest"},
+		{"an exemption that ended", labels{"alertname": "IAMExemptionEnded", "severity": "info", "user_name": "bob"}, "digest"},
+		{"an account that was taken out", labels{"alertname": "IAMAccountRemoved", "severity": "info"}, "digest"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -59,7 +68,7 @@ func TestAlertmanagerRoutes(t *testing.T) {
 // TestAlertmanagerInhibition shows alerts to a real Alertmanager, and asks it
 // which of them it leaves out.
 func TestAlertmanagerInhibition(t *testing.T) {
-	const one, other = "111111111111", "222222222222"
+	const one, other, two = "111111111111", "222222222222", "444444444444"
 	about := func(name, severity, account, user, key string) labels {
 		all := labels{"alertname": name, "severity": severity, "account_id": account, "user_name": user, "access_key_id": key}
 		for label, value := range all { // Prometheus sends no empty labels
@@ -69,9 +78,14 @@ func TestAlertmanagerInhibition(t *testing.T) {
 		}
 		return all
 	}
-	stale := func(facts, account string) labels {
-		return labels{"alertname": "IAMFactsStale", "severity": "warning", "account_id": account, "facts": facts}
+	stale := func(account string) labels {
+		return labels{"alertname": "IAMFactsStale", "severity": "warning", "account_id": account, "findings": "frozen"}
 	}
+	root := about("IAMRootAccessKey", "warning", one, "<root_account>", "")
+	ofTarget := func(name, job string) labels {
+		return labels{"alertname": name, "severity": "warning", "job": job, "instance": "a:10190"}
+	}
+	lost := labels{"alertname": "IAMAccountLost", "severity": "warning", "account_id": one, "job": "aws_iam", "instance": "a:10190"}
 	console := func(account, user string) labels {
 		return about("IAMConsoleUserWithActiveKeys", "warning", account, user, "")
 	}
@@ -88,36 +102,60 @@ func TestAlertmanagerInhibition(t *testing.T) {
 		{
 			"stale facts mute warnings and information about the users of the account",
 			[]labels{console(one, "bob"), about("IAMKeyRotationDue", "info", one, "bob", "AKIA1")},
-			[]labels{stale("keys", one), console(other, "bob")},
+			[]labels{stale(one), console(other, "bob")},
 		},
 		{
-			"stale facts mute nothing critical, and nothing about the exporter",
+			"stale facts mute nothing critical, nothing about root, and nothing about the exporter",
 			nil,
 			[]labels{
-				stale("users", one), stale("keys", one),
-				about("IAMRootAccessKey", "critical", one, "<root_account>", ""),
-				{"alertname": "IAMRefreshFailing", "severity": "warning", "account_id": one},
-				{"alertname": "IAMVerdictsUnknown", "severity": "warning", "account_id": one, "rule": "key_unused"},
+				stale(one), root,
+				about("IAMRootAccessKeyCreated", "critical", two, "<root_account>", ""),
+				{"alertname": "IAMVerdictsUnknown", "severity": "warning", "account_id": one},
 			},
 		},
 		{
 			"stale facts about root or tags mute nobody",
 			nil,
-			[]labels{stale("root", one), stale("tags", one), console(one, "bob")},
+			[]labels{{"alertname": "IAMFactsStale", "severity": "warning", "account_id": one}, console(one, "bob")},
+		},
+		{
+			"so do accounts that are lost, or were never read",
+			[]labels{console(one, "bob"), console(other, "bob"), {"alertname": "IAMHiddenViolations", "severity": "warning", "account_id": one, "rule": "key_rotation"}},
+			[]labels{lost, {"alertname": "IAMAccountNeverRead", "severity": "warning", "account_id": other}, console(two, "bob"), root},
 		},
 		{
 			"a label that both lack is not equal",
 			nil,
-			[]labels{stale("keys", ""), console("", "bob"), setup("", "bob")},
+			[]labels{stale(""), console("", "bob"), setup("", "bob"), {"alertname": "IAMAccountNeverRead", "severity": "warning", "job": "aws_iam", "instance": "a:10190"}},
 		},
 		{
 			"neither a dead exporter nor an incomplete refresh mutes findings",
 			nil,
 			[]labels{
-				{"alertname": "IAMExporterDown", "severity": "critical"},
+				ofTarget("IAMExporterDown", "aws_iam"),
 				{"alertname": "IAMRefreshFailing", "severity": "warning", "account_id": one},
 				console(one, "bob"),
 			},
+		},
+		{
+			"one cause, one message: a dead exporter",
+			[]labels{lost, ofTarget("IAMExporterFlapping", "aws_iam"), console(one, "bob")}, // what is muted mutes on
+			[]labels{ofTarget("IAMExporterDown", "aws_iam"), ofTarget("IAMExporterFlapping", "other"), {"alertname": "IAMAccountLost", "severity": "warning", "account_id": other}},
+		},
+		{
+			"one cause, one message: a role",
+			[]labels{stale(one), {"alertname": "IAMReportUnusable", "severity": "warning", "account_id": one}},
+			[]labels{{"alertname": "IAMRoleNotAssumed", "severity": "warning", "account_id": one}, stale(other)},
+		},
+		{
+			"one cause, one message: stale facts",
+			[]labels{{"alertname": "IAMRefreshFailing", "severity": "warning", "account_id": one}},
+			[]labels{stale(one), {"alertname": "IAMRefreshFailing", "severity": "warning", "account_id": other}},
+		},
+		{
+			"the page about a new root key comes before the ticket",
+			[]labels{root},
+			[]labels{about("IAMRootAccessKeyCreated", "critical", one, "<root_account>", ""), about("IAMRootAccessKey", "warning", other, "<root_account>", "")},
 		},
 		{
 			"a console user with keys covers its two cases, for that user alone",
@@ -163,6 +201,69 @@ func TestAlertmanagerInhibition(t *testing.T) {
 	}
 }
 
+// TestAlertmanagerFirstDay sends what the first day brings: 500 findings in twenty accounts, of
+// owners with and without a route and of nobody, and stale facts of all accounts. Each owner
+// gets one message.
+func TestAlertmanagerFirstDay(t *testing.T) {
+	messages := make(chan message, 1000)
+	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var m message
+		if err := json.NewDecoder(r.Body).Decode(&m); err != nil {
+			t.Error(err)
+		}
+		messages <- m
+	}))
+	defer hook.Close()
+	text, err := os.ReadFile(exampleFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hurried := regexp.MustCompile(`group_wait: \w+`).ReplaceAll(text, []byte("group_wait: 2s"))
+	hurried = regexp.MustCompile(`url: .+`).ReplaceAll(hurried, []byte("url: "+hook.URL))
+	config := filepath.Join(t.TempDir(), "alertmanager.yml")
+	if err := os.WriteFile(config, hurried, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	am := startAlertmanagerWith(t, config)
+	owners := []string{"payments", "research", "", "<unknown>", "platform"}
+	alerts := []string{"IAMKeyRotation", "IAMKeyUnused", "IAMMultipleActiveKeys", "IAMConsoleUserWithoutMFA"}
+	var all []labels
+	for i := range 500 {
+		all = append(all, withoutEmpty(labels{
+			"alertname": alerts[i%len(alerts)], "severity": "warning", "account_id": fmt.Sprintf("%012d", i%20),
+			"user_name": fmt.Sprint("user-", i), "user_owner": owners[i%len(owners)],
+		}))
+	}
+	for i := range 20 {
+		all = append(all, labels{"alertname": "IAMRefreshFailing", "severity": "warning", "account_id": fmt.Sprintf("%012d", i)})
+	}
+	am.send(t, all)
+	got := map[string]int{}
+	for told := 0; told < len(all); {
+		select {
+		case m := <-messages:
+			got[fmt.Sprint(m.Receiver, " ", m.GroupLabels)]++
+			told += len(m.Alerts)
+		case <-time.After(20 * time.Second):
+			t.Fatalf("only %d of %d alerts were told: %v", told, len(all), got)
+		}
+	}
+	want := map[string]int{
+		"payments map[user_owner:payments]": 1, "tickets map[user_owner:research]": 1, "tickets map[user_owner:platform]": 1,
+		"tickets map[user_owner:<unknown>]": 1, "tickets map[]": 1, "tickets map[alertname:IAMRefreshFailing]": 1,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("messages: -want +got:\n%s", diff)
+	}
+}
+
+// message is what a receiver gets.
+type message struct {
+	Receiver    string
+	GroupLabels labels
+	Alerts      []any
+}
+
 func withoutEmpty(l labels) labels {
 	kept := labels{}
 	for name, value := range l {
@@ -178,13 +279,18 @@ type alertmanager string
 
 func startAlertmanager(t *testing.T) alertmanager {
 	t.Helper()
+	return startAlertmanagerWith(t, exampleFile)
+}
+
+func startAlertmanagerWith(t *testing.T, config string) alertmanager {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	address := listener.Addr().String()
 	listener.Close()
-	cmd := exec.CommandContext(t.Context(), tools+"alertmanager", "--config.file="+exampleFile, "--storage.path="+t.TempDir(),
+	cmd := exec.CommandContext(t.Context(), tools+"alertmanager", "--config.file="+config, "--storage.path="+t.TempDir(),
 		"--web.listen-address="+address, "--cluster.listen-address=", "--log.level=error")
 	cmd.Stdout, cmd.Stderr = t.Output(), t.Output()
 	if err := cmd.Start(); err != nil {

@@ -197,14 +197,14 @@ func accounts() []Situation {
 			Name: "an account is lost, its exporter with it, and for good", Step: hour, Evaluates: hour, Lasts: 37 * day,
 			Targets: []Target{{Known: until(3 * hour), Accounts: []Account{production()}}, {Instance: "b:10190", Accounts: []Account{two1}}},
 			Expect: []Expectation{
-				fires(3 * hour), fires(4*hour, "IAMAccountLost account_id=111111111111"), fires(2*day, "IAMAccountLost account_id=111111111111"),
-				fires(35*day, "IAMAccountLost account_id=111111111111"), fires(36 * day),
+				fires(3 * hour), fires(4*hour, "IAMAccountLost account_id=111111111111 job=aws_iam instance=a:10190"), fires(2*day, "IAMAccountLost account_id=111111111111 job=aws_iam instance=a:10190"),
+				fires(35*day, "IAMAccountLost account_id=111111111111 job=aws_iam instance=a:10190"), fires(36 * day),
 			},
 		},
 		{
 			Name: "an account is lost by an exporter that goes on, and comes back", Step: hour, Evaluates: hour, Lasts: 4 * day,
 			Targets: []Target{{Accounts: []Account{{ID: one, Served: []Span{{To: 3 * hour}, {From: 3 * day}}}, two1}}},
-			Expect:  []Expectation{fires(2*day, "IAMAccountLost account_id=111111111111"), fires(3*day + 2*hour)},
+			Expect:  []Expectation{fires(2*day, "IAMAccountLost account_id=111111111111 job=aws_iam instance=a:10190"), fires(3*day + 2*hour)},
 		},
 		{
 			Name: "four accounts are taken out for four reasons, and one is lost", Step: 10 * time.Minute, Evaluates: 10 * time.Minute, Lasts: 3 * day,
@@ -218,8 +218,8 @@ func accounts() []Situation {
 			Expect: []Expectation{
 				fires(2*hour, "IAMAccountRemoved account_id=111111111111 reason=excluded", "IAMAccountRemoved account_id=222222222222 reason=configuration",
 					"IAMAccountRemoved account_id=333333333333 reason=closed", "IAMAccountRemoved account_id=444444444444 reason=left_organization",
-					"IAMAccountLost account_id=555555555555"),
-				fires(2*day, down, "IAMAccountLost account_id=555555555555"), // who took them out is dead
+					"IAMAccountLost account_id=555555555555 job=aws_iam instance=a:10190"),
+				fires(2*day, down, "IAMAccountLost account_id=555555555555 job=aws_iam instance=a:10190"), // who took them out is dead
 			},
 		},
 		{
@@ -241,14 +241,14 @@ func accounts() []Situation {
 				{Accounts: []Account{two1}, Own: []Series{removed(one, "configuration", 0)}},
 				{Instance: "b:10190", Accounts: []Account{{ID: one, Name: "production", OU: "r-ab12/ou-prod", Owner: "payments", Served: until(2 * hour)}}},
 			},
-			Expect: []Expectation{fires(2 * hour), fires(5*hour, "IAMAccountLost account_id=111111111111")},
+			Expect: []Expectation{fires(2 * hour), fires(5*hour, "IAMAccountLost account_id=111111111111 job=aws_iam instance=b:10190")},
 		},
 		{
 			Name: "three accounts are suspended, and one was until it got lost", Lasts: 9 * hour,
 			Targets: []Target{{Accounts: []Account{
 				unknown(suspended(one1, "suspended")), unknown(suspended(two1, "pending_activation")), unknown(suspended(three1, "pending_closure")), reactivated,
 			}}},
-			Expect: []Expectation{fires(69 * time.Minute), fires(70*time.Minute, "IAMAccountLost account_id=444444444444"), fires(9*hour, "IAMAccountLost account_id=444444444444")},
+			Expect: []Expectation{fires(69 * time.Minute), fires(70*time.Minute, "IAMAccountLost account_id=444444444444 job=aws_iam instance=a:10190"), fires(9*hour, "IAMAccountLost account_id=444444444444 job=aws_iam instance=a:10190")},
 		},
 		{
 			Name: "a suspended account goes with its exporter", Lasts: 3 * hour,
@@ -325,7 +325,8 @@ func exporters() []Situation {
 	named := func(job, instance string, answers []Span, accounts ...Account) Target {
 		return Target{Job: job, Instance: instance, Answers: answers, Accounts: accounts}
 	}
-	lost := "IAMAccountLost account_id=111111111111"
+	lost := "IAMAccountLost account_id=111111111111 job=aws_iam instance=a:10190"
+	lostByPod := "IAMAccountLost account_id=111111111111 job=monitoring/aws-iam-exporter instance=a:10190"
 	return []Situation{
 		{
 			Name: "the only exporter is dead for three hours", Lasts: 6 * hour,
@@ -356,7 +357,7 @@ func exporters() []Situation {
 			Targets: []Target{{Job: "monitoring/aws-iam-exporter", Known: until(hour), Accounts: []Account{watched}}},
 			Others:  []Series{{"up", `job="node", instance="n:9100"`, Always(1)}},
 			Expect: []Expectation{
-				fires(2*hour, rootKeyFires, lost), fires(188*time.Minute, rootKeyFires, lost), fires(189*time.Minute, rootKeyFires, lost, "IAMExporterAbsent"),
+				fires(2*hour, rootKeyFires, lostByPod), fires(188*time.Minute, rootKeyFires, lostByPod), fires(189*time.Minute, rootKeyFires, lostByPod, "IAMExporterAbsent"),
 			},
 		},
 		{
@@ -392,7 +393,7 @@ func exporters() []Situation {
 			Expect: []Expectation{
 				fires(hour, "IAMExporterDown job=aws-iam instance=e:10190"),
 				fires(3*hour, "IAMExporterDown job=prod-iam instance=c:10190", "IAMExporterDown job=monitoring/aws-iam-exporter instance=10.0.0.7:10190",
-					"IAMExporterDown job=aws-iam instance=e:10190", lost),
+					"IAMExporterDown job=aws-iam instance=e:10190", "IAMAccountLost account_id=111111111111 job=prod-iam instance=c:10190"),
 			},
 		},
 		{
@@ -437,12 +438,12 @@ func exporters() []Situation {
 		{
 			Name: "scrapes every fifteen seconds", Step: 15 * time.Second, Lasts: 3 * hour,
 			Targets: []Target{{Accounts: []Account{watched}}, {Instance: "b:10190", Answers: until(hour), Accounts: []Account{two1}}},
-			Expect:  []Expectation{fires(hour, oldKeyFires, rootKeyFires), fires(2*hour, oldKeyFires, rootKeyFires, "IAMExporterDown job=aws_iam instance=b:10190", "IAMAccountLost account_id=222222222222")},
+			Expect:  []Expectation{fires(hour, oldKeyFires, rootKeyFires), fires(2*hour, oldKeyFires, rootKeyFires, "IAMExporterDown job=aws_iam instance=b:10190", "IAMAccountLost account_id=222222222222 job=aws_iam instance=b:10190")},
 		},
 		{
 			Name: "scrapes every four minutes", Step: 4 * time.Minute, Lasts: 3 * hour,
 			Targets: []Target{{Accounts: []Account{watched}}, {Instance: "b:10190", Answers: until(hour), Accounts: []Account{two1}}},
-			Expect:  []Expectation{fires(hour, oldKeyFires, rootKeyFires), fires(2*hour, oldKeyFires, rootKeyFires, "IAMExporterDown job=aws_iam instance=b:10190", "IAMAccountLost account_id=222222222222")},
+			Expect:  []Expectation{fires(hour, oldKeyFires, rootKeyFires), fires(2*hour, oldKeyFires, rootKeyFires, "IAMExporterDown job=aws_iam instance=b:10190", "IAMAccountLost account_id=222222222222 job=aws_iam instance=b:10190")},
 		},
 		{
 			Name: "many refusals, few, and some at the beginning", Lasts: 3 * hour,

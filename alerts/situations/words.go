@@ -23,7 +23,7 @@ func words() map[string]map[string]string {
 			"IAMFactsStale account_id=111111111111": "Facts about account 111111111111 (production, in r-ab12/ou-prod, owner: payments) have been out of date since 2026-11-01 03:00:00 +0000 UTC: root. Findings that depend on them are frozen: no new ones appear, and one that disappears has not been repaired.",
 		},
 		"an account is lost, its exporter with it, and for good": {
-			"IAMAccountLost account_id=111111111111": "Nobody serves account 111111111111 (production, in r-ab12/ou-prod, owner: payments) any more; a:10190 (job aws_iam) did until 2026-11-01 02:00:00 +0000 UTC. It was not taken out on purpose, so its access keys go unwatched: no new findings appear, and those that disappear have not been repaired.",
+			"IAMAccountLost account_id=111111111111 job=aws_iam instance=a:10190": "Nobody serves account 111111111111 (production, in r-ab12/ou-prod, owner: payments) any more; a:10190 (job aws_iam) did until 2026-11-01 02:00:00 +0000 UTC. It was not taken out on purpose, so its access keys go unwatched: no new findings appear, and those that disappear have not been repaired.",
 		},
 		"four accounts are taken out for four reasons, and one is lost": {
 			"IAMAccountRemoved account_id=111111111111 reason=excluded":          "1h 0m 0s ago, account 111111111111 (production, in r-ab12/ou-prod, owner: payments) was taken out: the configuration's include and exclude leave it out. Its access keys are not watched.",
@@ -43,9 +43,9 @@ func words() map[string]map[string]string {
 			"IAMOrganizationShrunk job=aws_iam instance=a:10190": "13.04% of the accounts of a:10190 were taken out within a day, because they left the organization, were closed, or are excluded. If nobody meant that, look at the configuration's include and exclude, and at the credentials' organization. These accounts are not watched.",
 		},
 		"the only exporter is dead for three hours": {
-			"IAMExporterDown job=aws_iam instance=a:10190": "a:10190 (job aws_iam) has not answered a scrape for ten minutes. What only this exporter watches is not watched: no new findings appear, and those it served are gone after half an hour. Its accounts: 111111111111 (production).",
-			"IAMAccountLost account_id=111111111111":       "Nobody serves account 111111111111 (production, in r-ab12/ou-prod, owner: payments) any more; a:10190 (job aws_iam) did until 2026-11-01 00:59:00 +0000 UTC. It was not taken out on purpose, so its access keys go unwatched: no new findings appear, and those that disappear have not been repaired.",
-			"IAMExporterAbsent":                            "No exporter is scraped with success, and the last facts about any account have been out of date since 2026-11-01 02:59:00 +0000 UTC. No account's access keys are watched.",
+			"IAMExporterDown job=aws_iam instance=a:10190":                        "a:10190 (job aws_iam) has not answered a scrape for ten minutes. What only this exporter watches is not watched: no new findings appear, and those it served are gone after half an hour. Its accounts: 111111111111 (production).",
+			"IAMAccountLost account_id=111111111111 job=aws_iam instance=a:10190": "Nobody serves account 111111111111 (production, in r-ab12/ou-prod, owner: payments) any more; a:10190 (job aws_iam) did until 2026-11-01 00:59:00 +0000 UTC. It was not taken out on purpose, so its access keys go unwatched: no new findings appear, and those that disappear have not been repaired.",
+			"IAMExporterAbsent": "No exporter is scraped with success, and the last facts about any account have been out of date since 2026-11-01 02:59:00 +0000 UTC. No account's access keys are watched.",
 		},
 		"no exporter has ever been scraped": {
 			"IAMExporterAbsent": "No exporter is scraped with success, and nothing is known about any account. No account's access keys are watched.",

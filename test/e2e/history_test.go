@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bufio"
+	"fmt"
 	"io"
 	"maps"
 	"math"
@@ -283,6 +284,51 @@ func (p past) write(w *openMetrics, end time.Time) {
 	}
 }
 
+// writeFleet writes what the shipped rules record of all accounts together: sums, and
+// how many accounts are in them.
+func writeFleet(w *openMetrics, end time.Time, all []past) {
+	recorded := map[time.Time][]past{}
+	for _, p := range all {
+		for _, at := range p.times(end) {
+			recorded[at] = append(recorded[at], p)
+		}
+	}
+	for _, at := range slices.SortedFunc(maps.Keys(recorded), time.Time.Compare) {
+		sums, accounts := map[string]float64{}, map[string]map[string]bool{}
+		labelsOf := map[string][]string{}
+		add := func(into, account string, value float64, labels ...string) {
+			key := into + fmt.Sprint(labels)
+			sums[key] += value
+			labelsOf[key] = append([]string{into}, labels...)
+			if accounts[key] == nil {
+				accounts[key] = map[string]bool{}
+			}
+			accounts[key][account] = true
+		}
+		for _, p := range recorded[at] {
+			p.at(at, end).record(func(name string, value float64, labels ...string) {
+				switch name {
+				case "up":
+					add("up:count", p.account, 0)
+				case "users", "access_keys":
+					add(name+":sum", p.account, value, labels...)
+					add(name+":count", p.account, 0)
+				case "verdicts":
+					add(name+":sum", p.account, value, labels...)
+					add(name+":count", p.account, 0, labels[:2]...) // the rule
+				}
+			})
+		}
+		for _, key := range slices.Sorted(maps.Keys(sums)) {
+			name, value := labelsOf[key][0], sums[key]
+			if strings.HasSuffix(name, ":count") {
+				value = float64(len(accounts[key]))
+			}
+			w.sample("fleet:aws_iam_account_"+name, value, at, labelsOf[key][1:]...)
+		}
+	}
+}
+
 func (f figures) record(record func(name string, value float64, labels ...string)) {
 	up := 0.0
 	if f.up {
@@ -342,12 +388,13 @@ func newOpenMetrics(w io.Writer) *openMetrics { return &openMetrics{bufio.NewWri
 // values in turn. The method end returns errors.
 func (w *openMetrics) sample(name string, value float64, at time.Time, labels ...string) {
 	line := append(w.AvailableBuffer(), name...)
-	separator := byte('{')
+	line = append(line, '{')
 	for i := 0; i < len(labels); i += 2 {
-		line = append(line, separator)
+		if i > 0 {
+			line = append(line, ',')
+		}
 		line = append(append(line, labels[i]...), '=')
 		line = strconv.AppendQuote(line, labels[i+1])
-		separator = ','
 	}
 	line = append(line, "} "...)
 	line = append(strconv.AppendFloat(line, value, 'g', -1, 64), ' ')

@@ -66,6 +66,7 @@ func (s *stage) importHistory(t *testing.T, data string) {
 	for _, p := range pasts() {
 		p.write(w, s.end)
 	}
+	writeFleet(w, s.end, pasts())
 	for _, p := range pasts() {
 		p.writeVerdicts(w, s.end)
 		newShift(p, s.end).write(w)

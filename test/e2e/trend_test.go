@@ -132,7 +132,7 @@ func awaitTrend(t *testing.T, receiver string) samples {
 	t.Helper()
 	var recorded samples
 	eventually(t, trendExpectation, func(ctx context.Context) error {
-		got, err := query(ctx, receiver, `{__name__=~"account:.+"}`)
+		got, err := query(ctx, receiver, `{__name__=~"(account|fleet):.+"}`)
 		if err != nil {
 			return err
 		}
@@ -184,7 +184,7 @@ func compareServers(t *testing.T, sender, receiver string) {
 // history returns each sample that a server has of the five seconds before.
 func history(ctx context.Context, server string, before time.Time) (map[string][]model.SamplePair, error) {
 	var matrix struct{ Result model.Matrix }
-	if err := ask(ctx, server+"/api/v1/query?"+asOf(`{__name__=~"account:.+"}[5s]`, before), &matrix); err != nil {
+	if err := ask(ctx, server+"/api/v1/query?"+asOf(`{__name__=~"(account|fleet):.+"}[5s]`, before), &matrix); err != nil {
 		return nil, err
 	}
 	all := map[string][]model.SamplePair{}
