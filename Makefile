@@ -26,7 +26,7 @@ check_go  := have=$$(cd / && go version 2>/dev/null | awk '{ print substr($$3, 3
 	test -n "$$have" || { echo 'Go is needed, version $(GO_WANTED) or newer: install it and put it into PATH.'; exit 1; }; \
 	printf '%s\n' $(GO_WANTED) "$$have" | sort -V -C || { echo "Go $(GO_WANTED) or newer is needed; this is Go $$have."; exit 1; }
 
-.PHONY: help build test test-long test-dashboards fuzz vulncheck bench bench-calls bench-fleet lint check-alerts fmt e2e demo image demo-stack preview check-preview docs clean
+.PHONY: help build test test-long test-dashboards fuzz vulncheck bench bench-calls bench-fleet lint check-alerts mutate-alerts fmt e2e demo image demo-stack preview check-preview docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -112,6 +112,9 @@ check-alerts: $(BIN)/promtool $(BIN)/alertmanager $(BIN)/amtool ## Check and uni
 	$(BIN)/promtool check config deploy/prometheus/*.yml deploy/compose/prometheus/*.yml
 	$(BIN)/amtool check-config alerts/alertmanager.example.yaml
 	go test -tags e2e -count=1 -run TestAlertmanager ./alerts
+
+mutate-alerts: $(BIN)/promtool ## Make mistakes in the rules, one at a time, and check that a test tells (takes minutes)
+	go test -tags mutate -count=1 -timeout 1h -v -run TestMutations ./alerts
 
 fmt: $(BIN)/golangci-lint ## Format the Go code
 	$(BIN)/golangci-lint fmt

@@ -227,7 +227,7 @@ func (a *Account) each(served func(name, labels string, value func(t time.Durati
 	if a.Reason != "" {
 		add("aws_iam_account_refresh_errors_total", fmt.Sprintf("reason=%q", a.Reason), counting(func(t time.Duration) bool { return !reads(t) || frozen(t) }))
 	}
-	for _, group := range []string{"users", "keys", "root"} {
+	for _, group := range []string{"users", "keys", "root", "tags"} {
 		observed := func(t time.Duration) float64 { return a.observed(group, t, suspended) }
 		add("aws_iam_account_facts_observed_timestamp_seconds", fmt.Sprintf("facts=%q", group), observed)
 		add("aws_iam_account_facts_stale_timestamp_seconds", fmt.Sprintf("facts=%q", group), func(t time.Duration) float64 {

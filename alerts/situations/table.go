@@ -120,7 +120,7 @@ func accounts() []Situation {
 		verdicts("root_access_key", "violation", 1), verdicts("root_access_key", "unknown", 0), verdicts("root_user_without_mfa", "unknown", 1),
 	}
 	tags := production()
-	tags.Frozen, tags.Reason, tags.Findings = map[string]time.Duration{"root": hour}, "denied", []Finding{oldKey()}
+	tags.Frozen, tags.Reason, tags.Findings = map[string]time.Duration{"root": hour, "tags": hour}, "denied", []Finding{oldKey()}
 	keys := production()
 	keys.Frozen, keys.Reason = map[string]time.Duration{"keys": hour, "root": 90 * time.Minute}, "throttled"
 	gone := func(a Account) Account { a.Served = until(hour); return a }
@@ -184,7 +184,7 @@ func accounts() []Situation {
 			Expect:  []Expectation{fires(4*hour, "IAMRefreshFailing account_id=111111111111", "IAMFactsStale account_id=111111111111 findings=frozen")},
 		},
 		{
-			Name: "facts about root alone are not updated any more", Lasts: 5 * hour,
+			Name: "facts about root and tags alone are not updated any more", Lasts: 5 * hour,
 			Targets: []Target{{Accounts: []Account{tags}}},
 			Expect:  []Expectation{fires(4*hour, oldKeyFires, "IAMRefreshFailing account_id=111111111111", "IAMFactsStale account_id=111111111111")},
 		},
@@ -247,6 +247,7 @@ func accounts() []Situation {
 			Name: "three accounts are suspended, and one was until it got lost", Lasts: 9 * hour,
 			Targets: []Target{{Accounts: []Account{
 				unknown(suspended(one1, "suspended")), unknown(suspended(two1, "pending_activation")), unknown(suspended(three1, "pending_closure")), reactivated,
+				{ID: five, As: "suspended", Suspended: since(0)},
 			}}},
 			Expect: []Expectation{fires(69 * time.Minute), fires(70*time.Minute, "IAMAccountLost account_id=444444444444 job=aws_iam instance=a:10190"), fires(9*hour, "IAMAccountLost account_id=444444444444 job=aws_iam instance=a:10190")},
 		},
@@ -316,6 +317,11 @@ func exporters() []Situation {
 	watched := production()
 	watched.Findings = []Finding{oldKey(), rootKey(30 * day)}
 	answers, starts := crashes(hour, 150*time.Minute)
+	var flaky []Span
+	for t := hour; t < 2*hour; t += 10 * time.Minute {
+		flaky = append(flaky, Span{t, t + 5*time.Minute})
+	}
+	flaky = append(flaky, Span{To: hour}, Span{From: 2 * hour})
 	quick := Target{Accounts: []Account{production()}}
 	for t := hour; t < 2*hour; t += 10 * time.Minute {
 		quick.Starts = append(quick.Starts, t)
@@ -376,6 +382,11 @@ func exporters() []Situation {
 		{
 			Name: "a crash loop, scraped every four minutes", Step: 4 * time.Minute, Lasts: 5 * hour,
 			Targets: []Target{{Answers: answers, Starts: starts, Accounts: []Account{production()}}, other},
+			Expect:  []Expectation{fires(hour), fires(2*hour, "IAMExporterFlapping job=aws_iam instance=a:10190"), fires(4 * hour)},
+		},
+		{
+			Name: "every other five minutes scrapes fail, and the exporter goes on", Lasts: 4 * hour,
+			Targets: []Target{{Answers: flaky, Starts: []time.Duration{0}, Accounts: []Account{production()}}},
 			Expect:  []Expectation{fires(hour), fires(2*hour, "IAMExporterFlapping job=aws_iam instance=a:10190"), fires(4 * hour)},
 		},
 		{

@@ -14,13 +14,13 @@ func words() map[string]map[string]string {
 		},
 		"AWS is silent for a day": {
 			"IAMRefreshFailing account_id=111111111111":             "For half an hour, refreshes of account 111111111111 (production, in r-ab12/ou-prod, owner: payments), by a:10190, have not got every fact they asked AWS for. Reasons in the last hour: network. The facts that could not be read are not updated; the exporter's log and landing page say what is wrong.",
-			"IAMFactsStale account_id=111111111111 findings=frozen": "Facts about account 111111111111 (production, in r-ab12/ou-prod, owner: payments) have been out of date since 2026-11-01 02:59:00 +0000 UTC: keys, root, users. Findings that depend on them are frozen: no new ones appear, and one that disappears has not been repaired.",
+			"IAMFactsStale account_id=111111111111 findings=frozen": "Facts about account 111111111111 (production, in r-ab12/ou-prod, owner: payments) have been out of date since 2026-11-01 02:59:00 +0000 UTC: keys, root, tags, users. Findings that depend on them are frozen: no new ones appear, and one that disappears has not been repaired.",
 		},
 		"facts about keys and root are not updated any more": {
 			"IAMFactsStale account_id=111111111111 findings=frozen": "Facts about account 111111111111 (production, in r-ab12/ou-prod, owner: payments) have been out of date since 2026-11-01 03:00:00 +0000 UTC: keys, root. Findings that depend on them are frozen: no new ones appear, and one that disappears has not been repaired.",
 		},
-		"facts about root alone are not updated any more": {
-			"IAMFactsStale account_id=111111111111": "Facts about account 111111111111 (production, in r-ab12/ou-prod, owner: payments) have been out of date since 2026-11-01 03:00:00 +0000 UTC: root. Findings that depend on them are frozen: no new ones appear, and one that disappears has not been repaired.",
+		"facts about root and tags alone are not updated any more": {
+			"IAMFactsStale account_id=111111111111": "Facts about account 111111111111 (production, in r-ab12/ou-prod, owner: payments) have been out of date since 2026-11-01 03:00:00 +0000 UTC: root, tags. Findings that depend on them are frozen: no new ones appear, and one that disappears has not been repaired.",
 		},
 		"an account is lost, its exporter with it, and for good": {
 			"IAMAccountLost account_id=111111111111 job=aws_iam instance=a:10190": "Nobody serves account 111111111111 (production, in r-ab12/ou-prod, owner: payments) any more; a:10190 (job aws_iam) did until 2026-11-01 02:00:00 +0000 UTC. It was not taken out on purpose, so its access keys go unwatched: no new findings appear, and those that disappear have not been repaired.",

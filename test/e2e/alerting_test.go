@@ -41,6 +41,8 @@ const (
 	factsStale     = "IAMFactsStale"
 	refreshFailing = "IAMRefreshFailing"
 	exporterDown   = "IAMExporterDown"
+	exporterAbsent = "IAMExporterAbsent"
+	accountLost    = "IAMAccountLost"
 )
 
 // The users, who have passwords and second factors, and no keys at first.
@@ -305,20 +307,22 @@ func (a *alerting) testRestarts(t *testing.T) {
 func (a *alerting) testDeath(t *testing.T, mark int) {
 	a.exporter.kill()
 	a.hook.await(t, mark, "firing", exporterDown, "")
-	a.hook.await(t, mark, "firing", factsStale, "")
+	a.awaitInhibited(t, accountLost, "", exporterDown)
+	a.awaitInhibited(t, consoleKeys, alice, accountLost)
 	a.awaitGone(t, consoleKeys)
+	a.hook.await(t, mark, "firing", exporterAbsent, "") // once nothing is fresh any more
 
 	a.exporter = restart(t, a.exporter)
 	a.awaitSince(t, time.Now(), alicesAlert)
 	a.hook.await(t, mark, "resolved", exporterDown, "")
-	a.hook.await(t, mark, "resolved", factsStale, "")
-	wantNotices(t, without(a.hook.since(mark), factsStale), "firing "+exporterDown, "resolved "+exporterDown)
+	a.hook.await(t, mark, "resolved", exporterAbsent, "")
+	outage := []string{"firing " + exporterDown, "resolved " + exporterDown, "firing " + exporterAbsent, "resolved " + exporterAbsent}
+	wantNotices(t, without(a.hook.since(mark), accountLost), outage...)
 
 	user, _ := a.world.User(alice)
 	a.deleteKey(t, user.Keys[0].ID)
 	a.hook.await(t, mark, "resolved", consoleKeys, alice)
-	wantNotices(t, without(a.hook.since(mark), factsStale),
-		"firing "+exporterDown, "resolved "+exporterDown, "resolved "+consoleKeys+" alice")
+	wantNotices(t, without(a.hook.since(mark), accountLost), append(outage, "resolved "+consoleKeys+" alice")...)
 }
 
 // Alice's finding, and the alert about it.

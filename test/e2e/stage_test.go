@@ -118,7 +118,7 @@ func (s *stage) awaitLife(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if n, want := int(recorded["{}"]), 70*len(s.exporters); n != want {
+		if n, want := int(recorded["{}"]), 70*len(s.exporters)+67; n != want { // and all together
 			return fmt.Errorf("%d series are recorded of the living accounts, want %d", n, want)
 		}
 		return nil

@@ -19,6 +19,7 @@ import (
 // https://prometheus.io/docs/alerting/latest/configuration/#webhook_config
 type notice struct {
 	receiver            string
+	message             int    // which of all messages it came in
 	Status              string // firing or resolved
 	Labels, Annotations map[string]string
 }
@@ -32,8 +33,9 @@ func (n notice) String() string {
 type webhook struct {
 	url string
 
-	mu      sync.Mutex
-	notices []notice
+	mu       sync.Mutex
+	notices  []notice
+	messages int
 }
 
 func newWebhook(t *testing.T) *webhook {
@@ -55,8 +57,9 @@ func (w *webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.messages++
 	for _, n := range message.Alerts {
-		n.receiver = message.Receiver
+		n.receiver, n.message = message.Receiver, w.messages
 		w.notices = append(w.notices, n)
 	}
 }
