@@ -121,6 +121,7 @@ fmt: $(BIN)/golangci-lint ## Format the Go code
 
 e2e: build $(BIN)/prometheus $(BIN)/alertmanager $(VENV)/.installed ## Run the binary against simulated AWS, a real Prometheus and Alertmanager
 	go test -tags e2e -count=1 -timeout 20m -v ./test/e2e/
+	go test -tags e2e -count=1 -run TestAlertsOfAThousandAccounts -v ./alerts
 
 # Where the demo serves: what ARGS says, or the default. Which port 0 became, only
 # the program's log tells.

@@ -478,7 +478,7 @@ func refused(instance string, throttles func(time.Duration) float64) Target {
 
 func replicas() []Situation {
 	frozen, fresh := production(), production()
-	frozen.Read, frozen.Reason, frozen.Findings = until(hour), "network", []Finding{oldKey()}
+	frozen.Frozen, frozen.Reason, frozen.Findings = map[string]time.Duration{"keys": hour}, "network", []Finding{oldKey()}
 	repaired := oldKey()
 	repaired.During = until(2 * hour)
 	fresh.Findings = []Finding{repaired}
@@ -725,6 +725,31 @@ func rest() []Situation {
 			Name: "a recording fails every five minutes in Mimir", Lasts: 2 * hour, Targets: []Target{other},
 			Others: []Series{failures("cortex_"+failed, "aws_iam.recording.rules.yaml", "aws_iam_accounts", from(4*time.Minute, 5*time.Minute))},
 			Expect: []Expectation{fires(hour, "IAMRuleEvaluationFailing instance=localhost:9090 rule_group=/rules/aws_iam.recording.rules.yaml;aws_iam_accounts")},
+		},
+	}
+}
+
+// Thousand is a situation of a thousand accounts: too large to stand among the others.
+func Thousand() Situation {
+	exporter := func(instance string, first int, answers []Span) Target {
+		t := Target{Instance: instance, Answers: answers}
+		for i := range 500 {
+			t.Accounts = append(t.Accounts, Account{ID: fmt.Sprintf("%012d", first+i), Name: fmt.Sprint("account-", first+i), OU: "r-ab12", Owner: "platform", Findings: []Finding{oldKey()}})
+		}
+		return t
+	}
+	const firing = `count by (alertname, severity) (ALERTS{alertstate="firing"})`
+	return Situation{
+		Name: "a thousand accounts, and one of two exporters is dead", Step: 5 * time.Minute, Evaluates: 5 * time.Minute, Lasts: 2 * hour,
+		Targets: []Target{exporter("a:10190", 1000, until(hour)), exporter("b:10190", 2000, nil)},
+		Expect: []Expectation{
+			{At: hour, Query: firing, Firing: []string{"1000 alertname=IAMKeyRotation severity=warning"}},
+			{At: 80 * time.Minute, Query: firing, Firing: []string{
+				"1000 alertname=IAMKeyRotation severity=warning", "500 alertname=IAMAccountLost severity=warning", "1 alertname=IAMExporterDown severity=warning",
+			}},
+			{At: 2 * hour, Query: firing, Firing: []string{
+				"500 alertname=IAMKeyRotation severity=warning", "500 alertname=IAMAccountLost severity=warning", "1 alertname=IAMExporterDown severity=warning",
+			}},
 		},
 	}
 }

@@ -483,3 +483,53 @@ func few(path []parser.Node) bool {
 		return is && (a.Op == parser.TOPK || a.Op == parser.BOTTOMK || !a.Without && !slices.Contains(a.Grouping, "user_name"))
 	})
 }
+
+// TestLongRange holds what is asked over years, of all accounts, to two million samples a query,
+// however many accounts there are: it reads the sums of all, and nothing of any account.
+func TestLongRange(t *testing.T) {
+	const points, inAnHour, most = 1000, 12, 2_000_000
+	each(t, func(t *testing.T, d Dashboard) {
+		for name, text := range expressions(d) {
+			expr, err := parser.NewParser(parser.Options{}).ParseExpr(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			samples := 0
+			parser.Inspect(expr, func(node parser.Node, _ []parser.Node) error {
+				selector, is := node.(*parser.VectorSelector)
+				switch {
+				case is && strings.HasPrefix(selector.Name, "account:") && !matchesNone(selector, "111122223333"):
+					t.Errorf("%s reads %s of every account", name, selector)
+				case is && strings.HasPrefix(selector.Name, "fleet:"):
+					samples += points * inAnHour * seriesOf(selector)
+				}
+				return nil
+			})
+			if samples > most {
+				t.Errorf("%s reads %d samples, want at most %d", name, samples, most)
+			}
+		}
+	})
+}
+
+// matchesNone reports whether a selector excludes the account.
+func matchesNone(selector *parser.VectorSelector, account string) bool {
+	return slices.ContainsFunc(selector.LabelMatchers, func(m *labels.Matcher) bool { return m.Name == "account_id" && !m.Matches(account) })
+}
+
+// seriesOf counts those that a selector of sums has at most.
+func seriesOf(selector *parser.VectorSelector) int {
+	n := 1
+	for _, label := range map[string][]string{
+		"fleet:aws_iam_account_verdicts:sum": {"rule", "verdict"}, "fleet:aws_iam_account_access_keys:sum": {"age_band"}, "fleet:aws_iam_account_verdicts:count": {"rule"},
+	}[selector.Name] {
+		values := closed()[label]
+		for _, m := range selector.LabelMatchers {
+			if m.Name == label {
+				values = slices.DeleteFunc(values, func(v string) bool { return !m.Matches(v) })
+			}
+		}
+		n *= len(values)
+	}
+	return n
+}
