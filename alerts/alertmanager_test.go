@@ -143,6 +143,11 @@ func TestAlertmanagerInhibition(t *testing.T) {
 			[]labels{ofTarget("IAMExporterDown", "aws_iam"), ofTarget("IAMExporterFlapping", "other"), {"alertname": "IAMAccountLost", "severity": "warning", "account_id": other}},
 		},
 		{
+			"one cause, one message: no credentials after a restart",
+			[]labels{lost, console(one, "bob")},
+			[]labels{ofTarget("IAMAccountNeverRead", "aws_iam"), {"alertname": "IAMAccountLost", "severity": "warning", "account_id": other, "job": "other", "instance": "a:10190"}},
+		},
+		{
 			"one cause, one message: a role",
 			[]labels{stale(one), {"alertname": "IAMReportUnusable", "severity": "warning", "account_id": one}},
 			[]labels{{"alertname": "IAMRoleNotAssumed", "severity": "warning", "account_id": one}, stale(other)},

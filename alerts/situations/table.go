@@ -156,6 +156,13 @@ func accounts() []Situation {
 			Expect:  []Expectation{fires(14 * time.Minute), fires(5*hour, "IAMAccountNeverRead job=aws_iam instance=a:10190")},
 		},
 		{
+			Name: "an exporter starts again without credentials", Lasts: 3 * hour,
+			Targets: []Target{{Accounts: []Account{gone(one1), {Served: since(hour), Read: never(), Reason: "credentials"}}}, {Instance: "b:10190", Accounts: []Account{two1}}},
+			Expect: []Expectation{
+				fires(3*hour, "IAMAccountNeverRead job=aws_iam instance=a:10190", "IAMAccountLost account_id=111111111111 job=aws_iam instance=a:10190"),
+			},
+		},
+		{
 			Name: "a role that cannot be assumed, from the beginning and later", Lasts: 5 * hour,
 			Targets: []Target{{Accounts: []Account{noRole, lostRole}}},
 			Expect: []Expectation{
