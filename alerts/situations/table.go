@@ -466,20 +466,20 @@ func exporters() []Situation {
 		{
 			Name: "many refusals, few, and some at the beginning", Lasts: 3 * hour,
 			Targets: []Target{
-				refused("a:10190", func(t time.Duration) float64 { return 20 * t.Minutes() }), refused("b:10190", func(t time.Duration) float64 { return 5 * t.Minutes() }),
-				refused("c:10190", func(t time.Duration) float64 { return min(50*t.Minutes(), 500) }),
+				refused("a:10190", func(t time.Duration) float64 { return 15 * t.Minutes() }, 5), refused("b:10190", func(t time.Duration) float64 { return 5 * t.Minutes() }, 0),
+				refused("c:10190", func(t time.Duration) float64 { return min(50*t.Minutes(), 500) }, 0),
 			},
 			Expect: []Expectation{fires(hour), fires(61*time.Minute, "IAMThrottled job=aws_iam instance=a:10190"), fires(3*hour, "IAMThrottled job=aws_iam instance=a:10190")},
 		},
 	}
 }
 
-func refused(instance string, throttles func(time.Duration) float64) Target {
+func refused(instance string, throttles func(time.Duration) float64, ofUsers float64) Target {
 	return Target{Instance: instance, Own: []Series{
 		{"aws_iam_exporter_api_requests_total", `service="iam", operation="ListAccessKeys"`, func(t time.Duration) float64 { return 90 * t.Minutes() }},
 		{"aws_iam_exporter_api_requests_total", `service="iam", operation="ListUsers"`, func(t time.Duration) float64 { return 10 * t.Minutes() }},
 		{"aws_iam_exporter_api_throttles_total", `service="iam", operation="ListAccessKeys"`, throttles},
-		{"aws_iam_exporter_api_throttles_total", `service="iam", operation="ListUsers"`, Always(0)},
+		{"aws_iam_exporter_api_throttles_total", `service="iam", operation="ListUsers"`, func(t time.Duration) float64 { return ofUsers * t.Minutes() }},
 	}}
 }
 
@@ -691,6 +691,8 @@ func rest() []Situation {
 			{"aws_iam_account_state_saved_timestamp_seconds", "", func(t time.Duration) float64 { return unix(min(t, until)) }},
 		}}}}
 	}
+	partly := saved("a:10190", one, hour)
+	partly.Accounts = append(partly.Accounts, saved("", three, 9*hour).Accounts...)
 	failures := func(name, file, group string, n func(t time.Duration) float64) Series {
 		return Series{name, fmt.Sprintf(`job="prometheus", instance="localhost:9090", rule_group="/rules/%s;%s"`, file, group), n}
 	}
@@ -702,7 +704,7 @@ func rest() []Situation {
 	return []Situation{
 		{
 			Name: "what is known is not kept on disk any more", Lasts: 6 * hour,
-			Targets: []Target{saved("a:10190", one, hour), saved("b:10190", two, 9*hour)},
+			Targets: []Target{partly, saved("b:10190", two, 9*hour)},
 			Expect:  []Expectation{fires(250 * time.Minute), fires(251*time.Minute, "IAMStateNotKept job=aws_iam instance=a:10190")},
 		},
 		{

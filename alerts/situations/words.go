@@ -84,7 +84,7 @@ func words() map[string]map[string]string {
 			"IAMExemptionUnmatched job=aws_iam instance=a:10190": "In the configuration of a:10190, 2 of the exemptions match no user: the name is wrong, or the user is gone. Its accounts: 111111111111.",
 		},
 		"what is known is not kept on disk any more": {
-			"IAMStateNotKept job=aws_iam instance=a:10190": "For 3h 11m 0s, a:10190 (job aws_iam) has not written the facts about some account to --state.dir. If it starts again, it has to read what it no longer knows, and until then findings are missing. Its log says what is wrong. Its accounts: 111111111111.",
+			"IAMStateNotKept job=aws_iam instance=a:10190": "For 3h 11m 0s, a:10190 (job aws_iam) has not written the facts about some account to --state.dir. If it starts again, it has to read what it no longer knows, and until then findings are missing. Its log says what is wrong. Its accounts: 111111111111, 333333333333.",
 		},
 		"a configuration file cannot be used": {
 			"IAMConfigReloadFailed job=aws_iam instance=a:10190": "a:10190 still uses the configuration that it had before, read at 2026-10-31 23:00:00 +0000 UTC. Its log says what is wrong with the file. Its accounts: 111111111111 (production).",
