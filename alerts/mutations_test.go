@@ -73,7 +73,7 @@ func mutate(t *testing.T, dir string, m mutation) {
 			if !strings.Contains(rule, m.old) {
 				t.Fatalf("%s has no %q in it", m.in, m.old)
 			}
-			text = strings.Replace(text, rule, strings.Replace(rule, m.old, m.new, 1), 1)
+			text = strings.Replace(text, rule, strings.ReplaceAll(rule, m.old, m.new), 1)
 			found = true
 		}
 		if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
