@@ -339,6 +339,9 @@ func exporters() []Situation {
 		return Target{Job: job, Instance: instance, Answers: answers, Accounts: accounts}
 	}
 	lost := "IAMAccountLost account_id=111111111111 job=aws_iam instance=a:10190"
+	older := two1
+	older.Frozen = map[string]time.Duration{"users": 40 * time.Minute, "keys": 40 * time.Minute, "root": 40 * time.Minute, "tags": 40 * time.Minute}
+	olderLost := "IAMAccountLost account_id=222222222222 job=monitoring/aws-iam-exporter instance=a:10190"
 	lostByPod := "IAMAccountLost account_id=111111111111 job=monitoring/aws-iam-exporter instance=a:10190"
 	return []Situation{
 		{
@@ -367,10 +370,10 @@ func exporters() []Situation {
 		},
 		{
 			Name: "no exporter is scraped any more", Lasts: 5 * hour,
-			Targets: []Target{{Job: "monitoring/aws-iam-exporter", Known: until(hour), Accounts: []Account{watched}}},
+			Targets: []Target{{Job: "monitoring/aws-iam-exporter", Known: until(hour), Accounts: []Account{watched, older}}},
 			Others:  []Series{{"up", `job="node", instance="n:9100"`, Always(1)}},
 			Expect: []Expectation{
-				fires(2*hour, rootKeyFires, lostByPod), fires(188*time.Minute, rootKeyFires, lostByPod), fires(189*time.Minute, rootKeyFires, lostByPod, "IAMExporterAbsent"),
+				fires(2*hour, rootKeyFires, lostByPod, olderLost), fires(188*time.Minute, rootKeyFires, lostByPod, olderLost), fires(189*time.Minute, rootKeyFires, lostByPod, olderLost, "IAMExporterAbsent"),
 			},
 		},
 		{
