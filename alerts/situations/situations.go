@@ -12,11 +12,8 @@ import (
 	"time"
 )
 
-// Start is when every situation begins.
-var start = time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC)
-
 // Start returns when every situation begins.
-func Start() time.Time { return start }
+func Start() time.Time { return time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC) }
 
 // Situation is what happens, and what must be told of it. Times are counted from
 // its start.
@@ -37,7 +34,7 @@ type Span struct{ From, To time.Duration }
 
 func (s Span) has(t time.Duration) bool { return t >= s.From && (s.To == 0 || t < s.To) }
 
-// During reports whether a moment is in any of the spans; without any it is.
+// during reports whether a moment is in any of the spans; without any it is.
 func during(spans []Span, t time.Duration) bool {
 	return spans == nil || slices.ContainsFunc(spans, func(s Span) bool { return s.has(t) })
 }
@@ -167,7 +164,7 @@ func (x *Target) each(add adder) {
 		})
 	}
 	if !x.NoBuildInfo {
-		served("aws_iam_exporter_build_info", `version="1.0.0"`, Always(1))
+		served("aws_iam_exporter_build_info", `version="1.0.0"`, always(1))
 	}
 	if x.Starts != nil {
 		served("process_start_time_seconds", "", func(t time.Duration) float64 {
@@ -259,8 +256,8 @@ func (a *Account) observed(group string, t time.Duration, suspended func(t time.
 	return math.NaN()
 }
 
-// Always is a value that does not change.
-func Always(v float64) func(time.Duration) float64 {
+// always is a value that does not change.
+func always(v float64) func(time.Duration) float64 {
 	return func(time.Duration) float64 { return v }
 }
 
@@ -274,12 +271,12 @@ func when(is func(time.Duration) bool, v float64) func(time.Duration) float64 {
 	}
 }
 
-// Within is a value that is there during spans only.
+// within is a value that is there during spans only.
 func within(v float64, spans ...Span) func(time.Duration) float64 {
 	return when(func(t time.Duration) bool { return during(spans, t) }, v)
 }
 
-// Then is one value until a moment and another from then on.
+// then is one value until a moment and another from then on.
 func then(v float64, at time.Duration, w float64) func(time.Duration) float64 {
 	return func(t time.Duration) float64 {
 		if t < at {
@@ -300,7 +297,7 @@ func counting(is func(time.Duration) bool) func(time.Duration) float64 {
 	}
 }
 
-func unix(t time.Duration) float64 { return float64(start.Add(t).Unix()) }
+func unix(t time.Duration) float64 { return float64(Start().Add(t).Unix()) }
 
 func number(b bool) float64 {
 	if b {

@@ -62,7 +62,7 @@ func removed(account, reason string, at time.Duration) Series {
 }
 
 func verdicts(rule, verdict string, n float64) Series {
-	return Series{"aws_iam_account_verdicts", fmt.Sprintf("rule=%q, verdict=%q", rule, verdict), Always(n)}
+	return Series{"aws_iam_account_verdicts", fmt.Sprintf("rule=%q, verdict=%q", rule, verdict), always(n)}
 }
 
 // crashes are the spans in which a target answers that does so for one minute in three.
@@ -84,11 +84,11 @@ func accounts() []Situation {
 	known := production()
 	known.Series = []Series{
 		verdicts("key_rotation", "unknown", 0), verdicts("key_rotation", "violation", 0),
-		{"aws_iam_account_hidden_users", "", Always(0)},
-		{"aws_iam_account_credential_report_usable", "", Always(1)},
+		{"aws_iam_account_hidden_users", "", always(0)},
+		{"aws_iam_account_credential_report_usable", "", always(1)},
 		{"aws_iam_account_state_saved_timestamp_seconds", "", func(t time.Duration) float64 { return unix(t.Truncate(hour)) }},
-		{"aws_iam_exemption_expiry_timestamp_seconds", `rule="key_rotation", user_name="bob"`, Always(unix(8 * day))},
-		{"aws_iam_account_refresh_errors_total", `reason="throttled"`, Always(0)},
+		{"aws_iam_exemption_expiry_timestamp_seconds", `rule="key_rotation", user_name="bob"`, always(unix(8 * day))},
+		{"aws_iam_account_refresh_errors_total", `reason="throttled"`, always(0)},
 	}
 	healthyTarget := Target{
 		Starts:   []time.Duration{0, hour, 3*hour + 30*time.Minute},
@@ -96,10 +96,10 @@ func accounts() []Situation {
 		Own: []Series{
 			{"aws_iam_exporter_api_requests_total", `service="iam", operation="ListUsers"`, func(t time.Duration) float64 { return 60 * t.Minutes() }},
 			{"aws_iam_exporter_api_throttles_total", `service="iam", operation="ListUsers"`, func(t time.Duration) float64 { return 2 * t.Minutes() }},
-			{"aws_iam_exporter_config_last_reload_successful", "", Always(1)},
-			{"aws_iam_exporter_exemptions_unmatched", "", Always(0)},
-			{"aws_iam_exporter_accounts", `state="up"`, Always(1)},
-			{"aws_iam_exporter_accounts", `state="down"`, Always(0)},
+			{"aws_iam_exporter_config_last_reload_successful", "", always(1)},
+			{"aws_iam_exporter_exemptions_unmatched", "", always(0)},
+			{"aws_iam_exporter_accounts", `state="up"`, always(1)},
+			{"aws_iam_exporter_accounts", `state="down"`, always(0)},
 			{"aws_iam_exporter_discovery_success_timestamp_seconds", "", func(t time.Duration) float64 { return unix(t.Truncate(hour)) }},
 		},
 	}
@@ -128,7 +128,7 @@ func accounts() []Situation {
 	reactivated := four1
 	reactivated.As, reactivated.Suspended, reactivated.Served = "suspended", until(30*time.Minute), until(hour)
 	unknown := func(a Account) Account {
-		a.Series = []Series{verdicts("key_rotation", "unknown", 3), verdicts("root_access_key", "unknown", 0), {"aws_iam_account_credential_report_usable", "", Always(0)}}
+		a.Series = []Series{verdicts("key_rotation", "unknown", 3), verdicts("root_access_key", "unknown", 0), {"aws_iam_account_credential_report_usable", "", always(0)}}
 		return a
 	}
 	return []Situation{
@@ -136,7 +136,7 @@ func accounts() []Situation {
 			Name: "healthy", Lasts: 6 * hour,
 			Targets: []Target{healthyTarget, {Instance: "b:10190", Accounts: []Account{two1}}},
 			Others: []Series{
-				{"prometheus_rule_evaluation_failures_total", `job="prometheus", instance="localhost:9090", rule_group="/rules/aws_iam.rules.yaml;aws_iam_findings"`, Always(3)},
+				{"prometheus_rule_evaluation_failures_total", `job="prometheus", instance="localhost:9090", rule_group="/rules/aws_iam.rules.yaml;aws_iam_findings"`, always(3)},
 				{"prometheus_rule_evaluation_failures_total", `job="prometheus", instance="localhost:9090", rule_group="/rules/node.yaml;node"`, func(t time.Duration) float64 { return t.Minutes() }},
 			},
 			Expect: []Expectation{nothingUntil(6 * hour)},
@@ -275,13 +275,13 @@ func accounts() []Situation {
 			Name: "an organization cannot be listed, never was, or is not asked for", Lasts: 8 * hour,
 			Targets: []Target{
 				{Accounts: []Account{one1}, Own: []Series{
-					{"aws_iam_exporter_accounts", `state="up"`, Always(1)},
+					{"aws_iam_exporter_accounts", `state="up"`, always(1)},
 					{"aws_iam_exporter_discovery_success_timestamp_seconds", "", func(t time.Duration) float64 { return unix(min(t, hour)) }},
 				}},
-				{Instance: "b:10190", Own: []Series{{"aws_iam_exporter_accounts", `state="up"`, Always(0)}, {"aws_iam_exporter_accounts", `state="down"`, Always(0)}}},
-				{Instance: "c:10190", Own: []Series{{"aws_iam_exporter_accounts", `state="up"`, Always(0)}, {"aws_iam_exporter_accounts", `state="down"`, Always(1)}}},
+				{Instance: "b:10190", Own: []Series{{"aws_iam_exporter_accounts", `state="up"`, always(0)}, {"aws_iam_exporter_accounts", `state="down"`, always(0)}}},
+				{Instance: "c:10190", Own: []Series{{"aws_iam_exporter_accounts", `state="up"`, always(0)}, {"aws_iam_exporter_accounts", `state="down"`, always(1)}}},
 				{Instance: "d:10190", Own: []Series{
-					{"aws_iam_exporter_accounts", `state="up"`, Always(0)},
+					{"aws_iam_exporter_accounts", `state="up"`, always(0)},
 					{"aws_iam_exporter_discovery_success_timestamp_seconds", "", func(t time.Duration) float64 { return unix(t.Truncate(hour)) }},
 				}},
 			},
@@ -305,7 +305,7 @@ func accounts() []Situation {
 
 // shrinking is an exporter that watches some accounts, and took others out.
 func shrinking(instance string, left int, reason string, out int) Target {
-	t := Target{Instance: instance, Own: []Series{{"aws_iam_exporter_accounts", `state="up"`, Always(float64(left))}}}
+	t := Target{Instance: instance, Own: []Series{{"aws_iam_exporter_accounts", `state="up"`, always(float64(left))}}}
 	for i := range out {
 		t.Own = append(t.Own, removed(fmt.Sprintf("%012d", i+int(instance[0])*10), reason, hour))
 	}
@@ -371,14 +371,14 @@ func exporters() []Situation {
 		{
 			Name: "no exporter is scraped any more", Lasts: 5 * hour,
 			Targets: []Target{{Job: "monitoring/aws-iam-exporter", Known: until(hour), Accounts: []Account{watched, older}}},
-			Others:  []Series{{"up", `job="node", instance="n:9100"`, Always(1)}},
+			Others:  []Series{{"up", `job="node", instance="n:9100"`, always(1)}},
 			Expect: []Expectation{
 				fires(2*hour, rootKeyFires, lostByPod, olderLost), fires(188*time.Minute, rootKeyFires, lostByPod, olderLost), fires(189*time.Minute, rootKeyFires, lostByPod, olderLost, "IAMExporterAbsent"),
 			},
 		},
 		{
 			Name: "no exporter has ever been scraped", Lasts: hour,
-			Others: []Series{{"up", `job="node", instance="n:9100"`, Always(1)}},
+			Others: []Series{{"up", `job="node", instance="n:9100"`, always(1)}},
 			Expect: []Expectation{fires(9 * time.Minute), fires(10*time.Minute, "IAMExporterAbsent")},
 		},
 		{
@@ -410,7 +410,7 @@ func exporters() []Situation {
 				named("prod-iam", "c:10190", until(hour), production()), named("monitoring/aws-iam-exporter", "10.0.0.7:10190", until(hour)),
 				named("aws-iam", "e:10190", never()), other,
 			},
-			Others: []Series{{"up", `job="node", instance="n:9100"`, Always(0)}, {"up", `job="my_aws_iam_portal", instance="m:80"`, Always(0)}},
+			Others: []Series{{"up", `job="node", instance="n:9100"`, always(0)}, {"up", `job="my_aws_iam_portal", instance="m:80"`, always(0)}},
 			Expect: []Expectation{
 				fires(hour, "IAMExporterDown job=aws-iam instance=e:10190"),
 				fires(3*hour, "IAMExporterDown job=prod-iam instance=c:10190", "IAMExporterDown job=monitoring/aws-iam-exporter instance=10.0.0.7:10190",
@@ -566,12 +566,12 @@ func hiding() []Situation {
 		{Rule: "key_unused", User: "bob", Key: "created-2026-07-01T00:00:00Z-a", Ago: 3 * day},
 	}
 	ids.Series = []Series{
-		{"aws_iam_access_key_active", `user_name="bob", access_key_id="7XYZ"`, Always(1)},
-		{"aws_iam_access_key_created_timestamp_seconds", `user_name="bob", access_key_id="7XYZ"`, Always(unix(-100 * day))},
-		{"aws_iam_access_key_active", `user_name="bob", access_key_id="created-2026-07-01T00:00:00Z-a"`, Always(1)},
-		{"aws_iam_access_key_created_timestamp_seconds", `user_name="bob", access_key_id="created-2026-07-01T00:00:00Z-a"`, Always(unix(-123 * day))},
-		{"aws_iam_access_key_active", `user_name="bobby", access_key_id="7XYZ"`, Always(1)},
-		{"aws_iam_access_key_created_timestamp_seconds", `user_name="bobby", access_key_id="7XYZ"`, Always(unix(-900 * day))},
+		{"aws_iam_access_key_active", `user_name="bob", access_key_id="7XYZ"`, always(1)},
+		{"aws_iam_access_key_created_timestamp_seconds", `user_name="bob", access_key_id="7XYZ"`, always(unix(-100 * day))},
+		{"aws_iam_access_key_active", `user_name="bob", access_key_id="created-2026-07-01T00:00:00Z-a"`, always(1)},
+		{"aws_iam_access_key_created_timestamp_seconds", `user_name="bob", access_key_id="created-2026-07-01T00:00:00Z-a"`, always(unix(-123 * day))},
+		{"aws_iam_access_key_active", `user_name="bobby", access_key_id="7XYZ"`, always(1)},
+		{"aws_iam_access_key_created_timestamp_seconds", `user_name="bobby", access_key_id="7XYZ"`, always(unix(-900 * day))},
 	}
 	ofTwo := Account{ID: two, Name: "sandbox", Findings: []Finding{{Rule: "key_rotation", User: "bob", Owner: "research", Key: "AKIATWO", Ago: 5 * day, During: until(hour)}}}
 	ofOne := production()
@@ -662,13 +662,13 @@ func hiding() []Situation {
 func exemptions() []Situation {
 	a := production()
 	ends := func(rule, user string, at time.Duration) Series {
-		return Series{"aws_iam_exemption_expiry_timestamp_seconds", fmt.Sprintf("rule=%q, user_name=%q", rule, user), Always(unix(at))}
+		return Series{"aws_iam_exemption_expiry_timestamp_seconds", fmt.Sprintf("rule=%q, user_name=%q", rule, user), always(unix(at))}
 	}
 	a.Series = []Series{ends("key_rotation", "bob", 8*day), ends("key_rotation", "eve", 30*day), ends("key_unused", "bob", 20*day)}
 	b := production()
 	b.Series = []Series{ends("key_rotation", "bob", 8*day), ends("key_unused", "bob", 2*day)} // not yet prolonged
 	shares := func(instance, account string, unmatched float64) Target {
-		return Target{Instance: instance, Accounts: []Account{{ID: account}}, Own: []Series{{"aws_iam_exporter_exemptions_unmatched", "", Always(unmatched)}}}
+		return Target{Instance: instance, Accounts: []Account{{ID: account}}, Own: []Series{{"aws_iam_exporter_exemptions_unmatched", "", always(unmatched)}}}
 	}
 	return []Situation{
 		{
@@ -715,9 +715,9 @@ func rest() []Situation {
 			Targets: []Target{
 				{Accounts: []Account{production()}, Own: []Series{
 					{"aws_iam_exporter_config_last_reload_successful", "", then(1, 9*time.Minute, 0)},
-					{"aws_iam_exporter_config_last_reload_success_timestamp_seconds", "", Always(unix(-hour))},
+					{"aws_iam_exporter_config_last_reload_success_timestamp_seconds", "", always(unix(-hour))},
 				}},
-				{Instance: "b:10190", Own: []Series{{"aws_iam_exporter_config_last_reload_successful", "", Always(1)}}},
+				{Instance: "b:10190", Own: []Series{{"aws_iam_exporter_config_last_reload_successful", "", always(1)}}},
 			},
 			Expect: []Expectation{fires(18 * time.Minute), fires(19*time.Minute, "IAMConfigReloadFailed job=aws_iam instance=a:10190")},
 		},
