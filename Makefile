@@ -26,7 +26,7 @@ check_go  := have=$$(cd / && go version 2>/dev/null | awk '{ print substr($$3, 3
 	test -n "$$have" || { echo 'Go is needed, version $(GO_WANTED) or newer: install it and put it into PATH.'; exit 1; }; \
 	printf '%s\n' $(GO_WANTED) "$$have" | sort -V -C || { echo "Go $(GO_WANTED) or newer is needed; this is Go $$have."; exit 1; }
 
-.PHONY: help build test test-long test-dashboards fuzz vulncheck bench bench-calls bench-fleet lint check-alerts mutate-alerts fmt e2e demo image demo-stack preview check-preview docs clean
+.PHONY: help build test test-long test-dashboards test-packaging fuzz vulncheck bench bench-calls bench-fleet lint check-alerts mutate-alerts fmt e2e demo image demo-stack render preview check-preview docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,11 @@ test-long: ## Run the tests that kill processes hundreds of times, count calls, 
 test-dashboards: ## Test the dashboards and the code that writes them
 	go -C tools/dashboards test $(RACE) -count=1 ./...
 
+# Modules of their own, for the same reason and with the same -count=1.
+test-packaging: ## Test the mixin and the manifests against the operator's types, and the rules against the oldest Prometheus
+	go -C tools/packaging test -count=1 ./...
+	go -C tools/packaging/oldest test -count=1 ./...
+
 fuzz: ## Run each fuzz target for FUZZTIME (10s)
 	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sed 's/:func / /' | sort | \
 	while read -r file name; do \
@@ -93,19 +98,21 @@ bench-fleet: build ## Measure 1,000 accounts of 100 users (takes a quarter of an
 bench-calls: ## Count the calls to AWS of each source
 	go test -tags long ./internal/fleet -run TestCallsOfEachSource -count 1 -v
 
-lint: $(BIN)/golangci-lint check-alerts ## Check format, vet, module files, linters and alerts
+lint: $(BIN)/golangci-lint check-alerts test-packaging ## Check format, vet, module files, linters and alerts
 	@files=$$(gofmt -l .); test -z "$$files" || { echo "run gofmt -w on: $$files"; exit 1; }
 	go vet ./...
 	go vet -tags e2e ./alerts ./test/...
 	go vet -tags mutate ./alerts
 	go vet -tags long ./internal/state ./internal/fleet ./internal/app
 	go -C tools/dashboards vet ./...
+	go -C tools/packaging vet ./...
 	@for mod in $$(git ls-files '*go.mod'); do \
 		echo "go -C $$(dirname $$mod) mod tidy -diff"; \
 		go -C "$$(dirname $$mod)" mod tidy -diff || exit 1; \
 	done
 	$(BIN)/golangci-lint run
 	cd tools/dashboards && ../../$(BIN)/golangci-lint run
+	cd tools/packaging && ../../$(BIN)/golangci-lint run
 
 check-alerts: $(BIN)/promtool $(BIN)/alertmanager $(BIN)/amtool ## Check and unit-test the rules and the Alertmanager example
 	$(BIN)/promtool check rules --lint=all --lint-fatal alerts/*.rules.yaml
@@ -153,6 +160,9 @@ demo-stack: ## Run the demo with Prometheus, Alertmanager and Grafana (needs Doc
 	@$(need_docker); $(need_compose); $(need_daemon)
 	@echo 'Once it runs: Grafana at http://localhost:3000/, Prometheus at http://localhost:9090/'
 	$(BUILD_ARGS) docker compose -f deploy/compose/compose.yaml up --build
+
+render: ## Write rules, dashboards and manifests with your links and labels (CONFIG=my.jsonnet OUT=directory)
+	go -C tools/packaging run . $(if $(CONFIG),-config '$(abspath $(CONFIG))') -out '$(abspath $(or $(OUT),$(error say where to write: OUT=directory)))'
 
 # Draws with Grafana's published components, from a Prometheus with history.
 preview: build $(BIN)/prometheus $(BIN)/promtool tools/dashboards/preview/node_modules ## Draw dashboards and pages into docs/images, and check the pages (needs Node and Chromium)

@@ -14,14 +14,15 @@ var update = flag.Bool("update", false, "rewrite the manifest for the Prometheus
 const manifestFile = "prometheusrule.yaml"
 
 const manifestHead = `# Written by make docs from aws_iam.rules.yaml and aws_iam.recording.rules.yaml,
-# which explain themselves. The metadata are yours to change: the Prometheus
-# that shall load the rules may ask for a label of its own.
+# which explain themselves. docs/alerting.md says how to load it with another label
+# or other links.
 apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule
 metadata:
   name: aws-iam-exporter
   labels:
     app.kubernetes.io/name: aws-iam-exporter
+    release: kube-prometheus-stack # that chart loads only what has its release's name here
 spec:
   groups:
 `

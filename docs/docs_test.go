@@ -617,9 +617,23 @@ func otherPrograms() map[string]bool {
 		"build-arg": true, "rm": true, // docker
 		"now":           true, // systemctl
 		"from-file":     true, // kubectl
+		"dry-run":       true,
+		"image":         true,
+		"overrides":     true,
+		"prefix":        true,
+		"previous":      true,
+		"restart":       true,
+		"show-labels":   true,
+		"tail":          true,
+		"since":         true, // kubectl and journalctl
+		"remote":        true, // aws login
+		"inhibited":     true, // amtool
 		"decode":        true, // base64
 		"time":          true, // promtool
 		"query.timeout": true, // prometheus
+
+		"alertmanager.url": true, // amtool
+		"strict":           true, // mimirtool
 	}
 }
 
