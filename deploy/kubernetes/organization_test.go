@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,7 +27,8 @@ type object struct {
 		Selector    yaml.Node
 		Ports       []struct{ Port int }
 		Template    struct {
-			Spec struct {
+			Metadata struct{ Labels map[string]string }
+			Spec     struct {
 				ServiceAccountName string `yaml:"serviceAccountName"`
 				Containers         []struct {
 					Args  []string
@@ -103,5 +105,43 @@ func TestArguments(t *testing.T) {
 	}
 	if got := containers[0].Ports[0].ContainerPort; strconv.Itoa(got) != port {
 		t.Errorf("got port %d, want the default, %s", got, port)
+	}
+}
+
+// TestCommands holds the names in the documents' kubectl commands to the manifest.
+func TestCommands(t *testing.T) {
+	all := objects(t)
+	set := all["StatefulSet"]
+	name := set.Metadata.Name
+	known := []string{
+		name, "statefulset/" + name, all["ServiceAccount"].Metadata.Name, // the ConfigMap has the name, too
+		name + "-0", "app.kubernetes.io/name=" + set.Spec.Template.Metadata.Labels["app.kubernetes.io/name"],
+	}
+	namespace := regexp.MustCompile(`-n (\S+)`)
+	names := regexp.MustCompile(`[\w./=-]*aws-iam-exporter[\w.-]*`)
+	commands := 0
+	for _, file := range []string{"alerts/runbooks.md", "docs/alerting.md", "docs/organization.md"} {
+		text, err := os.ReadFile("../../" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			_, command, found := strings.Cut(line, "kubectl ")
+			if !found || strings.Contains(line, "`") {
+				continue
+			}
+			commands++
+			if n := namespace.FindStringSubmatch(command); n != nil && n[1] != "aws-iam" {
+				t.Errorf("%s: got the namespace %s, want aws-iam everywhere", file, n[1])
+			}
+			for _, got := range names.FindAllString(command, -1) {
+				if !slices.Contains(known, got) {
+					t.Errorf("%s: the manifest has nothing of the name %s: kubectl %s", file, got, command)
+				}
+			}
+		}
+	}
+	if commands == 0 {
+		t.Error("got no commands")
 	}
 }

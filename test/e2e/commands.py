@@ -4,9 +4,9 @@
 Usage: commands.py FILE… Prints what is wrong, and ends with 1 if anything is.
 
 In blocks of sh each operation and option must exist, required options be given,
-values that are written out be among those that the operation takes, and queries
-be JMESPath. Of commands in running text, only the operation is checked. What belongs to
-the CLI alone, such as `aws login`, is not.
+values that are written out be among those that the operation takes, queries be
+JMESPath, and nothing that AWS's models call sensitive be given in a command, where others
+can read it. Of commands in running text, only the operation is checked.
 """
 
 import re
@@ -23,6 +23,17 @@ GLOBAL = {"--region": True, "--query": True, "--output": True, "--profile": True
 # Options of every command whose answer comes in pages.
 # https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-pagination.html
 PAGING = {"--max-items": True, "--page-size": True, "--starting-token": True}
+# Reads other options from a file; those that are given as well go first.
+# https://docs.aws.amazon.com/cli/latest/userguide/cli-usage-skeleton.html
+SKELETON = {"--cli-input-json": True}
+# What belongs to the CLI alone, with its options.
+# https://docs.aws.amazon.com/cli/latest/reference/login/
+OWN = {
+    ("login",): {"--remote": False},
+    ("logout",): {},
+    ("sso", "login"): {},
+    ("configure", "export-credentials"): {"--format": True},
+}
 
 
 def option(member):
@@ -76,7 +87,17 @@ def by_option(words):
     return given
 
 
+def own(words):
+    """The options of a command that belongs to the CLI alone, or None."""
+    return next((options for name, options in OWN.items() if tuple(words[: len(name)]) == name), None)
+
+
 def problems(models, service, command="", *words):
+    options = own((service, command))
+    if options is not None:
+        unknown = by_option((command, *words)).keys() - {**options, **GLOBAL}.keys() - {None}
+        yield from (f"there is no option {name}" for name in sorted(unknown))
+        return
     operation = models.operation(service, command)
     if operation is None:
         yield "no such operation"
@@ -85,8 +106,9 @@ def problems(models, service, command="", *words):
     members = {option(name): member for name, member in shape.members.items()} if shape else {}
     required = {option(name) for name in shape.required_members} if shape else set()
     given = by_option(words)
-    yield from (f"{name} is missing" for name in sorted(required - given.keys()))
-    others = {**GLOBAL, **(PAGING if models.paginates(operation) else {})}
+    if not given.keys() & SKELETON.keys():
+        yield from (f"{name} is missing" for name in sorted(required - given.keys()))
+    others = {**GLOBAL, **SKELETON, **(PAGING if models.paginates(operation) else {})}
     for name, values in given.items():
         member = members.get(name)
         if member is None and name not in others:
@@ -95,6 +117,8 @@ def problems(models, service, command="", *words):
         wants_value = others[name] if member is None else member.type_name != "boolean"
         if wants_value != bool(values):
             yield f"{name} with {len(values)} values"
+        if member is not None and member.metadata.get("sensitive"):
+            yield f"{name} shows a secret: give it by --cli-input-json"
         enum = getattr(member, "enum", None)
         if enum and not values[0].startswith("$") and values[0] not in enum:
             yield f"{name} takes no {values[0]}, but one of {', '.join(enum)}"
@@ -118,7 +142,7 @@ def check(models, text):
                 for words in commands(line):
                     yield words, list(problems(models, *words))
     for span in re.findall(r"`aws ([a-z-]+ [a-z-]+)[^`]*`", block.sub("", text)):
-        known = models.operation(*span.split())
+        known = own(span.split()) is not None or models.operation(*span.split())
         yield span.split(), [] if known else ["no such operation"]
 
 

@@ -27,6 +27,8 @@ func TestAWSCommands(t *testing.T) {
 		{"a missing value", block("aws iam list-access-keys --user-name"), "--user-name with 0 values"},
 		{"a value", block("aws iam update-access-key --access-key-id x --status Disabled"), "--status takes no Disabled"},
 		{"a value for a switch", block("aws iam create-login-profile --password-reset-required yes"), "with 1 values"},
+		{"a secret", block(`aws iam create-login-profile --user-name bob --password "$PASSWORD"`), "--password shows a secret"},
+		{"an option of the CLI's own", block("aws login --local"), "there is no option --local"},
 		{"pages of an answer that has none", block("aws iam get-user --max-items 1"), "there is no option --max-items"},
 		{"a query", block("aws iam list-users --query 'Users[?'"), "--query"},
 		{"the second command of a line", block("x=$(aws iam list-users) && aws iam list-keys"), "aws iam list-keys"},
