@@ -45,7 +45,7 @@ func promtoolTests(t *testing.T, every time.Duration) string {
 	text := fmt.Sprintf(`# Written by make docs from the table of situations in alerts/situations.
 rule_files: [../aws_iam.rules.yaml, ../aws_iam.recording.rules.yaml]
 evaluation_interval: %s
-group_eval_order: [aws_iam_memory, aws_iam_findings, aws_iam_exporter, aws_iam_accounts]
+group_eval_order: [aws_iam_memory, aws_iam_findings, aws_iam_exporter, aws_iam_watching, aws_iam_accounts]
 tests:
 `, short(every))
 	for _, s := range situations.All() {

@@ -22,7 +22,7 @@ func TestAlertsOfAThousandAccounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "thousand.yaml")
-	text := fmt.Sprintf("rule_files: [%s]\nevaluation_interval: 5m\ngroup_eval_order: [aws_iam_memory, aws_iam_findings, aws_iam_exporter]\ntests:\n", path) + promtoolTest(t, &s)
+	text := fmt.Sprintf("rule_files: [%s]\nevaluation_interval: 5m\ngroup_eval_order: [aws_iam_memory, aws_iam_findings, aws_iam_exporter, aws_iam_watching]\ntests:\n", path) + promtoolTest(t, &s)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

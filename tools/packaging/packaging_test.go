@@ -240,11 +240,31 @@ func TestExamples(t *testing.T) {
 	}
 }
 
+// TestGroupsFitMimir counts rules: Mimir and Grafana Cloud refuse a group with more
+// than twenty, unless their limits are raised.
+func TestGroupsFitMimir(t *testing.T) {
+	const most = 20
+	for name, text := range rendered(t, "{}") {
+		if !strings.Contains(name, ".rules.") {
+			continue
+		}
+		for _, group := range checkRules(t, name, text) {
+			if len(group.Rules) > most {
+				t.Errorf("%s: got %d rules in the group %s, want at most %d", name, len(group.Rules), group.Name, most)
+			}
+		}
+	}
+}
+
 // checkRules reads rules as Prometheus does when it loads them.
-func checkRules(t *testing.T, name, text string) {
+func checkRules(t *testing.T, name, text string) []rulefmt.RuleGroup {
 	t.Helper()
-	_, errs := rulefmt.Parse([]byte(text), false, model.LegacyValidation, parser.NewParser(parser.Options{}), slog.New(slog.DiscardHandler))
+	rules, errs := rulefmt.Parse([]byte(text), false, model.LegacyValidation, parser.NewParser(parser.Options{}), slog.New(slog.DiscardHandler))
 	for _, err := range errs {
 		t.Errorf("%s: %v", name, err)
 	}
+	if rules == nil {
+		return nil
+	}
+	return rules.Groups
 }
