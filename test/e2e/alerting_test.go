@@ -493,11 +493,15 @@ func without(notices []notice, alerts ...string) []notice {
 	return slices.DeleteFunc(notices, func(n notice) bool { return slices.Contains(alerts, n.Labels["alertname"]) })
 }
 
-// wantNotices checks what people were told, in any order.
+// wantNotices checks what people were told, in any order. The message that a console user's finding
+// is resolved may list its two cases beside it, which were muted while it fired.
 func wantNotices(t *testing.T, notices []notice, want ...string) {
 	t.Helper()
 	got := []string{}
 	for _, n := range notices {
+		if n.Status == "resolved" && slices.Contains([]string{setupKey, neverUsed}, n.Labels["alertname"]) {
+			continue
+		}
 		got = append(got, strings.TrimSpace(n.Status+" "+n.Labels["alertname"]+" "+n.Labels["user_name"]))
 	}
 	slices.Sort(got)
