@@ -251,6 +251,15 @@ func accounts() []Situation {
 			Expect: []Expectation{fires(2 * hour), fires(5*hour, "IAMAccountLost account_id=111111111111 job=aws_iam instance=b:10190")},
 		},
 		{
+			Name: "an account is lost after it moved to another job, under another name", Lasts: 4 * hour,
+			Targets: []Target{
+				{Known: until(hour), Accounts: []Account{one1}},
+				{Job: "prod-iam", Known: []Span{{hour, 2 * hour}}, Accounts: []Account{{ID: one, Name: "prod"}}},
+				{Instance: "b:10190", Accounts: []Account{two1}},
+			},
+			Expect: []Expectation{fires(4*hour, "IAMAccountLost account_id=111111111111 job=prod-iam instance=a:10190")},
+		},
+		{
 			Name: "three accounts are suspended, and one was until it got lost", Lasts: 9 * hour,
 			Targets: []Target{{Accounts: []Account{
 				unknown(suspended(one1, "suspended")), unknown(suspended(two1, "pending_activation")), unknown(suspended(three1, "pending_closure")), reactivated,
