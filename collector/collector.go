@@ -1,5 +1,8 @@
 // Package collector turns evaluated snapshots into Prometheus metrics. It calls
 // nobody, so a scrape makes no request to AWS and cannot fail because of AWS.
+//
+// What is served of accounts is rendered when it changes (Renderer). A Collector serves
+// the same series to client_golang, which asks for them one by one.
 package collector
 
 import (
@@ -16,8 +19,8 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
 
-// Options configure a Collector. The functions are required, are called once
-// per scrape, and must be safe for concurrent use.
+// Options configure a Collector or a Renderer. The functions are required, and must
+// be safe for concurrent use.
 type Options struct {
 	// View returns what is served now.
 	View func() *view.View
@@ -33,23 +36,46 @@ type Options struct {
 	Share        bool             // others watch the rest of the organization
 }
 
-// Collector is a prometheus.Collector of everything known about the accounts.
-type Collector struct {
-	options Options
-	metrics []metric
+// metrics are rows of the table, by scope.
+type metrics [perKey + 1][]metric
+
+// served returns the metrics that are served and have one of the renewals.
+func (o *Options) served(renewals ...Renewal) metrics {
+	var all metrics
+	for _, m := range table() {
+		if slices.Contains(renewals, m.renew) && (m.name != keyAge || o.KeyAge) {
+			all[m.scope] = append(all[m.scope], m)
+		}
+	}
+	return all
 }
 
-// New returns a collector; nothing is read before the first scrape.
-func New(options Options) *Collector {
-	c := &Collector{options: options}
-	for _, m := range table() {
-		if m.name == keyAge && !options.KeyAge {
-			continue
-		}
-		m.describe(nil)
-		c.metrics = append(c.metrics, m)
-	}
-	return c
+// areOf reports whether there are metrics of one of the scopes.
+func (all *metrics) areOf(scopes ...scope) bool {
+	return slices.ContainsFunc(scopes, func(s scope) bool { return len(all[s]) > 0 })
+}
+
+// Collector is a prometheus.Collector.
+type Collector struct {
+	options Options
+	metrics metrics
+}
+
+// New returns a collector of everything known; nothing is read before the first
+// scrape.
+func New(o Options) *Collector {
+	return &Collector{options: o, metrics: o.served(WithFacts, EachMinute, EachScrape)}
+}
+
+// OfAccounts returns a collector of what is known about the accounts, which is what a
+// Renderer renders.
+func OfAccounts(o Options) *Collector {
+	return &Collector{options: o, metrics: o.served(WithFacts, EachMinute)}
+}
+
+// OfExporter returns a collector of the rest, which is about the exporter.
+func OfExporter(o Options) *Collector {
+	return &Collector{options: o, metrics: o.served(EachScrape)}
 }
 
 // Describe implements prometheus.Collector. It describes nothing, because
@@ -63,66 +89,46 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		options: &c.options,
 		now:     c.options.Now(),
 	}
-	w := &writer{metrics: c.metricsUnder(s.view.Policy), out: ch, labels: make([]string, 0, 16)}
-	w.write(perExporter, &s)
-	for _, s.Evaluation = range distinct(s.view.Accounts()) {
-		writeAccount(w, s)
-	}
-}
-
-// metricsUnder returns the metrics with the labels that the policy asks for.
-func (c *Collector) metricsUnder(p *policy.Policy) []metric {
-	metrics := slices.Clone(c.metrics)
-	for i := range metrics {
-		if tags := metrics[i].tags; tags != nil {
-			metrics[i].describe(tags(p))
+	descs := map[int]*prometheus.Desc{} // by row
+	for _, metrics := range c.metrics {
+		for i := range metrics {
+			m := &metrics[i]
+			descs[m.row] = prometheus.NewDesc(m.name, m.fullHelp(), m.labelsUnder(s.view.Policy), nil)
 		}
 	}
-	return metrics
-}
-
-func writeAccount(w *writer, s subject) {
-	id := s.Snapshot.Account.ID
-	w.write(perAccount, &s, id)
-	users := s.Snapshot.Users
-	for i := range users {
-		s.user, s.classification = &users[i], &s.Users[i]
-		if i > 0 && s.user.Name == users[i-1].Name || !s.shows(s.classification) {
-			continue
-		}
-		w.write(perUser, &s, id, s.user.Name)
-		keys, _ := s.user.Keys.Get()
-		for k := range keys {
-			s.key = &keys[k]
-			if !hasID(keys[:k], s.key.ID) {
-				w.write(perKey, &s, id, s.user.Name, s.options.AccessKeyIDs.Show(s.key.ID, keys))
-			}
-		}
-	}
-}
-
-// hasID reports whether one of the keys has the id. No snapshot should hold a user,
-// or a user's key, twice; but if one does, a scrape must not fail.
-func hasID(keys []inventory.AccessKey, id string) bool {
-	return slices.ContainsFunc(keys, func(k inventory.AccessKey) bool { return k.ID == id })
-}
-
-// distinct returns the first evaluation of each account id. Accounts share the
-// empty id until theirs is known, and two series must not share their labels.
-func distinct(evaluations []*policy.Evaluation) []*policy.Evaluation {
-	seen := map[string]bool{}
-	return slices.DeleteFunc(slices.Clone(evaluations), func(ev *policy.Evaluation) bool {
-		id := ev.Snapshot.Account.ID
-		defer func() { seen[id] = true }()
-		return seen[id]
+	w := newWriter(&c.metrics, unmistakable, func(m *metric, value float64, ofScope, others []string) {
+		ch <- prometheus.MustNewConstMetric(descs[m.row], m.kind, value, slices.Concat(ofScope, others)...)
 	})
+	w.write(perExporter, &s)
+	if !c.metrics.areOf(perAccount, perUser, perKey) {
+		return
+	}
+	served := ids{}
+	for _, s.Evaluation = range s.view.Accounts() {
+		if served.take(s.Snapshot.Account.ID) {
+			w.writeAccount(&s)
+		}
+	}
+}
+
+// ids are those of accounts that are served. Accounts share the empty id until theirs
+// is known, and two series must not share their labels: so the first of an id is.
+type ids map[string]bool
+
+// take reports whether the id is not taken yet, and takes it.
+func (s ids) take(id string) bool {
+	if s[id] {
+		return false
+	}
+	s[id] = true
+	return true
 }
 
 // subject is what a metric is about: the exporter, an account, a user or a key.
 // What lies outside the metric's scope is nil.
 type subject struct {
 	*policy.Evaluation
-	view           *view.View
+	view           *view.View // for metrics about the exporter alone
 	options        *Options
 	now            time.Time
 	user           *inventory.User
@@ -133,29 +139,72 @@ type subject struct {
 // awsNow is the time by the clock of AWS, which dates keys.
 func (s *subject) awsNow() time.Time { return s.now.Add(s.Snapshot.Health.Skew) }
 
-// writer sends the series of one scope after another.
+// writer writes the series of one subject after another.
 type writer struct {
-	metrics []metric
-	out     chan<- prometheus.Metric
-	labels  []string // reused for every series
+	metrics *metrics
+	prepare func(label string) string
+	serve   func(m *metric, value float64, ofScope, others []string)
+
+	labels  []string // prepared, of the scope
+	current *metric
+	emit    emit // serves a value of the current metric
+}
+
+// newWriter returns a writer of the metrics. The labels of the scope are prepared once
+// for all metrics; serve keeps no slice.
+func newWriter(all *metrics, prepare func(string) string, serve func(m *metric, value float64, ofScope, others []string)) *writer {
+	w := &writer{metrics: all, prepare: prepare, serve: serve}
+	w.emit = func(value float64, labels ...string) {
+		clean(labels)
+		w.serve(w.current, value, w.labels, labels)
+	}
+	return w
 }
 
 func (w *writer) write(scope scope, s *subject, scopeLabels ...string) {
 	w.labels = w.labels[:0]
 	for _, label := range scopeLabels {
-		w.labels = append(w.labels, unmistakable(label))
+		w.labels = append(w.labels, w.prepare(label))
 	}
-	for i := range w.metrics {
-		m := &w.metrics[i]
-		if m.scope != scope {
+	for i := range w.metrics[scope] {
+		w.current = &w.metrics[scope][i]
+		w.current.series(s, w.emit)
+	}
+}
+
+// writeAccount writes all series of an account.
+func (w *writer) writeAccount(s *subject) {
+	w.write(perAccount, s, s.Snapshot.Account.ID)
+	w.writeUsers(s, 0, len(s.Users))
+}
+
+// writeUsers writes the series of some of the account's users, by their indexes, and
+// of their keys.
+func (w *writer) writeUsers(s *subject, from, to int) {
+	if !w.metrics.areOf(perUser, perKey) {
+		return
+	}
+	of, id, users := *s, s.Snapshot.Account.ID, s.Snapshot.Users
+	for i := from; i < to; i++ {
+		of.user, of.classification = &users[i], &s.Users[i]
+		if i > 0 && of.user.Name == users[i-1].Name || !of.shows(of.classification) {
 			continue
 		}
-		m.series(s, func(value float64, labels ...string) {
-			all := append(w.labels, labels...)
-			clean(all[len(w.labels):])
-			w.out <- prometheus.MustNewConstMetric(m.desc, m.kind, value, all...)
-		})
+		w.write(perUser, &of, id, of.user.Name)
+		keys, _ := of.user.Keys.Get()
+		for k := range keys {
+			of.key = &keys[k]
+			if !hasID(keys[:k], of.key.ID) {
+				w.write(perKey, &of, id, of.user.Name, of.options.AccessKeyIDs.Show(of.key.ID, keys))
+			}
+		}
 	}
+}
+
+// hasID reports whether one of the keys has the id. No snapshot should hold a user,
+// or a user's key, twice; but if one does, a scrape must not fail.
+func hasID(keys []inventory.AccessKey, id string) bool {
+	return slices.ContainsFunc(keys, func(k inventory.AccessKey) bool { return k.ID == id })
 }
 
 // clean makes label values valid UTF-8; their series would be lost otherwise.
@@ -184,10 +233,11 @@ func escape(label string) string {
 
 // Metric describes a metric that the exporter serves.
 type Metric struct {
-	Name   string
-	Type   string // gauge or counter
-	Help   string
-	Labels []string
+	Name    string
+	Type    string // gauge or counter
+	Help    string
+	Labels  []string
+	Renewal Renewal
 }
 
 // Metrics describes every metric that can be served, in the order of the
@@ -196,11 +246,7 @@ type Metric struct {
 func Metrics() []Metric {
 	var all []Metric
 	for _, m := range append(table(), buildInfo()) {
-		kind := "gauge"
-		if m.kind == prometheus.CounterValue {
-			kind = "counter"
-		}
-		all = append(all, Metric{Name: m.name, Type: kind, Help: m.fullHelp(), Labels: m.fullLabels()})
+		all = append(all, Metric{Name: m.name, Type: m.typeName(), Help: m.fullHelp(), Labels: m.fullLabels(), Renewal: m.renew})
 	}
 	return all
 }

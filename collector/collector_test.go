@@ -242,7 +242,11 @@ func (sc scene) build() *collector.Collector {
 
 // over returns a collector of the view, with this scene's options.
 func (sc scene) over(current func() *view.View) *collector.Collector {
-	return collector.New(collector.Options{
+	return collector.New(sc.options(current))
+}
+
+func (sc scene) options(current func() *view.View) collector.Options {
+	return collector.Options{
 		View: current,
 		API: func() []inventory.Calls {
 			return []inventory.Calls{
@@ -255,47 +259,57 @@ func (sc scene) over(current func() *view.View) *collector.Collector {
 		KeyAge:       !sc.noAge,
 		Users:        !sc.noUsers,
 		Share:        sc.share,
-	})
+	}
+}
+
+// render returns what is rendered of the scene, and the library's text of the same.
+func (sc scene) render(tb testing.TB) (rendered, library string) {
+	tb.Helper()
+	var v *view.View
+	o := sc.options(func() *view.View { return v })
+	r := collector.NewRenderer(o)
+	v = sc.view().RenderedBy(r.Rendering())
+	return served(tb, r.Page()), libraryText(tb, collector.OfAccounts(o))
 }
 
 func of(snapshots ...*inventory.Snapshot) []*inventory.Snapshot { return snapshots }
 
-func TestExposition(t *testing.T) {
+func scenes() map[string]scene {
 	unnamed := pending()
 	unnamed.Health.State = inventory.StateDown
-	tests := []struct {
-		name  string
-		scene scene
-	}{
-		{"everything", scene{snapshots: of(everything()), policy: everyPolicy(), reload: reloaded()}},
-		{"pending", scene{snapshots: of(pending())}},
-		{"partly", scene{snapshots: of(partly())}},
-		{"root-only", scene{snapshots: of(rootOnly())}},
-		{"share", scene{snapshots: of(exempted()), policy: exemptions(), share: true}},
-		{"report", scene{snapshots: of(fromReport()), policy: describing(), ids: view.KeyIDSuffix}},
-		{"suffix", scene{snapshots: of(collide()), policy: describing(), ids: view.KeyIDSuffix}},
-		{"no-age", scene{snapshots: of(collide()), noAge: true}},
-		{"two-accounts", scene{snapshots: of(everything(), partly())}},
-		{"known-by-id", scene{snapshots: of(knownByID("444455556666", inventory.StatePending), knownByID("777788889999", inventory.StateDown))}},
-		{"two-unnamed", scene{snapshots: of(pending(), unnamed)}},
-		{"odd", scene{snapshots: of(odd()), policy: oddTags(), ids: view.KeyIDSuffix}},
-		{"none", scene{}},
-		{"classes", scene{snapshots: of(classed()), policy: classes()}},
-		{"owners", scene{snapshots: of(owned()), policy: owners()}},
-		{"account-tags", scene{snapshots: of(ownedAccount(), partly()), policy: accountTags()}},
-		{"exemptions", scene{snapshots: of(exempted()), policy: exemptions()}},
-		{"exemptions-unknown", scene{snapshots: of(exempted(), pending()), policy: exemptions()}},
-		{"hidden", scene{snapshots: of(private()), policy: hiding()}},
-		{"only", scene{snapshots: of(private()), policy: including()}},
-		{"no-users", scene{snapshots: of(everything(), private()), policy: rootExempted(), noUsers: true}},
-		{"organization", scene{snapshots: of(suspended()), roll: comingAndGoing()}},
-		{"reload-failed", scene{reload: view.Reload{Wanted: true, At: live}}},
+	return map[string]scene{
+		"everything":         {snapshots: of(everything()), policy: everyPolicy(), reload: reloaded()},
+		"pending":            {snapshots: of(pending())},
+		"partly":             {snapshots: of(partly())},
+		"root-only":          {snapshots: of(rootOnly())},
+		"share":              {snapshots: of(exempted()), policy: exemptions(), share: true},
+		"report":             {snapshots: of(fromReport()), policy: describing(), ids: view.KeyIDSuffix},
+		"suffix":             {snapshots: of(collide()), policy: describing(), ids: view.KeyIDSuffix},
+		"no-age":             {snapshots: of(collide()), noAge: true},
+		"two-accounts":       {snapshots: of(everything(), partly())},
+		"known-by-id":        {snapshots: of(knownByID("444455556666", inventory.StatePending), knownByID("777788889999", inventory.StateDown))},
+		"two-unnamed":        {snapshots: of(pending(), unnamed)},
+		"odd":                {snapshots: of(odd()), policy: oddTags(), ids: view.KeyIDSuffix},
+		"none":               {},
+		"classes":            {snapshots: of(classed()), policy: classes()},
+		"owners":             {snapshots: of(owned()), policy: owners()},
+		"account-tags":       {snapshots: of(ownedAccount(), partly()), policy: accountTags()},
+		"exemptions":         {snapshots: of(exempted()), policy: exemptions()},
+		"exemptions-unknown": {snapshots: of(exempted(), pending()), policy: exemptions()},
+		"hidden":             {snapshots: of(private()), policy: hiding()},
+		"only":               {snapshots: of(private()), policy: including()},
+		"no-users":           {snapshots: of(everything(), private()), policy: rootExempted(), noUsers: true},
+		"organization":       {snapshots: of(suspended()), roll: comingAndGoing()},
+		"reload-failed":      {reload: view.Reload{Wanted: true, At: live}},
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
+}
+
+func TestExposition(t *testing.T) {
+	for name, scene := range scenes() {
+		t.Run(name, func(t *testing.T) {
 			registry := prometheus.NewPedanticRegistry()
-			registry.MustRegister(tt.scene.build())
-			path := filepath.Join("testdata", tt.name+".prom")
+			registry.MustRegister(scene.build())
+			path := filepath.Join("testdata", name+".prom")
 			if *update {
 				write(t, path, encode(t, registry))
 			}

@@ -1,7 +1,10 @@
 package collector
 
 import (
+	"cmp"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
@@ -38,7 +41,7 @@ func emitUse(emit emit, fact inventory.Fact[inventory.Use]) {
 
 func emitUserInfo(s *subject, emit emit) {
 	labels := []string{s.user.ARN, s.user.Path, s.classification.ClassName(), s.classification.Owner}
-	for _, tag := range s.view.Policy.UserTags {
+	for _, tag := range s.Policy.UserTags {
 		labels = append(labels, policy.TagOf(s.user, tag))
 	}
 	emit(1, labels...)
@@ -50,7 +53,7 @@ func emitAccountInfo(s *subject, emit emit) {
 		return
 	}
 	labels := []string{account.ShownName(), account.Partition, account.OUPath, account.State, s.RootOwner}
-	for _, tag := range s.view.Policy.AccountTags {
+	for _, tag := range s.Policy.AccountTags {
 		labels = append(labels, policy.TagOfAccount(account, tag))
 	}
 	emit(1, labels...)
@@ -58,7 +61,7 @@ func emitAccountInfo(s *subject, emit emit) {
 
 func emitKeyInfo(s *subject, emit emit) {
 	tags, known := s.user.Tags.Get()
-	if !known || !s.view.Policy.KeyDescriptions || inventory.IsCreatedKeyID(s.key.ID) {
+	if !known || !s.Policy.KeyDescriptions || inventory.IsCreatedKeyID(s.key.ID) {
 		return
 	}
 	description, _ := tags.Get(s.key.ID)
@@ -84,8 +87,11 @@ func emitExemptions(s *subject, emit emit) {
 			}
 		}
 	}
-	for of, end := range ends {
-		if s.shows(s.Classification(of.userName)) {
+	order := func(a, b exemptionKey) int {
+		return cmp.Or(strings.Compare(a.userName, b.userName), strings.Compare(string(a.rule), string(b.rule)))
+	}
+	for _, of := range slices.SortedFunc(maps.Keys(ends), order) {
+		if end := ends[of]; s.shows(s.Classification(of.userName)) {
 			emitTime(emit, end, string(of.rule), unmistakable(of.userName))
 		}
 	}
@@ -98,12 +104,14 @@ func emitUnmatched(s *subject, emit emit) {
 }
 
 func emitStatuses(emit emit, keys []inventory.AccessKey) {
-	counts := map[inventory.Status]int{}
-	for i := range keys {
-		counts[keys[i].Status]++
-	}
 	for _, status := range inventory.Statuses() {
-		emit(float64(counts[status]), string(status))
+		n := 0
+		for i := range keys {
+			if keys[i].Status == status {
+				n++
+			}
+		}
+		emit(float64(n), string(status))
 	}
 }
 
@@ -246,23 +254,24 @@ func emitKeysByAge(s *subject, emit emit) {
 	if !s.Snapshot.Complete[inventory.GroupKeys] {
 		return
 	}
-	type cell struct {
-		status inventory.Status
-		band   string
-	}
 	bands, now := ageBands(), s.awsNow()
-	counts := map[cell]int{}
+	counts := map[inventory.Status][]int{} // by band
+	for _, status := range inventory.Statuses() {
+		counts[status] = make([]int, len(bands))
+	}
 	for i := range s.Snapshot.Users {
 		keys, _ := s.Snapshot.Users[i].Keys.Get()
 		for k := range keys {
 			age := now.Sub(keys[k].Created)
 			band := slices.IndexFunc(bands, func(b ageBand) bool { return age <= b.upTo })
-			counts[cell{keys[k].Status, bands[band].name}]++
+			if of := counts[keys[k].Status]; of != nil {
+				of[band]++
+			}
 		}
 	}
 	for _, status := range inventory.Statuses() {
-		for _, band := range bands {
-			emit(float64(counts[cell{status, band.name}]), string(status), band.name)
+		for i, band := range bands {
+			emit(float64(counts[status][i]), string(status), band.name)
 		}
 	}
 }

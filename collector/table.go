@@ -25,10 +25,24 @@ func (s scope) labels() []string {
 	return []string{"account_id", "user_name", "access_key_id"}[:s]
 }
 
+// Renewal is when the series of a metric are written anew.
+type Renewal int
+
+// The renewals.
+const (
+	WithFacts  Renewal = iota // when something is learnt about the account, or judged anew
+	EachMinute                // and each minute, because they depend on the time of day
+	EachScrape                // because they are about the exporter
+)
+
+// String returns the word that the documentation has for it.
+func (r Renewal) String() string { return [...]string{"facts", "minute", "scrape"}[r] }
+
 // metric is one row of the table.
 type metric struct {
 	name   string
 	scope  scope
+	renew  Renewal
 	labels []string                      // beyond those of the scope
 	tags   func(*policy.Policy) []string // that have labels, too; nil if none ever do
 	kind   prometheus.ValueType
@@ -37,7 +51,7 @@ type metric struct {
 	// series emits the series of one subject: none where the value is unknown.
 	series func(*subject, emit)
 
-	desc *prometheus.Desc
+	row int // in the table
 }
 
 // emit serves a value, with the labels beyond those of the scope.
@@ -45,13 +59,23 @@ type emit func(value float64, labels ...string)
 
 func (m *metric) fullLabels() []string { return append(m.scope.labels(), m.labels...) }
 
-// describe builds the descriptor, with a label for each of the tags.
-func (m *metric) describe(tags []string) {
+// labelsUnder returns the labels, with one for each of the tags that the policy asks
+// for.
+func (m *metric) labelsUnder(p *policy.Policy) []string {
 	labels := m.fullLabels()
-	for _, tag := range tags {
-		labels = append(labels, policy.TagLabel(tag))
+	if m.tags != nil {
+		for _, tag := range m.tags(p) {
+			labels = append(labels, policy.TagLabel(tag))
+		}
 	}
-	m.desc = prometheus.NewDesc(m.name, m.fullHelp(), labels, nil)
+	return labels
+}
+
+func (m *metric) typeName() string {
+	if m.kind == counter {
+		return "counter"
+	}
+	return "gauge"
 }
 
 func (m *metric) fullHelp() string {
@@ -88,6 +112,9 @@ func table() []metric {
 		accountMetrics(), countMetrics(), healthMetrics(), policyMetrics(), exporterMetrics(),
 	} {
 		all = append(all, part...)
+	}
+	for i := range all {
+		all[i].row = i
 	}
 	return all
 }
@@ -200,7 +227,7 @@ func keyMetrics() []metric {
 			series: func(s *subject, emit emit) { emitTime(emit, s.key.Created) },
 		},
 		{
-			name: keyAge, scope: perKey, kind: gauge,
+			name: keyAge, scope: perKey, kind: gauge, renew: EachMinute,
 			help: "Age of the access key now, by AWS's clock, for people to look at; it grows every minute, whether or not AWS answers. " +
 				"Rules use the time of the facts instead; alert on the timestamps and findings.",
 			facts:  facts(inventory.GroupKeys),
@@ -461,7 +488,7 @@ func countMetrics() []metric {
 			series: emitNeverUsedKeys,
 		},
 		{
-			name: "aws_iam_account_access_keys", scope: perAccount, kind: gauge,
+			name: "aws_iam_account_access_keys", scope: perAccount, kind: gauge, renew: EachMinute,
 			labels: []string{"status", "age_band"},
 			help: "Access keys of users by status and age, a band's upper end included. " +
 				"Ages are as of now, by AWS's clock, whether or not AWS answers; rules use the time of the facts. " +
@@ -517,7 +544,7 @@ func healthMetrics() []metric {
 func policyMetrics() []metric {
 	limit := func(name, help string, of func(policy.Limits) time.Duration) metric {
 		return metric{
-			name: name, scope: perExporter, kind: gauge, labels: []string{"class"}, help: help,
+			name: name, scope: perExporter, renew: EachScrape, kind: gauge, labels: []string{"class"}, help: help,
 			series: func(s *subject, emit emit) {
 				p := s.view.Policy
 				emit(of(p.Default.Limits).Seconds(), p.Default.Name)
@@ -546,7 +573,7 @@ func policyMetrics() []metric {
 func exporterMetrics() []metric {
 	calls := func(name, help string, of func(inventory.Calls) uint64) metric {
 		return metric{
-			name: name, scope: perExporter, kind: counter, labels: []string{"service", "operation"}, help: help,
+			name: name, scope: perExporter, renew: EachScrape, kind: counter, labels: []string{"service", "operation"}, help: help,
 			series: func(s *subject, emit emit) {
 				for _, c := range s.options.API() {
 					emit(float64(of(c)), c.Service, c.Operation)
@@ -556,18 +583,18 @@ func exporterMetrics() []metric {
 	}
 	return []metric{
 		{
-			name: "aws_iam_exporter_accounts", scope: perExporter, kind: gauge,
+			name: "aws_iam_exporter_accounts", scope: perExporter, renew: EachScrape, kind: gauge,
 			labels: []string{"state"},
 			help:   "Accounts by state: pending (not everything was read yet), up, down (the last refresh did not get every fact), or suspended (not read, because its organization has suspended it).",
 			series: emitAccounts,
 		},
 		{
-			name: "aws_iam_exporter_discovery_success_timestamp_seconds", scope: perExporter, kind: gauge,
+			name: "aws_iam_exporter_discovery_success_timestamp_seconds", scope: perExporter, renew: EachScrape, kind: gauge,
 			help:   "When the organization's accounts were last listed completely. Absent without an organization, and before the first time.",
 			series: func(s *subject, emit emit) { emitTime(emit, s.view.Roll.Listed) },
 		},
 		{
-			name: "aws_iam_account_removed_timestamp_seconds", scope: perExporter, kind: gauge,
+			name: "aws_iam_account_removed_timestamp_seconds", scope: perExporter, renew: EachScrape, kind: gauge,
 			labels: []string{"account_id", "reason"},
 			help: "When an account ceased to be watched, and why: configuration, excluded, closed or left_organization. " +
 				"For 35 days, or until it is watched again; an account that is missing without it is lost, not removed.",
@@ -578,13 +605,13 @@ func exporterMetrics() []metric {
 			},
 		},
 		{
-			name: "aws_iam_exporter_exemptions_unmatched", scope: perExporter, kind: gauge,
+			name: "aws_iam_exporter_exemptions_unmatched", scope: perExporter, renew: EachScrape, kind: gauge,
 			help: "Exemptions in the configuration file for users that no account has, without those for accounts that are not watched here; " +
 				"with --total-shards, without those for any account. Absent until that is known for each of them.",
 			series: emitUnmatched,
 		},
 		{
-			name: "aws_iam_exporter_config_last_reload_successful", scope: perExporter, kind: gauge,
+			name: "aws_iam_exporter_config_last_reload_successful", scope: perExporter, renew: EachScrape, kind: gauge,
 			help: "Whether the last read of the configuration file succeeded; if not, the configuration before it stays in force. Absent without a file.",
 			series: func(s *subject, emit emit) {
 				if reload := s.view.Reload; reload.Wanted {
@@ -593,7 +620,7 @@ func exporterMetrics() []metric {
 			},
 		},
 		{
-			name: "aws_iam_exporter_config_last_reload_success_timestamp_seconds", scope: perExporter, kind: gauge,
+			name: "aws_iam_exporter_config_last_reload_success_timestamp_seconds", scope: perExporter, renew: EachScrape, kind: gauge,
 			help: "When the configuration in force was read. Absent without a file.",
 			series: func(s *subject, emit emit) {
 				if reload := s.view.Reload; reload.Wanted {
@@ -613,7 +640,7 @@ func exporterMetrics() []metric {
 // buildInfo describes the metric that client_golang's version collector serves.
 func buildInfo() metric {
 	return metric{
-		name: "aws_iam_exporter_build_info", scope: perExporter, kind: gauge,
+		name: "aws_iam_exporter_build_info", scope: perExporter, renew: EachScrape, kind: gauge,
 		labels: []string{"branch", "goarch", "goos", "goversion", "revision", "tags", "version"},
 		help:   "The version of the exporter and how it was built; value 1.",
 	}

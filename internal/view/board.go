@@ -1,10 +1,12 @@
 package view
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/exposition"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/roll"
@@ -15,6 +17,8 @@ import (
 // holding the lock that guards the view, so accounts do not wait for one
 // another, and readers wait for nothing but the end of an exemption.
 type Board struct {
+	Rendering // set before anything is published
+
 	view  atomic.Pointer[View]
 	judge func(*inventory.Snapshot, *policy.Policy, time.Time) *policy.Evaluation // policy.Evaluate; tests watch it
 
@@ -24,6 +28,17 @@ type Board struct {
 
 	reloading sync.Mutex // held while a reload takes effect
 	renewing  sync.Mutex // held while accounts are judged again because an exemption has ended
+}
+
+// Rendering makes what is served of an account. Nothing is made of accounts if the
+// functions are nil. They are called at the same time, and never by who asks for a view,
+// except where an exemption has ended.
+type Rendering struct {
+	// Render renders an account. What it was before, and how that was rendered, are nil
+	// at first.
+	Render func(now, before *policy.Evaluation, rendered *exposition.Part) *exposition.Part
+	// RenderClock renders anew what depends on the time of day.
+	RenderClock func(now *policy.Evaluation, rendered *exposition.Part) *exposition.Part
 }
 
 // New returns a board without accounts, under the policy.
@@ -49,21 +64,57 @@ func (b *Board) View() *View {
 		if old == nil {
 			return v
 		}
-		b.renew(old, b.judged(old.key, old.Snapshot, v.Policy))
+		b.replace(map[*account]*account{old: b.judged(old.key, old.Snapshot, v.Policy, old)})
 	}
 }
 
-// renew replaces the account, unless something else has replaced it.
-func (b *Board) renew(old, renewed *account) {
+// replace replaces accounts, given by those that they replace, unless something else
+// has replaced them.
+func (b *Board) replace(renewed map[*account]*account) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if v := b.view.Load(); v.find(old.key) == old {
-		b.view.Store(v.with(renewed))
+	b.view.Store(b.view.Load().replace(renewed))
+}
+
+// judged judges and renders an account. What it was before is nil at first.
+func (b *Board) judged(key string, s *inventory.Snapshot, p *policy.Policy, before *account) *account {
+	a := newAccount(key, b.judge(s, p, time.Now()))
+	switch {
+	case b.Render == nil:
+	case before == nil:
+		a.rendered = b.Render(a.Evaluation, nil, nil)
+	default:
+		a.rendered = b.Render(a.Evaluation, before.Evaluation, before.rendered)
+	}
+	return a
+}
+
+// KeepTime renders each minute what depends on the time of day, until the context
+// ends.
+func (b *Board) KeepTime(ctx context.Context) {
+	minute := time.NewTicker(time.Minute)
+	defer minute.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-minute.C:
+			b.renderClock()
+		}
 	}
 }
 
-func (b *Board) judged(key string, s *inventory.Snapshot, p *policy.Policy) *account {
-	return newAccount(key, b.judge(s, p, time.Now()))
+func (b *Board) renderClock() {
+	if b.RenderClock == nil {
+		return
+	}
+	renewed := map[*account]*account{}
+	for _, old := range b.View().accounts {
+		next := *old
+		next.rendered = b.RenderClock(old.Evaluation, old.rendered)
+		renewed[old] = &next
+	}
+	b.replace(renewed)
 }
 
 // Publish serves the snapshot of the account of that key, from now on and in
@@ -72,7 +123,8 @@ func (b *Board) judged(key string, s *inventory.Snapshot, p *policy.Policy) *acc
 func (b *Board) Publish(key string, s *inventory.Snapshot) {
 	turn := b.nextTurn()
 	for {
-		if b.show(b.judged(key, s, b.view.Load().Policy), turn) {
+		v := b.view.Load()
+		if b.show(b.judged(key, s, v.Policy, v.find(key)), turn) {
 			return
 		}
 	}
@@ -132,7 +184,7 @@ func (b *Board) under(p *policy.Policy, v *View, judged map[string]*account) *Vi
 	accounts := make([]*account, len(v.accounts))
 	for i, a := range v.accounts {
 		if known := judged[a.key]; known == nil || known.Snapshot != a.Snapshot {
-			judged[a.key] = b.judged(a.key, a.Snapshot, p)
+			judged[a.key] = b.judged(a.key, a.Snapshot, p, a)
 		}
 		accounts[i] = judged[a.key]
 	}

@@ -4,10 +4,12 @@
 package view
 
 import (
+	"iter"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/exposition"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/roll"
@@ -38,8 +40,9 @@ type Reload struct {
 // account is an account of a view.
 type account struct {
 	*policy.Evaluation
-	key   string
-	named []presence // for each of the policy's exemptions, whether it names somebody here
+	key      string
+	named    []presence       // for each of the policy's exemptions, whether it names somebody here
+	rendered *exposition.Part // nil if nothing is rendered
 }
 
 func newAccount(key string, j *policy.Evaluation) *account {
@@ -55,6 +58,18 @@ func Of(p *policy.Policy, reload Reload, accounts map[string]*inventory.Snapshot
 	}
 	slices.SortFunc(judged, func(a, b *account) int { return strings.Compare(a.key, b.key) })
 	return newView(p, reload, judged)
+}
+
+// RenderedBy returns the view with all of its accounts rendered.
+func (v *View) RenderedBy(r Rendering) *View {
+	next := *v
+	next.accounts = nil
+	for _, a := range v.accounts {
+		rendered := *a
+		rendered.rendered = r.Render(a.Evaluation, nil, nil)
+		next.accounts = append(next.accounts, &rendered)
+	}
+	return &next
 }
 
 // newView returns the view of accounts that are judged under the policy and
@@ -75,6 +90,18 @@ func (v *View) Accounts() []*policy.Evaluation {
 		all[i] = a.Evaluation
 	}
 	return all
+}
+
+// Rendered yields the judged accounts with what is served of each, ordered by their
+// keys. There are none if the board renders nothing.
+func (v *View) Rendered() iter.Seq2[*policy.Evaluation, *exposition.Part] {
+	return func(yield func(*policy.Evaluation, *exposition.Part) bool) {
+		for _, a := range v.accounts {
+			if a.rendered != nil && !yield(a.Evaluation, a.rendered) {
+				return
+			}
+		}
+	}
 }
 
 // Removals returns the accounts that were taken out and are not back, ordered by id,
@@ -130,6 +157,22 @@ func (v *View) splice(key string, others ...*account) *View {
 		next.count(a, 1)
 	}
 	next.accounts = slices.Concat(v.accounts[:i], others, rest)
+	next.validUntil = firstEnd(next.accounts)
+	return &next
+}
+
+// replace returns the view with other accounts in place of those, as far as it has
+// them. They have the same keys and are judged under the same policy.
+func (v *View) replace(renewed map[*account]*account) *View {
+	next := *v
+	next.accounts, next.exemptions = slices.Clone(v.accounts), slices.Clone(v.exemptions)
+	for i, old := range v.accounts {
+		if a := renewed[old]; a != nil {
+			next.count(old, -1)
+			next.count(a, 1)
+			next.accounts[i] = a
+		}
+	}
 	next.validUntil = firstEnd(next.accounts)
 	return &next
 }

@@ -1,0 +1,106 @@
+// Package exposition serves metrics as compressed text that is made when they
+// change, not when somebody asks. It knows nothing of what the metrics mean.
+//
+// Text is kept in blocks, each of them lines of one metric family. A block is a
+// part of a deflate stream that can stand anywhere in one: so any blocks in a row
+// are a gzip file, once something stands before and after them.
+package exposition
+
+import (
+	"bytes"
+	"compress/flate"
+	"hash/crc32"
+	"hash/maphash"
+	"slices"
+)
+
+// block is some lines of a family, compressed.
+type block struct {
+	sum
+	deflated []byte
+	digest   uint64 // of the text, by which to tell that another one is the same
+}
+
+// compressor makes blocks.
+type compressor struct {
+	deflate *flate.Writer
+	out     bytes.Buffer
+}
+
+func newCompressor() *compressor {
+	c := &compressor{}
+	c.deflate, _ = flate.NewWriter(&c.out, flate.BestSpeed) // it fails for unknown levels only
+	return c
+}
+
+// compress returns the text as a block. It refers to nothing before it, it ends
+// with a whole byte, and it is not the last of the stream.
+func (c *compressor) compress(text []byte, digest uint64) block {
+	c.out.Reset()
+	c.deflate.Reset(&c.out)
+	_, _ = c.deflate.Write(text) // writing to memory does not fail
+	_ = c.deflate.Flush()
+	return block{sum: sumOf(text), deflated: bytes.Clone(c.out.Bytes()), digest: digest}
+}
+
+// holds reports whether the block is the text. That two texts of the same length
+// have both checksums in common does not happen: they have 96 bits, 64 of them by a seed
+// that nobody knows.
+func (b *block) holds(text []byte, digest uint64) bool {
+	return b.digest == digest && b.size == int64(len(text)) && b.crc == crc32.ChecksumIEEE(text)
+}
+
+// Builder writes series into sections. It is not for concurrent use.
+type Builder struct {
+	families *Families
+	texts    [][]byte // by family
+}
+
+// Section holds series of any families, one block for each. It is immutable.
+type Section struct{ entries []entry } // ordered by family
+
+type entry struct {
+	family int
+	block
+}
+
+// find returns the block of the family; nil if there is none.
+func (s *Section) find(family int) *block {
+	if s == nil {
+		return nil
+	}
+	for i := range s.entries {
+		if s.entries[i].family == family {
+			return &s.entries[i].block
+		}
+	}
+	return nil
+}
+
+// Add writes a series. The first label values are given as Escape returns them,
+// the others as they are.
+func (b *Builder) Add(s *Series, value float64, escaped, others []string) {
+	b.texts[s.family] = s.append(b.texts[s.family], value, escaped, others)
+}
+
+// Section returns what has been written since the last one. Blocks of the section
+// before, which may be nil, are kept where their text is still the same.
+func (b *Builder) Section(before *Section) *Section {
+	compressor := b.families.compressors.Get().(*compressor)
+	defer b.families.compressors.Put(compressor)
+	s := &Section{}
+	for family, text := range b.texts {
+		if len(text) == 0 {
+			continue
+		}
+		digest := maphash.Bytes(b.families.seed, text)
+		if old := before.find(family); old != nil && old.holds(text, digest) {
+			s.entries = append(s.entries, entry{family, *old})
+		} else {
+			s.entries = append(s.entries, entry{family, compressor.compress(text, digest)})
+		}
+		b.texts[family] = text[:0]
+	}
+	s.entries = slices.Clip(slices.Clone(s.entries)) // kept for long, so no larger than need be
+	return s
+}
