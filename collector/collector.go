@@ -67,14 +67,13 @@ func New(o Options) *Collector {
 	return &Collector{options: o, metrics: o.served(WithFacts, EachMinute, EachScrape)}
 }
 
-// OfAccounts returns a collector of what is known about the accounts, which is what a
-// Renderer renders.
-func OfAccounts(o Options) *Collector {
+// OfView returns a collector of what a Renderer renders.
+func OfView(o Options) *Collector {
 	return &Collector{options: o, metrics: o.served(WithFacts, EachMinute)}
 }
 
-// OfExporter returns a collector of the rest, which is about the exporter.
-func OfExporter(o Options) *Collector {
+// OfCounters returns a collector of what a Renderer does not render.
+func OfCounters(o Options) *Collector {
 	return &Collector{options: o, metrics: o.served(EachScrape)}
 }
 

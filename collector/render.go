@@ -17,17 +17,11 @@ import (
 // them come sections of some users each, so that who has not changed costs nothing.
 type Renderer struct {
 	options  Options
-	facts    metrics
-	clock    metrics
+	exporter metrics
+	facts    metrics // of accounts
+	clock    metrics // of accounts
 	families *exposition.Families
-	last     atomic.Pointer[page]
 	rows     atomic.Pointer[rows]
-}
-
-// page is what is served of a view.
-type page struct {
-	of *view.View
-	*exposition.Page
 }
 
 // rows say how series are written under a policy.
@@ -46,6 +40,8 @@ const (
 // NewRenderer returns a renderer.
 func NewRenderer(o Options) *Renderer {
 	r := &Renderer{options: o, facts: o.served(WithFacts), clock: o.served(EachMinute)}
+	r.exporter[perExporter] = slices.Concat(r.facts[perExporter], r.clock[perExporter])
+	r.facts[perExporter], r.clock[perExporter] = nil, nil
 	var families []exposition.Family
 	for m := range r.metrics {
 		families = append(families, exposition.Family{Name: m.name, Help: m.fullHelp(), Type: m.typeName()})
@@ -56,7 +52,7 @@ func NewRenderer(o Options) *Renderer {
 
 // metrics yields those that are rendered.
 func (r *Renderer) metrics(yield func(*metric) bool) {
-	for _, all := range []*metrics{&r.facts, &r.clock} {
+	for _, all := range []*metrics{&r.exporter, &r.facts, &r.clock} {
 		for _, ofScope := range all {
 			for i := range ofScope {
 				if !yield(&ofScope[i]) {
@@ -72,22 +68,22 @@ func (r *Renderer) Rendering() view.Rendering {
 	return view.Rendering{Render: r.Render, RenderClock: r.RenderClock}
 }
 
-// Page returns what is served now.
+// Page returns what is served now, all of it of one view. It is not kept, or else what
+// is not served any more would stay in memory with it.
 func (r *Renderer) Page() *exposition.Page {
 	v := r.options.View()
-	if last := r.last.Load(); last != nil && last.of == v {
-		return last.Page
-	}
 	var parts []*exposition.Part
+	r.families.Build(func(b *exposition.Builder) {
+		t := r.text(b, subject{view: v}, v.Policy)
+		parts = append(parts, r.families.Part(t.section(&r.exporter, nil, func(w *writer, s *subject) { w.write(perExporter, s) })))
+	})
 	served := ids{}
 	for ev, part := range v.Rendered() {
 		if served.take(ev.Snapshot.Account.ID) {
 			parts = append(parts, part)
 		}
 	}
-	p := &page{v, r.families.Page(parts)}
-	r.last.Store(p)
-	return p.Page
+	return r.families.Page(parts)
 }
 
 // Render renders an account. What it was before, and how that was rendered, are nil at
@@ -95,12 +91,12 @@ func (r *Renderer) Page() *exposition.Page {
 func (r *Renderer) Render(now, before *policy.Evaluation, rendered *exposition.Part) *exposition.Part {
 	var part *exposition.Part
 	r.families.Build(func(b *exposition.Builder) {
-		a := r.account(b, now)
+		t := r.text(b, subject{Evaluation: now}, now.Policy)
 		sections := []*exposition.Section{
-			a.section(&r.clock, section(rendered, clockSection), (*writer).writeAccount),
-			a.section(&r.facts, section(rendered, accountSection), func(w *writer, s *subject) { w.write(perAccount, s, s.Snapshot.Account.ID) }),
+			t.section(&r.clock, section(rendered, clockSection), (*writer).writeAccount),
+			t.section(&r.facts, section(rendered, accountSection), func(w *writer, s *subject) { w.write(perAccount, s, s.Snapshot.Account.ID) }),
 		}
-		part = r.families.Part(a.users(sections, earlier(before, rendered))...)
+		part = r.families.Part(t.users(&r.facts, sections, earlier(before, rendered))...)
 	})
 	return part
 }
@@ -109,7 +105,7 @@ func (r *Renderer) Render(now, before *policy.Evaluation, rendered *exposition.P
 func (r *Renderer) RenderClock(now *policy.Evaluation, rendered *exposition.Part) *exposition.Part {
 	sections := slices.Clone(rendered.Sections)
 	r.families.Build(func(b *exposition.Builder) {
-		sections[clockSection] = r.account(b, now).section(&r.clock, sections[clockSection], (*writer).writeAccount)
+		sections[clockSection] = r.text(b, subject{Evaluation: now}, now.Policy).section(&r.clock, sections[clockSection], (*writer).writeAccount)
 	})
 	return r.families.Part(sections...)
 }
@@ -121,16 +117,16 @@ func section(part *exposition.Part, i int) *exposition.Section {
 	return part.Sections[i]
 }
 
-// accountText writes the sections of one account.
-type accountText struct {
-	*Renderer
+// text writes the sections about one account, or about the exporter.
+type text struct {
 	*exposition.Builder
 	subject subject
 	series  []*exposition.Series
 }
 
-func (r *Renderer) account(b *exposition.Builder, ev *policy.Evaluation) *accountText {
-	return &accountText{r, b, subject{Evaluation: ev, options: &r.options, now: r.options.Now()}, r.under(ev.Policy)}
+func (r *Renderer) text(b *exposition.Builder, about subject, p *policy.Policy) *text {
+	about.options, about.now = &r.options, r.options.Now()
+	return &text{b, about, r.under(p)}
 }
 
 // under returns what writes the series of each metric under the policy.
@@ -147,30 +143,30 @@ func (r *Renderer) under(p *policy.Policy) []*exposition.Series {
 }
 
 // section returns a section of what the function writes.
-func (a *accountText) section(of *metrics, before *exposition.Section, write func(*writer, *subject)) *exposition.Section {
-	write(a.writer(of), &a.subject)
-	return a.Section(before)
+func (t *text) section(of *metrics, before *exposition.Section, write func(*writer, *subject)) *exposition.Section {
+	write(t.writer(of), &t.subject)
+	return t.Section(before)
 }
 
-func (a *accountText) writer(of *metrics) *writer {
+func (t *text) writer(of *metrics) *writer {
 	prepare := func(label string) string { return exposition.Escape(unmistakable(label)) }
 	return newWriter(of, prepare, func(m *metric, value float64, ofScope, others []string) {
-		a.Add(a.series[m.row], value, ofScope, others)
+		t.Add(t.series[m.row], value, ofScope, others)
 	})
 }
 
 // users appends a section for some users each. It takes over those in which nobody has
 // changed.
-func (a *accountText) users(sections []*exposition.Section, before map[string]batch) []*exposition.Section {
-	w := a.writer(&a.facts)
-	for from, to := range batches(a.subject.Snapshot.Users) {
-		was := before[a.subject.Snapshot.Users[from].Name]
-		if was.sameAs(a.subject.Evaluation, from, to) {
+func (t *text) users(facts *metrics, sections []*exposition.Section, before map[string]batch) []*exposition.Section {
+	w := t.writer(facts)
+	for from, to := range batches(t.subject.Snapshot.Users) {
+		was := before[t.subject.Snapshot.Users[from].Name]
+		if was.sameAs(t.subject.Evaluation, from, to) {
 			sections = append(sections, was.section)
 			continue
 		}
-		w.writeUsers(&a.subject, from, to)
-		sections = append(sections, a.Section(was.section))
+		w.writeUsers(&t.subject, from, to)
+		sections = append(sections, t.Section(was.section))
 	}
 	return sections
 }

@@ -30,9 +30,9 @@ type Renewal int
 
 // The renewals.
 const (
-	WithFacts  Renewal = iota // when something is learnt about the account, or judged anew
+	WithFacts  Renewal = iota // when something else is known, or is judged otherwise
 	EachMinute                // and each minute, because they depend on the time of day
-	EachScrape                // because they are about the exporter
+	EachScrape                // by client_golang, because they count what the exporter does
 )
 
 // String returns the word that the documentation has for it.
@@ -227,7 +227,7 @@ func keyMetrics() []metric {
 			series: func(s *subject, emit emit) { emitTime(emit, s.key.Created) },
 		},
 		{
-			name: keyAge, scope: perKey, kind: gauge, renew: EachMinute,
+			name: keyAge, scope: perKey, renew: EachMinute, kind: gauge,
 			help: "Age of the access key now, by AWS's clock, for people to look at; it grows every minute, whether or not AWS answers. " +
 				"Rules use the time of the facts instead; alert on the timestamps and findings.",
 			facts:  facts(inventory.GroupKeys),
@@ -488,7 +488,7 @@ func countMetrics() []metric {
 			series: emitNeverUsedKeys,
 		},
 		{
-			name: "aws_iam_account_access_keys", scope: perAccount, kind: gauge, renew: EachMinute,
+			name: "aws_iam_account_access_keys", scope: perAccount, renew: EachMinute, kind: gauge,
 			labels: []string{"status", "age_band"},
 			help: "Access keys of users by status and age, a band's upper end included. " +
 				"Ages are as of now, by AWS's clock, whether or not AWS answers; rules use the time of the facts. " +
@@ -544,7 +544,7 @@ func healthMetrics() []metric {
 func policyMetrics() []metric {
 	limit := func(name, help string, of func(policy.Limits) time.Duration) metric {
 		return metric{
-			name: name, scope: perExporter, renew: EachScrape, kind: gauge, labels: []string{"class"}, help: help,
+			name: name, scope: perExporter, kind: gauge, labels: []string{"class"}, help: help,
 			series: func(s *subject, emit emit) {
 				p := s.view.Policy
 				emit(of(p.Default.Limits).Seconds(), p.Default.Name)
@@ -583,18 +583,18 @@ func exporterMetrics() []metric {
 	}
 	return []metric{
 		{
-			name: "aws_iam_exporter_accounts", scope: perExporter, renew: EachScrape, kind: gauge,
+			name: "aws_iam_exporter_accounts", scope: perExporter, kind: gauge,
 			labels: []string{"state"},
 			help:   "Accounts by state: pending (not everything was read yet), up, down (the last refresh did not get every fact), or suspended (not read, because its organization has suspended it).",
 			series: emitAccounts,
 		},
 		{
-			name: "aws_iam_exporter_discovery_success_timestamp_seconds", scope: perExporter, renew: EachScrape, kind: gauge,
+			name: "aws_iam_exporter_discovery_success_timestamp_seconds", scope: perExporter, kind: gauge,
 			help:   "When the organization's accounts were last listed completely. Absent without an organization, and before the first time.",
 			series: func(s *subject, emit emit) { emitTime(emit, s.view.Roll.Listed) },
 		},
 		{
-			name: "aws_iam_account_removed_timestamp_seconds", scope: perExporter, renew: EachScrape, kind: gauge,
+			name: "aws_iam_account_removed_timestamp_seconds", scope: perExporter, renew: EachMinute, kind: gauge,
 			labels: []string{"account_id", "reason"},
 			help: "When an account ceased to be watched, and why: configuration, excluded, closed or left_organization. " +
 				"For 35 days, or until it is watched again; an account that is missing without it is lost, not removed.",
@@ -605,13 +605,13 @@ func exporterMetrics() []metric {
 			},
 		},
 		{
-			name: "aws_iam_exporter_exemptions_unmatched", scope: perExporter, renew: EachScrape, kind: gauge,
+			name: "aws_iam_exporter_exemptions_unmatched", scope: perExporter, kind: gauge,
 			help: "Exemptions in the configuration file for users that no account has, without those for accounts that are not watched here; " +
 				"with --total-shards, without those for any account. Absent until that is known for each of them.",
 			series: emitUnmatched,
 		},
 		{
-			name: "aws_iam_exporter_config_last_reload_successful", scope: perExporter, renew: EachScrape, kind: gauge,
+			name: "aws_iam_exporter_config_last_reload_successful", scope: perExporter, kind: gauge,
 			help: "Whether the last read of the configuration file succeeded; if not, the configuration before it stays in force. Absent without a file.",
 			series: func(s *subject, emit emit) {
 				if reload := s.view.Reload; reload.Wanted {
@@ -620,7 +620,7 @@ func exporterMetrics() []metric {
 			},
 		},
 		{
-			name: "aws_iam_exporter_config_last_reload_success_timestamp_seconds", scope: perExporter, renew: EachScrape, kind: gauge,
+			name: "aws_iam_exporter_config_last_reload_success_timestamp_seconds", scope: perExporter, kind: gauge,
 			help: "When the configuration in force was read. Absent without a file.",
 			series: func(s *subject, emit emit) {
 				if reload := s.view.Reload; reload.Wanted {

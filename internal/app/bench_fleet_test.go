@@ -259,7 +259,7 @@ func startMeasured(t *testing.T, o *benchOrganization, transport http.RoundTripp
 	p := must[*program](t)(wire(awsSource{config: config}, s, s.logger(io.Discard)))
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
-	go func() { defer close(done); p.accounts.Run(ctx) }()
+	go func() { defer close(done); p.run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
 		<-done

@@ -50,8 +50,8 @@ func TestExposition(t *testing.T) {
 		time.Sleep(66 * time.Minute)
 		synctest.Wait()
 
-		compareGolden(t, filepath.Join("testdata", "exposition", string(source)+".prom"), prometheus.GathererFunc(ours(e.web.Gatherer.Gather)))
-		problems, err := testutil.GatherAndLint(e.web.Gatherer)
+		compareGolden(t, filepath.Join("testdata", "exposition", string(source)+".prom"), prometheus.GathererFunc(ours(prometheus.Gatherers{e.web.Rendered, e.web.Gatherer}.Gather)))
+		problems, err := testutil.GatherAndLint(prometheus.Gatherers{e.web.Rendered, e.web.Gatherer})
 		if err != nil || len(problems) > 0 {
 			t.Errorf("lint: %v, %v", problems, err)
 		}

@@ -48,6 +48,12 @@ func wire(from awsSource, s *settings, logger *slog.Logger) (*program, error) {
 	}
 	shared := awsapi.NewShared(rate.Limit(s.rate))
 	p := &program{board: view.New(c.Policy, view.Reload{Wanted: s.configFile != "", Successful: true, At: time.Now()})}
+	of := collector.Options{
+		View: p.board.View, API: shared.Calls, Now: time.Now,
+		AccessKeyIDs: view.KeyIDFormat(s.accessKeyID), KeyAge: s.keyAge, Users: s.users, Share: s.totalShards > 1,
+	}
+	rendered := collector.NewRenderer(of)
+	p.board.Rendering = rendered.Rendering()
 	p.accounts = fleet.New(p.board, fleet.Options{Store: store, Pause: pauseBetweenStarts(s.rate), Logger: logger})
 	who := &census{settings: s, roster: newRoster(from, s, shared), accounts: p.accounts, board: p.board, store: store, logger: logger}
 	if err := who.begin(c); err != nil {
@@ -57,10 +63,12 @@ func wire(from awsSource, s *settings, logger *slog.Logger) (*program, error) {
 	if s.configFile != "" || from.credentials != nil {
 		p.reload = (&reloader{settings: s, census: who, discovery: p.discovery, accounts: p.accounts, board: p.board, logger: logger}).reload
 	}
-	metrics := registry(p.board, shared, s)
+	inView, own := prometheus.NewRegistry(), ownRegistry(of)
+	inView.MustRegister(collector.OfView(of))
 	p.web = web.Options{
-		Gatherer: metrics, Register: metrics, View: p.board.View, Ready: func() bool { return p.discovery.ready() && p.accounts.Ready() }, Reload: p.reload, Now: time.Now,
-		Source: func(id string) string { return string(p.accounts.Source(id)) }, Users: s.users, AccessKeyIDs: view.KeyIDFormat(s.accessKeyID), Version: version.Version, Demo: from.note, Pprof: s.pprof, Logger: logger,
+		Page: rendered.Page, Rendered: inView, Gatherer: own, Register: own,
+		View: p.board.View, Ready: func() bool { return p.discovery.ready() && p.accounts.Ready() }, Reload: p.reload, Now: time.Now,
+		Source: func(id string) string { return string(p.accounts.Source(id)) }, Users: s.users, AccessKeyIDs: of.AccessKeyIDs, Version: version.Version, Demo: from.note, Pprof: s.pprof, Logger: logger,
 	}
 	return p, nil
 }
@@ -74,22 +82,21 @@ func pauseBetweenStarts(rate float64) time.Duration {
 
 // run watches the accounts until the context ends.
 func (p *program) run(ctx context.Context) {
-	var finding sync.WaitGroup
-	finding.Go(func() { p.discovery.run(ctx) })
+	var others sync.WaitGroup
+	others.Go(func() { p.discovery.run(ctx) })
+	others.Go(func() { p.board.KeepTime(ctx) })
 	p.accounts.Run(ctx)
-	finding.Wait()
+	others.Wait()
 }
 
-func registry(board *view.Board, shared *awsapi.Shared, s *settings) *prometheus.Registry {
+// ownRegistry is of what the exporter tells of itself.
+func ownRegistry(of collector.Options) *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		versioncollector.NewCollector("aws_iam_exporter"),
-		collector.New(collector.Options{
-			View: board.View, API: shared.Calls, Now: time.Now,
-			AccessKeyIDs: view.KeyIDFormat(s.accessKeyID), KeyAge: s.keyAge, Users: s.users, Share: s.totalShards > 1,
-		}),
+		collector.OfCounters(of),
 	)
 	return r
 }

@@ -22,22 +22,21 @@ type wish struct {
 // even if something else would be dearer to them: a Prometheus asks for OpenMetrics
 // first and gains nothing by it.
 func negotiate(r *http.Request) wish {
-	text := expfmt.NegotiateAccept(r.Header, expfmt.FmtText)
-	usual := expfmt.NegotiateAccept(r.Header, expfmt.DefaultOpenMetricsAcceptedFormats()...)
+	usual := Negotiated(r)
 	return wish{
-		gzip:        TakesGzip(r),
-		text:        usual.FormatType() == expfmt.TypeTextPlain || acceptsText(r.Header.Values("Accept")),
-		contentType: string(text),
+		gzip:        usual.Get("Content-Encoding") == "gzip",
+		text:        expfmt.Format(usual.Get("Content-Type")).FormatType() == expfmt.TypeTextPlain || acceptsText(r.Header.Values("Accept")),
+		contentType: string(expfmt.NegotiateAccept(r.Header, expfmt.FmtText)),
 	}
 }
 
-// TakesGzip reports whether the client would rather have an answer compressed by gzip
-// than as it is. It has the Prometheus library decide, which is asked for an answer
-// without metrics.
-func TakesGzip(r *http.Request) bool {
+// Negotiated returns the header with which the Prometheus library would answer the
+// request, as far as the client has a say in it. It is asked for an answer without
+// metrics.
+func Negotiated(r *http.Request) http.Header {
 	h := headers{}
-	promhttp.HandlerFor(prometheus.Gatherers{}, promhttp.HandlerOpts{}).ServeHTTP(h, r)
-	return http.Header(h).Get("Content-Encoding") == "gzip"
+	promhttp.HandlerFor(prometheus.Gatherers{}, promhttp.HandlerOpts{EnableOpenMetrics: true}).ServeHTTP(h, r)
+	return http.Header(h)
 }
 
 // headers is an http.ResponseWriter that keeps the header alone.

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
@@ -29,7 +30,7 @@ func BenchmarkScrapers(b *testing.B) {
 		http.Handler
 	}{
 		{"web", web.Handler(o)},
-		{"promhttp", promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{EnableOpenMetrics: true})},
+		{"promhttp", promhttp.HandlerFor(prometheus.Gatherers{o.Rendered, o.Gatherer}, promhttp.HandlerOpts{EnableOpenMetrics: true})},
 	} {
 		for _, load := range []struct{ stalled, scrapers int }{{0, 1}, {0, 6}, {0, 20}, {20, 0}, {300, 6}} {
 			if handler.name == "promhttp" && load.stalled == 300 {

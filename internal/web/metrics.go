@@ -10,55 +10,55 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	dto "github.com/prometheus/client_model/go"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/exposition"
 )
 
-// metrics serves what can be gathered. A series that cannot be served, such as a
-// second one with the same labels, does not cost the others.
+// metrics serves what is rendered of the accounts, and after it what can be gathered
+// about the exporter. A series that cannot be served, such as a second one with the
+// same labels, does not cost the others.
 func metrics(o Options) http.Handler {
 	options := promhttp.HandlerOpts{
 		EnableOpenMetrics:  true,
 		ErrorHandling:      promhttp.ContinueOnError,
 		ErrorLog:           &scrapeLog{logger: o.Logger},
 		Registry:           o.Register,
-		DisableCompression: true, // shared answers are compressed anyhow
+		DisableCompression: true, // answers are compressed as a whole
 	}
-	return newShared(o, metricsWish(o.Register), func() http.Handler {
-		families, err := o.Gatherer.Gather()
+	if o.Page == nil {
+		nothing := exposition.NewFamilies(nil).Page(nil)
+		o.Page, o.Rendered = func() *exposition.Page { return nothing }, prometheus.Gatherers{}
+	}
+	h := &exposition.Handler{
+		Page: o.Page, Tail: promhttp.HandlerFor(o.Gatherer, options), Live: gathered(o, options),
+		Failed: func(r *http.Request, err error) { noteFailure(o.Logger, r, err) },
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		limit(w, patienceOf(r))
+		h.ServeHTTP(w, r)
+	})
+}
+
+// gathered serves everything in the formats in which nothing is rendered. To gather it
+// takes time and memory, so it is done for one client at a time.
+func gathered(o Options, options promhttp.HandlerOpts) http.Handler {
+	everything := prometheus.Gatherers{o.Rendered, o.Gatherer}
+	return newShared(o, metricsWish, func() http.Handler {
+		families, err := everything.Gather()
 		return promhttp.HandlerFor(prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return families, err }), options)
 	})
 }
 
 // metricsWish tells apart the formats in which metrics are served. A request for
 // metrics of some names, by name[], shares with nobody.
-func metricsWish(register prometheus.Registerer) func(*http.Request) wish {
-	negotiate := negotiator(register)
-	return func(r *http.Request) wish {
-		h := negotiate(r)
-		wanted := wish{key: h.Get("Content-Type"), compressed: h.Get("Content-Encoding") == "gzip"}
-		if r.URL.Query().Has("name[]") {
-			wanted.key = ""
-		}
-		return wanted
+func metricsWish(r *http.Request) wish {
+	h := exposition.Negotiated(r)
+	wanted := wish{key: h.Get("Content-Type"), compressed: h.Get("Content-Encoding") == "gzip"}
+	if r.URL.Query().Has("name[]") {
+		wanted.key = ""
 	}
+	return wanted
 }
-
-// negotiator returns what asks promhttp for the header of an answer, by having it
-// serve no metrics. The counter of failures is registered, unless that is nil.
-func negotiator(register prometheus.Registerer) func(*http.Request) http.Header {
-	nothing := promhttp.HandlerFor(prometheus.Gatherers{}, promhttp.HandlerOpts{EnableOpenMetrics: true, Registry: register})
-	return func(r *http.Request) http.Header {
-		h := headers{}
-		nothing.ServeHTTP(h, r)
-		return http.Header(h)
-	}
-}
-
-// headers is an http.ResponseWriter that keeps the header alone.
-type headers http.Header
-
-func (h headers) Header() http.Header       { return http.Header(h) }
-func (headers) WriteHeader(int)             {}
-func (headers) Write(p []byte) (int, error) { return len(p), nil }
 
 // scrapeLog logs each kind of failed scrape once, because scrapes come all the
 // time; promhttp_metric_handler_errors_total counts the failures.

@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"net/http"
 
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/exposition"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
@@ -34,9 +35,8 @@ func addPages(mux *http.ServeMux, o Options) {
 // pages shows the present state. Who asks the same can share an answer.
 func pages(o Options) http.Handler {
 	all := template.Must(template.ParseFS(templates, "*.html"))
-	negotiate := negotiator(nil)
 	pageWish := func(r *http.Request) wish {
-		return wish{key: r.URL.Path + parseQuery(r.URL.RawQuery).key(), compressed: negotiate(r).Get("Content-Encoding") == "gzip"}
+		return wish{key: r.URL.Path + parseQuery(r.URL.RawQuery).key(), compressed: exposition.Negotiated(r).Get("Content-Encoding") == "gzip"}
 	}
 	return newShared(o, pageWish, func() http.Handler {
 		v, now := o.View(), o.Now()

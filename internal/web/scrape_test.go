@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,6 +28,7 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/collector"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/web"
 )
 
@@ -85,7 +87,7 @@ func (p *pipes) stall(tb testing.TB, request string) net.Conn {
 }
 
 // scrape returns the status, and the size of what a client reads to its end.
-func (p *pipes) scrape(tb testing.TB) (status, size int) {
+func (p *pipes) scrape(tb testing.TB, accept string) (status, size int) {
 	tb.Helper()
 	transport := &http.Transport{DialContext: p.dial}
 	defer transport.CloseIdleConnections()
@@ -94,6 +96,7 @@ func (p *pipes) scrape(tb testing.TB) (status, size int) {
 		tb.Error(err)
 		return 0, 0
 	}
+	r.Header.Set("Accept", accept)
 	got, err := transport.RoundTrip(r)
 	if err != nil {
 		tb.Error(err)
@@ -123,39 +126,55 @@ func crowded(n int) web.Options {
 		})
 	}
 	o := options()
-	o.View = under(policy.WithLimits(policy.DefaultLimits()), listed("111111111111", users...))
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collector.New(collector.Options{
-		View: o.View, API: func() []inventory.Calls { return nil }, Now: o.Now, KeyAge: true, Users: true,
-	}))
-	o.Gatherer, o.Register = registry, registry
+	var v *view.View
+	o.View = func() *view.View { return v }
+	of := collector.Options{View: o.View, API: func() []inventory.Calls { return nil }, Now: o.Now, KeyAge: true, Users: true}
+	rendered := collector.NewRenderer(of)
+	v = under(policy.WithLimits(policy.DefaultLimits()), listed("111111111111", users...))().RenderedBy(rendered.Rendering())
+	inView, own := prometheus.NewRegistry(), prometheus.NewRegistry()
+	inView.MustRegister(collector.OfView(of))
+	own.MustRegister(collector.OfCounters(of))
+	o.Page, o.Rendered, o.Gatherer, o.Register = rendered.Page, inView, own, own
 	return o
 }
 
-const identity = "GET /metrics HTTP/1.1"
+// Requests for metrics: as text, compressed, and in a format in which nothing is
+// rendered.
+const (
+	identity    = "GET /metrics HTTP/1.1"
+	compressed  = identity + "\r\nAccept-Encoding: gzip"
+	openMetrics = identity + "\r\nAccept: application/openmetrics-text"
+)
 
 // TestStalledReadersLockNobodyOut has 300 clients ask for metrics and for the page
-// and not read, while six scrape. They are thrown out when their time is over.
+// and not read, while six scrape in each format. They are thrown out when their time
+// is over.
 func TestStalledReadersLockNobodyOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
 		o := crowded(200)
 		o.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		p := serve(t, web.Handler(o))
-		_, size := p.scrape(t)
+		sizes := map[string]int{}
+		for _, accept := range []string{"", "application/openmetrics-text"} {
+			_, sizes[accept] = p.scrape(t, accept)
+		}
 		begun := time.Now()
 		var stalled []net.Conn
+		requests := []string{identity, compressed, openMetrics, "GET / HTTP/1.1", "GET /metrics?name[]=aws_iam_user_info HTTP/1.1"}
 		for i := range 300 {
-			stalled = append(stalled, p.stall(t, []string{identity, "GET / HTTP/1.1", "GET /metrics?name[]=aws_iam_user_info HTTP/1.1"}[i%3]))
+			stalled = append(stalled, p.stall(t, requests[i%len(requests)]))
 		}
 		synctest.Wait()
 		var scrapers sync.WaitGroup
-		for range 6 {
-			scrapers.Go(func() {
-				if status, n := p.scrape(t); status != http.StatusOK || n != size {
-					t.Errorf("got status %d, %d bytes; want 200, %d", status, n, size)
-				}
-			})
+		for accept, size := range sizes {
+			for range 6 {
+				scrapers.Go(func() {
+					if status, n := p.scrape(t, accept); status != http.StatusOK || n != size {
+						t.Errorf("%q: got status %d, %d bytes; want 200, %d", accept, status, n, size)
+					}
+				})
+			}
 		}
 		scrapers.Wait()
 		if waited := time.Since(begun); waited != 0 {
@@ -173,6 +192,28 @@ func TestStalledReadersLockNobodyOut(t *testing.T) {
 			t.Errorf("log: got %s, want nothing", &log)
 		}
 	})
+}
+
+// TestMemoryOfStalledReaders has 300 clients not read what they asked for: each takes
+// its buffers, however many series there are.
+func TestMemoryOfStalledReaders(t *testing.T) {
+	const most = 128 << 10 // for each
+	for _, users := range []int{1000, 5000} {
+		for _, request := range []string{identity, compressed} {
+			synctest.Test(t, func(t *testing.T) {
+				p := serve(t, web.Handler(crowded(users)))
+				p.scrape(t, "")
+				before := inUse()
+				for range 300 {
+					p.stall(t, request)
+				}
+				synctest.Wait()
+				if each := (inUse() - before) / 300; each > most {
+					t.Errorf("%d users, %q: each client who does not read takes %d kB, want at most %d", users, request, each>>10, most>>10)
+				}
+			})
+		}
+	}
 }
 
 // memory is a gatherer that says how much is in use while it has gathered.
@@ -197,19 +238,20 @@ func inUse() uint64 {
 	return stats.HeapAlloc + stats.StackInuse
 }
 
-// TestMemoryOfScrapers compares what a scrape of 5,000 users takes with what six do
-// at once while 300 clients do not read what was gathered for them at three times.
-func TestMemoryOfScrapers(t *testing.T) {
+// TestMemoryOfGathering compares what it takes to gather metrics of 5,000 users once
+// with what six do at once while 300 clients do not read what was gathered for them at
+// three times.
+func TestMemoryOfGathering(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := crowded(5000)
-		m := &memory{Gatherer: o.Gatherer}
-		o.Gatherer = m
+		m := &memory{Gatherer: o.Rendered}
+		o.Rendered = m
 		p := serve(t, web.Handler(o))
 		before := inUse()
-		p.scrape(t)
+		p.scrape(t, "application/openmetrics-text")
 		one := m.most.Swap(0) - before
 		for i := range 300 {
-			p.stall(t, identity)
+			p.stall(t, openMetrics)
 			if i%100 == 99 {
 				synctest.Wait() // the next have metrics gathered anew
 			}
@@ -217,7 +259,7 @@ func TestMemoryOfScrapers(t *testing.T) {
 		var scrapers sync.WaitGroup
 		for range 6 {
 			scrapers.Go(func() {
-				if status, _ := p.scrape(t); status != http.StatusOK {
+				if status, _ := p.scrape(t, "application/openmetrics-text"); status != http.StatusOK {
 					t.Errorf("status: got %d, want 200", status)
 				}
 			})
@@ -229,10 +271,11 @@ func TestMemoryOfScrapers(t *testing.T) {
 	})
 }
 
-// TestNegotiation compares the answers with those of promhttp alone.
+// TestNegotiation compares the answers with those of promhttp alone. It writes the
+// same lines in another order, and would serve OpenMetrics to some who take text, too.
 func TestNegotiation(t *testing.T) {
 	o := crowded(3)
-	plain := promhttp.HandlerFor(o.Gatherer, promhttp.HandlerOpts{EnableOpenMetrics: true})
+	plain := promhttp.HandlerFor(prometheus.Gatherers{o.Rendered, o.Gatherer}, promhttp.HandlerOpts{EnableOpenMetrics: true})
 	ours := web.Handler(o)
 	const prometheus3 = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2"
 	for _, accept := range []string{
@@ -244,10 +287,13 @@ func TestNegotiation(t *testing.T) {
 			for _, query := range []string{"", "?name[]=aws_iam_user_info&name[]=aws_iam_account_users", "?name[]=none", "?other=1"} {
 				t.Run(accept+" "+encoding+" "+query, func(t *testing.T) {
 					r := httptest.NewRequestWithContext(t.Context(), "GET", "/metrics"+query, nil)
-					r.Header.Set("Accept", accept)
 					r.Header.Set("Accept-Encoding", encoding)
-					wantStatus, wantHeader, wantBody := send(t, plain, r)
+					r.Header.Set("Accept", accept)
 					status, header, body := send(t, ours, r)
+					if accept == prometheus3 {
+						r.Header.Set("Accept", "text/plain;escaping=allow-utf-8")
+					}
+					wantStatus, wantHeader, wantBody := send(t, plain, r)
 					if status != wantStatus {
 						t.Errorf("status: got %d, want %d", status, wantStatus)
 					}
@@ -256,13 +302,23 @@ func TestNegotiation(t *testing.T) {
 							t.Errorf("%s (-want +got):\n%s", key, diff)
 						}
 					}
-					if diff := cmp.Diff(unzipped(t, wantHeader, wantBody), unzipped(t, header, body)); diff != "" {
+					want, got := unzipped(t, wantHeader, wantBody), unzipped(t, header, body)
+					if strings.HasPrefix(header.Get("Content-Type"), "text/plain") {
+						want, got = sorted(want), sorted(got)
+					}
+					if diff := cmp.Diff(want, got); diff != "" {
 						t.Errorf("body (-want +got):\n%s", diff)
 					}
 				})
 			}
 		}
 	}
+}
+
+// sorted returns the lines of the text in order.
+func sorted(text string) string {
+	lines := slices.Sorted(strings.Lines(text))
+	return strings.Join(lines, "")
 }
 
 // unzipped returns the body as it was before compression.

@@ -34,9 +34,8 @@ type shared struct {
 	wish   func(*http.Request) wish
 	logger *slog.Logger
 
-	turn    chan struct{} // held by the one for whom an answer is made; never while a client reads
-	special chan struct{} // held by the one whose wish nobody shares, before the turn
-	last    *reading      // belongs to the holder of the turn
+	turn chan struct{} // held by the one for whom an answer is made; never while a client reads
+	last *reading      // belongs to the holder of the turn
 
 	mu      sync.Mutex
 	waiting int        // requests that have come and have no answer yet
@@ -45,10 +44,7 @@ type shared struct {
 }
 
 func newShared(o Options, wish func(*http.Request) wish, read func() http.Handler) *shared {
-	return &shared{
-		view: o.View, read: read, wish: wish, logger: o.Logger,
-		turn: make(chan struct{}, 1), special: make(chan struct{}, 1),
-	}
+	return &shared{view: o.View, read: read, wish: wish, logger: o.Logger, turn: make(chan struct{}, 1)}
 }
 
 // wish is how a client wants its answer.
@@ -75,10 +71,9 @@ func (s *shared) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", retryAfter)
 		answer(w, http.StatusServiceUnavailable, "Others are being answered, and that takes too long; try again later.\n")
 	default:
-		// Who does not read holds an answer in memory, so not forever.
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(patience))
+		limit(w, patience)
 		if err := a.send(w, wanted.compressed); err != nil {
-			s.logger.Debug("A client did not take its answer", "path", r.URL.Path, "err", err)
+			noteFailure(s.logger, r, err)
 		}
 	}
 }
@@ -90,26 +85,23 @@ func (s *shared) answer(r *http.Request, key string, wait time.Duration) *prepar
 	defer s.leave()
 	ctx, cancel := context.WithTimeout(r.Context(), wait)
 	defer cancel()
-	if key == "" { // so that many of these do not keep everybody else waiting
-		if !take(ctx, s.special) {
-			return nil
-		}
-		defer func() { <-s.special }()
-	}
-	if !take(ctx, s.turn) {
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+		return s.prepare(oldest, key, r)
+	case <-ctx.Done():
 		return nil
 	}
-	defer func() { <-s.turn }()
-	return s.prepare(oldest, key, r)
 }
 
-func take(ctx context.Context, token chan struct{}) bool {
-	select {
-	case token <- struct{}{}:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+// limit has a client who does not read cut off after the time: each holds some memory,
+// so not forever.
+func limit(w http.ResponseWriter, patience time.Duration) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(patience))
+}
+
+func noteFailure(logger *slog.Logger, r *http.Request, err error) {
+	logger.Debug("A client did not take its answer", "path", r.URL.Path, "err", err)
 }
 
 // arrive returns the number of the oldest reading that is new enough for a request

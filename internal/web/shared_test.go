@@ -191,24 +191,6 @@ func TestClientsThatGo(t *testing.T) {
 	})
 }
 
-// TestSpecialWishesCrowdNobodyOut has a hundred clients ask for what nobody shares,
-// and then one for the usual.
-func TestSpecialWishesCrowdNobodyOut(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := newDesk(t)
-		d.ask(t.Context(), "/first", "")
-		for i := range 100 {
-			d.ask(t.Context(), fmt.Sprintf("/special/%d", i), "")
-		}
-		usual := d.ask(t.Context(), "/usual", "")
-		d.finish()
-		d.check(1, []string{"1/usual"}, usual)
-		if at := slices.Index(d.answered, "/usual"); len(d.answered) != 102 || at > 2 {
-			t.Errorf("%d answers were made, the usual one after %d; want 102, and it after 2 at most", len(d.answered), at)
-		}
-	})
-}
-
 // TestReadingPanics has those who wait not pay for the one whose reading panics.
 func TestReadingPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -10,14 +10,17 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/exposition"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
 
 // Options say what to serve.
 type Options struct {
-	Gatherer prometheus.Gatherer
-	Register prometheus.Registerer // of the counter of failed scrapes; nil for none
-	View     func() *view.View     // what is known and judged now
+	Page     func() *exposition.Page // what is rendered of the view; nil for nothing
+	Rendered prometheus.Gatherer     // the same, for clients that take no plain text
+	Gatherer prometheus.Gatherer     // of everything else
+	Register prometheus.Registerer   // of the counter of failed scrapes; nil for none
+	View     func() *view.View       // what is known and judged now
 	Ready    func() bool
 	Reload   func() error // reloads the configuration file; one call at a time; nil without a file
 	Now      func() time.Time
