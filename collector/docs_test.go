@@ -52,15 +52,18 @@ func docs() string {
   empty; ` + "`<unknown>`" + `, which no tag can be, means that the user's tags are not known. In ` + "`tag_<name>`" + `, ` + "`_`" + ` stands
   for each character that a label's name cannot hold. The labels change with the configuration. ` + "`user_owner`" + ` of a user
   without an owner, and of root, is the account's owner, if the account's tags name one.
+- **Renewed.** Series are rendered before anybody asks for them: those of ` + "`facts`" + ` when something else is known or is judged
+  otherwise, those of ` + "`minute`" + ` each minute as well, because they depend on the time of day. Those of ` + "`scrape`" + ` count what the
+  exporter does, and are as of the scrape.
 - **Classes.** While it is unknown which policy class a user belongs to, ` + "`class`" + ` is ` + "`unknown`" + `, and there are no deadlines.
 `)
 	section := ""
 	for _, m := range collector.Metrics() {
 		if s := sectionOf(m.Name); s != section {
 			section = s
-			fmt.Fprintf(&b, "\n## %s\n\n| metric | type | labels | |\n| --- | --- | --- | --- |\n", section)
+			fmt.Fprintf(&b, "\n## %s\n\n| metric | type | labels | renewed | |\n| --- | --- | --- | --- | --- |\n", section)
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", m.Name, m.Type, code(m.Labels), prose(m.Help))
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", m.Name, m.Type, code(m.Labels), m.Renewal, prose(m.Help))
 	}
 	writeRules(&b)
 	writeValues(&b)
