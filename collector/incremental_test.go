@@ -89,7 +89,7 @@ func (w *world) changeUser(u *inventory.User) {
 	case 10:
 		u.PasswordChanged = maybe(w, w.moment())
 	case 11:
-		u.Tags = maybe(w, inventory.Tags{{Key: "exempt", Value: "key_rotation until 2027-01-01 agreed"}, {Key: "kind", Value: w.name()}, {Key: "owner", Value: w.name()}})
+		u.Tags = maybe(w, one(w, nil, inventory.Tags{{Key: "exempt", Value: "key_rotation until 2027-01-01 agreed"}, {Key: "kind", Value: w.name()}, {Key: "owner", Value: w.name()}}))
 	}
 }
 

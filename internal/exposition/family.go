@@ -72,10 +72,12 @@ var (
 
 // Escape returns a label value as the text format writes it.
 func Escape(value string) string {
-	if !strings.ContainsAny(value, "\\\n\"") {
-		return value
+	for i := range len(value) {
+		if c := value[i]; c == '\\' || c == '\n' || c == '"' {
+			return labelEscaper.Replace(value)
+		}
 	}
-	return labelEscaper.Replace(value)
+	return value
 }
 
 // Series writes the series of one family that have the same label names.
