@@ -49,7 +49,7 @@ func TestScrapesWhileEverythingChanges(t *testing.T) {
 		every(10*time.Second, func(int) { board.Remove("000000000001") })
 		every(7*time.Second, func(n int) { board.Apply(branded(string(rune('a' + n%3)))) })
 		for _, encoding := range []string{"gzip", ""} {
-			every(3*time.Second, func(int) {
+			every(5*time.Second, func(int) {
 				q := httptest.NewRequest("GET", "/metrics", nil)
 				q.Header.Set("Accept-Encoding", encoding)
 				answer := httptest.NewRecorder()

@@ -3,13 +3,16 @@ package account
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/aws-iam-exporter/aws_iam_exporter/collector"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsiam"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/credreport"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
@@ -35,6 +38,35 @@ func BenchmarkReportToEvaluation(b *testing.B) {
 			runtime.KeepAlive(content)
 		})
 	}
+}
+
+// BenchmarkRendered takes an account of 5,000 users to what is served of it: from the
+// bytes of a report, and after ten users were read whose keys have changed.
+func BenchmarkRendered(b *testing.B) {
+	renderer := collector.NewRenderer(collector.Options{Now: time.Now, KeyAge: true, Users: true})
+	content := reportOf(5_000)
+	b.Run("report", func(b *testing.B) {
+		for b.Loop() {
+			_, ev := judgeReport(b, content)
+			renderer.Render(ev, nil, nil)
+		}
+	})
+	b.Run("ten", func(b *testing.B) {
+		a, ev := judgeReport(b, content)
+		rendered, n := renderer.Render(ev, nil, nil), 0
+		for b.Loop() {
+			n++
+			for i := range 10 {
+				user := a.known.users[i*499+n%499]
+				keys, _ := user.Keys.Get()
+				keys = slices.Clone(keys)
+				keys[0].Status = []inventory.Status{inventory.Active, inventory.Inactive}[n%2]
+				user.Keys = inventory.Observe(keys, time.Now())
+			}
+			next := policy.Evaluate(a.Snapshot(), ev.Policy, time.Now())
+			ev, rendered = next, renderer.Render(next, ev, rendered)
+		}
+	})
 }
 
 func judgeReport(b *testing.B, content []byte) (*Account, *policy.Evaluation) {

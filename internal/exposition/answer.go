@@ -101,7 +101,7 @@ func (i *inflater) write(out *bufio.Writer, b *block) error {
 			return failed
 		}
 		switch {
-		case err == io.EOF: //nolint:errorlint // readers return it as it is
+		case err == io.EOF:
 			return nil
 		case err != nil:
 			return err
