@@ -9,18 +9,18 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
-// batchSize is how many users are rendered together, on average: the fewer there are,
-// the less is rendered for one who has changed, and the more memory all take.
+// batchSize is how many users, or findings, are rendered together, on average: the fewer
+// there are, the less is rendered for one that has changed, and the more memory all take.
 const batchSize = 32
 
-// batches yields users in batches: the index of the first, and that after the last.
-// Where a batch begins is a matter of the first one's name alone, so that who
-// comes or goes changes no other batch.
-func batches(users []inventory.User) iter.Seq2[int, int] {
+// batches yields n of something in batches: the index of the first, and that after the
+// last. Where a batch begins is a matter of the first one's user alone, so that who comes
+// or goes changes no other batch.
+func batches(n int, user func(i int) string) iter.Seq2[int, int] {
 	return func(yield func(int, int) bool) {
 		from := 0
-		for i := 1; i <= len(users); i++ {
-			if i == len(users) || begins(users[i].Name) && users[i].Name != users[i-1].Name {
+		for i := 1; i <= n; i++ {
+			if i == n || begins(user(i)) && user(i) != user(i-1) {
 				if !yield(from, i) {
 					return
 				}
@@ -28,6 +28,14 @@ func batches(users []inventory.User) iter.Seq2[int, int] {
 			}
 		}
 	}
+}
+
+func batchesOfUsers(ev *policy.Evaluation) iter.Seq2[int, int] {
+	return batches(len(ev.Snapshot.Users), func(i int) string { return ev.Snapshot.Users[i].Name })
+}
+
+func batchesOfFindings(ev *policy.Evaluation) iter.Seq2[int, int] {
+	return batches(len(ev.Findings), func(i int) string { return ev.Findings[i].UserName })
 }
 
 // begins reports whether a batch begins with the user of that name, by the FNV-1a hash
@@ -40,35 +48,71 @@ func begins(name string) bool {
 	return hash>>8%batchSize == 0
 }
 
-// batch is some users that have been rendered.
+// batch is some users, or findings, that have been rendered.
 type batch struct {
 	ev       *policy.Evaluation // nil for a batch that was not there
 	from, to int
 	section  *exposition.Section
 }
 
-// earlier returns the batches of an account as it was rendered before, by the name of
-// their first user.
-func earlier(before *policy.Evaluation, rendered *exposition.Part) map[string]batch {
+// first tells batches apart.
+type first struct {
+	rule policy.Rule // empty for users
+	user string
+}
+
+func firstUser(ev *policy.Evaluation, i int) first { return first{user: ev.Snapshot.Users[i].Name} }
+
+func firstFinding(ev *policy.Evaluation, i int) first {
+	return first{ev.Findings[i].Rule, ev.Findings[i].UserName}
+}
+
+// earlier returns the batches of an account as it was rendered before.
+func earlier(before *policy.Evaluation, rendered *exposition.Part) map[first]batch {
 	if rendered == nil {
 		return nil
 	}
-	all, next := map[string]batch{}, otherSections
-	for from, to := range batches(before.Snapshot.Users) {
-		all[before.Snapshot.Users[from].Name] = batch{before, from, to, rendered.Sections[next]}
-		next++
+	all, sections := map[first]batch{}, rendered.Sections[otherSections:]
+	take := func(key first, from, to int) {
+		all[key] = batch{before, from, to, sections[0]}
+		sections = sections[1:]
+	}
+	for from, to := range batchesOfUsers(before) {
+		take(firstUser(before, from), from, to)
+	}
+	for from, to := range batchesOfFindings(before) {
+		take(firstFinding(before, from), from, to)
 	}
 	return all
 }
 
-// sameAs reports whether the series of the batch are those of the users with these
+// couldBe reports whether so many users or findings may have the series of the batch.
+func (b *batch) couldBe(ev *policy.Evaluation, n int) bool {
+	return b.ev != nil && b.ev.Policy == ev.Policy && b.ev.Snapshot.Account.ID == ev.Snapshot.Account.ID && b.to-b.from == n
+}
+
+// sameUsers reports whether the series of the batch are those of the users with these
 // indexes, too.
-func (b *batch) sameAs(ev *policy.Evaluation, from, to int) bool {
-	if b.ev == nil || b.ev.Policy != ev.Policy || b.ev.Snapshot.Account.ID != ev.Snapshot.Account.ID || b.to-b.from != to-from {
+func (b *batch) sameUsers(ev *policy.Evaluation, from, to int) bool {
+	if !b.couldBe(ev, to-from) {
 		return false
 	}
 	for i := range to - from {
 		if b.ev.Users[b.from+i] != ev.Users[from+i] || !sameUser(&b.ev.Snapshot.Users[b.from+i], &ev.Snapshot.Users[from+i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// sameFindings reports whether the series of the batch are those of the findings with
+// these indexes, too. The users who may have changed since are given by name.
+func (b *batch) sameFindings(ev *policy.Evaluation, from, to int, changed map[string]bool) bool {
+	if !b.couldBe(ev, to-from) || b.ev.RootOwner != ev.RootOwner {
+		return false
+	}
+	for i := range to - from {
+		if f := &ev.Findings[from+i]; b.ev.Findings[b.from+i] != *f || changed[f.UserName] {
 			return false
 		}
 	}

@@ -37,7 +37,7 @@ type Options struct {
 }
 
 // metrics are rows of the table, by scope.
-type metrics [perKey + 1][]metric
+type metrics [scopes][]metric
 
 // served returns the metrics that are served and have one of the renewals.
 func (o *Options) served(renewals ...Renewal) metrics {
@@ -99,7 +99,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(descs[m.row], m.kind, value, slices.Concat(ofScope, others)...)
 	})
 	w.write(perExporter, &s)
-	if !c.metrics.areOf(perAccount, perUser, perKey) {
+	if !c.metrics.areOf(perAccount, perUser, perKey, perFinding) {
 		return
 	}
 	served := ids{}
@@ -133,6 +133,7 @@ type subject struct {
 	user           *inventory.User
 	classification *policy.Classification // of that user
 	key            *inventory.AccessKey
+	finding        *policy.Finding
 }
 
 // awsNow is the time by the clock of AWS, which dates keys.
@@ -175,6 +176,7 @@ func (w *writer) write(scope scope, s *subject, scopeLabels ...string) {
 func (w *writer) writeAccount(s *subject) {
 	w.write(perAccount, s, s.Snapshot.Account.ID)
 	w.writeUsers(s, 0, len(s.Users))
+	w.writeFindings(s, 0, len(s.Findings))
 }
 
 // writeUsers writes the series of some of the account's users, by their indexes, and
@@ -196,6 +198,21 @@ func (w *writer) writeUsers(s *subject, from, to int) {
 			if !hasID(keys[:k], of.key.ID) {
 				w.write(perKey, &of, id, of.user.Name, of.options.AccessKeyIDs.Show(of.key.ID, keys))
 			}
+		}
+	}
+}
+
+// writeFindings writes the series of some of the account's findings, by their indexes.
+func (w *writer) writeFindings(s *subject, from, to int) {
+	if !w.metrics.areOf(perFinding) {
+		return
+	}
+	of, id := *s, s.Snapshot.Account.ID
+	for i := from; i < to; i++ {
+		of.finding = &s.Findings[i]
+		of.user, of.classification = s.Find(of.finding.UserName)
+		if (i == 0 || !sameSubject(of.finding, &s.Findings[i-1])) && of.shows(of.classification) {
+			w.write(perFinding, &of, id)
 		}
 	}
 }

@@ -14,7 +14,8 @@ import (
 //
 // A rendered account is a part of an exposition. It begins with a section of what
 // depends on the time of day and one of what is about the account as a whole. After
-// them come sections of some users each, so that who has not changed costs nothing.
+// them come sections of some users each, and of some findings, so that who has not changed
+// costs nothing.
 type Renderer struct {
 	options  Options
 	exporter metrics
@@ -30,7 +31,7 @@ type rows struct {
 	series []*exposition.Series // by the row of the metric
 }
 
-// The sections of an account; those of users come after them.
+// The sections of an account; batches come after them.
 const (
 	clockSection = iota
 	accountSection
@@ -96,7 +97,7 @@ func (r *Renderer) Render(now, before *policy.Evaluation, rendered *exposition.P
 			t.section(&r.clock, section(rendered, clockSection), (*writer).writeAccount),
 			t.section(&r.facts, section(rendered, accountSection), func(w *writer, s *subject) { w.write(perAccount, s, s.Snapshot.Account.ID) }),
 		}
-		part = r.families.Part(t.users(&r.facts, sections, earlier(before, rendered))...)
+		part = r.families.Part(append(sections, t.batches(&r.facts, earlier(before, rendered))...)...)
 	})
 	return part
 }
@@ -155,18 +156,29 @@ func (t *text) writer(of *metrics) *writer {
 	})
 }
 
-// users appends a section for some users each. It takes over those in which nobody has
-// changed.
-func (t *text) users(facts *metrics, sections []*exposition.Section, before map[string]batch) []*exposition.Section {
-	w := t.writer(facts)
-	for from, to := range batches(t.subject.Snapshot.Users) {
-		was := before[t.subject.Snapshot.Users[from].Name]
-		if was.sameAs(t.subject.Evaluation, from, to) {
-			sections = append(sections, was.section)
-			continue
+// batches returns the sections of users, and then of findings. It takes over those in
+// which nothing has changed.
+func (t *text) batches(facts *metrics, before map[first]batch) []*exposition.Section {
+	w, ev, changed := t.writer(facts), t.subject.Evaluation, map[string]bool{}
+	var sections []*exposition.Section
+	for from, to := range batchesOfUsers(ev) {
+		was := before[firstUser(ev, from)]
+		if !was.sameUsers(ev, from, to) {
+			w.writeUsers(&t.subject, from, to)
+			was.section = t.Section(was.section)
+			for i := from; i < to; i++ {
+				changed[ev.Snapshot.Users[i].Name] = true
+			}
 		}
-		w.writeUsers(&t.subject, from, to)
-		sections = append(sections, t.Section(was.section))
+		sections = append(sections, was.section)
+	}
+	for from, to := range batchesOfFindings(ev) {
+		was := before[firstFinding(ev, from)]
+		if !was.sameFindings(ev, from, to, changed) {
+			w.writeFindings(&t.subject, from, to)
+			was.section = t.Section(was.section)
+		}
+		sections = append(sections, was.section)
 	}
 	return sections
 }

@@ -300,26 +300,20 @@ func emitAccounts(s *subject, emit emit) {
 	}
 }
 
-// emitFindings serves the findings about root and the users who are shown. Key ids
-// look as in the keys' own series.
-func emitFindings(s *subject, emit emit) {
-	for i, f := range s.Findings {
-		user, classification := s.Find(f.UserName)
-		if i > 0 && sameSubject(f, s.Findings[i-1]) || !s.shows(classification) {
-			continue
-		}
-		owner, keyID := s.RootOwner, f.KeyID
-		if classification != nil {
-			owner = classification.Owner
-		}
-		if keyID != "" && user != nil {
-			keys, _ := user.Keys.Get()
-			keyID = s.options.AccessKeyIDs.Show(keyID, keys)
-		}
-		emit(seconds(f.Since), string(f.Rule), owner, unmistakable(f.UserName), unmistakable(keyID))
+// emitFinding serves a finding about root or about a user who is shown. Key ids look as
+// in the keys' own series.
+func emitFinding(s *subject, emit emit) {
+	owner, keyID := s.RootOwner, s.finding.KeyID
+	if s.classification != nil {
+		owner = s.classification.Owner
 	}
+	if keyID != "" && s.user != nil {
+		keys, _ := s.user.Keys.Get()
+		keyID = s.options.AccessKeyIDs.Show(keyID, keys)
+	}
+	emit(seconds(s.finding.Since), string(s.finding.Rule), owner, unmistakable(s.finding.UserName), unmistakable(keyID))
 }
 
-func sameSubject(a, b policy.Finding) bool {
+func sameSubject(a, b *policy.Finding) bool {
 	return a.Rule == b.Rule && a.UserName == b.UserName && a.KeyID == b.KeyID
 }

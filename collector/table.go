@@ -19,9 +19,14 @@ const (
 	perAccount
 	perUser
 	perKey
+	perFinding // with labels of its own for whom it is about
+	scopes
 )
 
 func (s scope) labels() []string {
+	if s == perFinding {
+		return perAccount.labels()
+	}
 	return []string{"account_id", "user_name", "access_key_id"}[:s]
 }
 
@@ -309,13 +314,13 @@ func keyMetrics() []metric {
 
 func findingMetrics() []metric {
 	return []metric{{
-		name: "aws_iam_finding_since_timestamp_seconds", scope: perAccount, kind: gauge,
+		name: "aws_iam_finding_since_timestamp_seconds", scope: perFinding, kind: gauge,
 		labels: []string{"rule", "user_owner", "user_name", "access_key_id"},
 		help: "A rule that a user or an access key violates, and since when. " +
 			"Judged as of the time of the facts; no series means compliant, exempted or unknown, see aws_iam_account_verdicts.",
 		facts: facts(inventory.GroupUsers, inventory.GroupKeys, inventory.GroupKeyUse,
 			inventory.GroupConsole, inventory.GroupMFA, inventory.GroupRoot, inventory.GroupTags),
-		series: emitFindings,
+		series: emitFinding,
 	}}
 }
 

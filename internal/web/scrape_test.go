@@ -125,12 +125,17 @@ func crowded(n int) web.Options {
 			Console: inventory.Observe(i%10 == 0, now), Keys: inventory.Observe(keys, now),
 		})
 	}
+	return serving(listed("111111111111", users...))
+}
+
+// serving are options that serve the accounts.
+func serving(accounts ...*inventory.Snapshot) web.Options {
 	o := options()
 	var v *view.View
 	o.View = func() *view.View { return v }
 	of := collector.Options{View: o.View, API: func() []inventory.Calls { return nil }, Now: o.Now, KeyAge: true, Users: true}
 	rendered := collector.NewRenderer(of)
-	v = under(policy.WithLimits(policy.DefaultLimits()), listed("111111111111", users...))().RenderedBy(rendered.Rendering())
+	v = under(policy.WithLimits(policy.DefaultLimits()), accounts...)().RenderedBy(rendered.Rendering())
 	inView, own := prometheus.NewRegistry(), prometheus.NewRegistry()
 	inView.MustRegister(collector.OfView(of))
 	own.MustRegister(collector.OfCounters(of))
