@@ -8,6 +8,7 @@ export GOFLAGS     := -buildvcs=false
 FUZZTIME ?= 10s
 BIN      := .tools/bin
 VENV     := .tools/venv
+DEBIANS  := $(if $(shell command -v apt-get),$(BIN)/prometheus-debian)
 
 VERSION    := $(or $(shell cat VERSION 2>/dev/null),$(shell git describe --tags 2>/dev/null),unknown)
 REVISION   := $(or $(shell git rev-parse --short HEAD 2>/dev/null),unknown)
@@ -26,7 +27,7 @@ check_go  := have=$$(cd / && go version 2>/dev/null | awk '{ print substr($$3, 3
 	test -n "$$have" || { echo 'Go is needed, version $(GO_WANTED) or newer: install it and put it into PATH.'; exit 1; }; \
 	printf '%s\n' $(GO_WANTED) "$$have" | sort -V -C || { echo "Go $(GO_WANTED) or newer is needed; this is Go $$have."; exit 1; }
 
-.PHONY: help build test test-long test-dashboards test-packaging fuzz vulncheck bench bench-calls bench-fleet lint check-alerts mutate-alerts fmt e2e demo image demo-stack render preview check-preview docs clean
+.PHONY: help build test test-long test-dashboards test-packaging fuzz vulncheck bench bench-calls bench-fleet bench-scrape lint check-alerts mutate-alerts fmt e2e demo image demo-stack render preview check-preview docs clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -95,6 +96,12 @@ bench: ## Run the benchmarks
 bench-fleet: build ## Measure 1,000 accounts of 100 users (takes a quarter of an hour)
 	GOGC=50 go test -tags long ./internal/app -run TestBenchFleet -count 1 -timeout 60m -v $(ARGS)
 
+# Ten clients of promhttp at once take some ten gigabytes.
+bench-scrape: ## Measure scrapes of 1.4 million series, beside promhttp (takes ten minutes)
+	go test -tags long ./internal/web -run TestBenchScrape -count 1 -timeout 30m -v
+	go test ./collector -run '^$$' -bench 'OneOfMany|Minute' -count 5
+	go test ./internal/account -run '^$$' -bench Rendered -count 5
+
 bench-calls: ## Count the calls to AWS of each source
 	go test -tags long ./internal/fleet -run TestCallsOfEachSource -count 1 -v
 
@@ -103,7 +110,7 @@ lint: $(BIN)/golangci-lint check-alerts test-packaging ## Check format, vet, mod
 	go vet ./...
 	go vet -tags e2e ./alerts ./test/...
 	go vet -tags mutate ./alerts
-	go vet -tags long ./internal/state ./internal/fleet ./internal/app
+	go vet -tags long ./internal/state ./internal/fleet ./internal/app ./internal/web
 	go -C tools/dashboards vet ./...
 	go -C tools/packaging vet ./...
 	@for mod in $$(git ls-files '*go.mod'); do \
@@ -127,7 +134,7 @@ mutate-alerts: $(BIN)/promtool ## Make mistakes in the rules, one at a time, and
 fmt: $(BIN)/golangci-lint ## Format the Go code
 	$(BIN)/golangci-lint fmt
 
-e2e: build $(BIN)/prometheus $(BIN)/alertmanager $(VENV)/.installed ## Run the binary against simulated AWS, a real Prometheus and Alertmanager
+e2e: build $(BIN)/prometheus $(DEBIANS) $(BIN)/alertmanager $(VENV)/.installed ## Run the binary against simulated AWS, a real Prometheus and Alertmanager
 	go test -tags e2e -count=1 -timeout 20m -v ./test/e2e/
 	go test -tags e2e -count=1 -run TestAlertsOfAThousandAccounts -v ./alerts
 
@@ -200,6 +207,11 @@ $(BIN)/govulncheck: tools/govulncheck/go.mod
 $(BIN)/prometheus $(BIN)/promtool &: tools/prometheus/go.mod
 	go -C tools/prometheus build -tags remove_all_sd -o ../../$(BIN)/ \
 		github.com/prometheus/prometheus/cmd/prometheus github.com/prometheus/prometheus/cmd/promtool
+
+# Debian's Prometheus is years old, like many that scrape. It is unpacked, not installed.
+$(BIN)/prometheus-debian:
+	dir=$$(mktemp -d) && cd $$dir && (apt-get download prometheus || { apt-get update && apt-get download prometheus; }) && \
+		dpkg -x prometheus_*.deb . && install -D usr/bin/prometheus $(CURDIR)/$@ && rm -rf $$dir
 
 $(BIN)/alertmanager $(BIN)/amtool &: tools/alertmanager/go.mod
 	go -C tools/alertmanager build -o ../../$(BIN)/ \

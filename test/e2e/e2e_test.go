@@ -299,6 +299,11 @@ func (e *exporter) samples(ctx context.Context) (samples, error) {
 // its base URL.
 func startPrometheus(t *testing.T, e *exporter) string {
 	t.Helper()
+	return startPrometheusOf(t, prometheusBinary, e)
+}
+
+func startPrometheusOf(t *testing.T, binary string, e *exporter) string {
+	t.Helper()
 	dir, address := t.TempDir(), freeAddress(t)
 	config := filepath.Join(dir, "prometheus.yml")
 	writeFile(t, config, fmt.Sprintf(`
@@ -307,7 +312,7 @@ scrape_configs:
   - job_name: aws_iam
     static_configs: [{targets: [%q]}]
 `, strings.TrimPrefix(e.url, "http://")))
-	start(t, nil, prometheusBinary,
+	start(t, nil, binary,
 		"--config.file="+config,
 		"--storage.tsdb.path="+filepath.Join(dir, "data"),
 		"--web.listen-address="+address)

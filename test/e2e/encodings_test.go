@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -63,30 +64,39 @@ func TestDecoders(t *testing.T) {
 	}
 }
 
-// TestPrometheusReadsAll compares how many series Prometheus reads with how many there
-// are: those of the exporter's own included, which come last.
+// TestPrometheusReadsAll compares how many series the newest Prometheus and Debian's read
+// with how many there are: those of the exporter's own included, which come last.
 func TestPrometheusReadsAll(t *testing.T) {
-	e := startExporter(t, nil, "--demo", "--demo.accounts=3")
-	prometheus := startPrometheus(t, e)
-	eventually(t, time.Minute, func(ctx context.Context) error {
-		text, err := get(ctx, http.DefaultClient, e.url+"/metrics")
-		if err != nil {
-			return err
-		}
-		want := 0
-		for line := range strings.Lines(string(text)) {
-			if !strings.HasPrefix(line, "#") {
-				want++
+	for name, binary := range map[string]string{"newest": prometheusBinary, "Debian's": debianPrometheusBinary} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := os.Stat(binary); err != nil && binary == debianPrometheusBinary {
+				t.Skip("there is no apt-get here to get it by")
 			}
+			e := startExporter(t, nil, "--demo", "--demo.accounts=3")
+			prometheus := startPrometheusOf(t, binary, e)
+			eventually(t, time.Minute, func(ctx context.Context) error { return readsAll(ctx, e, prometheus) })
+		})
+	}
+}
+
+func readsAll(ctx context.Context, e *exporter, prometheus string) error {
+	text, err := get(ctx, http.DefaultClient, e.url+"/metrics")
+	if err != nil {
+		return err
+	}
+	want := 0
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasPrefix(line, "#") {
+			want++
 		}
-		query := url.Values{"query": {`scrape_samples_scraped`}}
-		answer, err := get(ctx, http.DefaultClient, prometheus+"/api/v1/query?"+query.Encode())
-		if err != nil {
-			return err
-		}
-		if !strings.Contains(string(answer), fmt.Sprintf(`"%d"]`, want)) || want < 1000 {
-			return fmt.Errorf("Prometheus has scraped %s, want %d samples", answer, want)
-		}
-		return nil
-	})
+	}
+	query := url.Values{"query": {`scrape_samples_scraped`}}
+	answer, err := get(ctx, http.DefaultClient, prometheus+"/api/v1/query?"+query.Encode())
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(string(answer), fmt.Sprintf(`"%d"]`, want)) || want < 1000 {
+		return fmt.Errorf("the server of Prometheus has scraped %s, want %d samples", answer, want)
+	}
+	return nil
 }

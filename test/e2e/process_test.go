@@ -25,6 +25,8 @@ const (
 	prometheusBinary = "../../.tools/bin/prometheus"
 	promtoolBinary   = "../../.tools/bin/promtool"
 	python           = "../../.tools/venv/bin/python"
+
+	debianPrometheusBinary = "../../.tools/bin/prometheus-debian" // where there is apt-get
 )
 
 // process is a running program, ended with the test.
