@@ -7,6 +7,7 @@ import (
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/collector"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
 
@@ -45,6 +46,28 @@ func BenchmarkMinute(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(keys), "keys")
+}
+
+// BenchmarkPageExemptions puts together what is served of a hundred accounts, under as
+// many exemptions as a configuration file holds, none of which names anybody.
+func BenchmarkPageExemptions(b *testing.B) {
+	p := defaults()
+	for i := range 12_000 {
+		p.Exemptions = append(p.Exemptions, exempt(fmt.Sprintf("nobody-%06d", i), now.Add(day), policy.KeyRotation))
+	}
+	var accounts []*inventory.Snapshot
+	for i := range 100 {
+		s := crowd(100)
+		s.Account.ID = fmt.Sprintf("%012d", i)
+		accounts = append(accounts, s)
+	}
+	var v *view.View
+	r := collector.NewRenderer(scene{}.options(func() *view.View { return v }))
+	v = scene{snapshots: accounts, policy: p}.view().RenderedBy(r.Rendering())
+	b.ReportAllocs()
+	for b.Loop() {
+		r.Page()
+	}
 }
 
 // many is a board of so many accounts, with 80 users and 120 keys each.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -400,22 +399,17 @@ func TestAgeBands(t *testing.T) {
 func encode(tb testing.TB, g prometheus.Gatherer) []byte {
 	tb.Helper()
 	var b bytes.Buffer
-	encodeTo(tb, &b, g)
-	return b.Bytes()
-}
-
-func encodeTo(tb testing.TB, w io.Writer, g prometheus.Gatherer) {
-	tb.Helper()
 	families, err := g.Gather()
 	if err != nil {
 		tb.Fatal(err)
 	}
-	encoder := expfmt.NewEncoder(w, expfmt.NewFormat(expfmt.TypeTextPlain))
+	encoder := expfmt.NewEncoder(&b, expfmt.NewFormat(expfmt.TypeTextPlain))
 	for _, family := range families {
 		if err := encoder.Encode(family); err != nil {
 			tb.Fatal(err)
 		}
 	}
+	return b.Bytes()
 }
 
 func write(t *testing.T, path string, content []byte) {
@@ -425,40 +419,6 @@ func write(t *testing.T, path string, content []byte) {
 	}
 	if err := os.WriteFile(path, content, 0o644); err != nil {
 		t.Fatal(err)
-	}
-}
-
-func BenchmarkScrape(b *testing.B) {
-	for _, n := range []int{5_000, 100_000} {
-		b.Run(fmt.Sprintf("users=%d", n), func(b *testing.B) {
-			registry := prometheus.NewRegistry()
-			registry.MustRegister(scene{snapshots: of(crowd(n))}.build())
-			b.ReportAllocs()
-			for b.Loop() {
-				encodeTo(b, io.Discard, registry)
-			}
-		})
-	}
-}
-
-// BenchmarkScrapeExemptions scrapes many accounts under as many exemptions as a
-// configuration file holds, none of which names anybody.
-func BenchmarkScrapeExemptions(b *testing.B) {
-	p := defaults()
-	for i := range 12_000 {
-		p.Exemptions = append(p.Exemptions, exempt(fmt.Sprintf("nobody-%06d", i), now.Add(day), policy.KeyRotation))
-	}
-	var accounts []*inventory.Snapshot
-	for i := range 100 {
-		s := crowd(100)
-		s.Account.ID = fmt.Sprintf("%012d", i)
-		accounts = append(accounts, s)
-	}
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(scene{snapshots: accounts, policy: p, noUsers: true}.build())
-	b.ReportAllocs()
-	for b.Loop() {
-		encodeTo(b, io.Discard, registry)
 	}
 }
 

@@ -37,6 +37,9 @@ func (f *Families) Part(sections ...*Section) *Part {
 			r.blocks = append(r.blocks, b)
 		}
 	}
+	for family := range p.runs {
+		p.runs[family].sum = p.runs[family].whole()
+	}
 	return p
 }
 
@@ -63,6 +66,7 @@ func (f *Families) Page(parts []*Part) *Page {
 			t.deflated += part.runs[family].deflated
 		}
 		if t.size > f.headers[family].size {
+			t.sum = t.whole()
 			p.totals[family] = t
 		}
 	}
@@ -91,7 +95,7 @@ func (p *Page) blocks(chosen func(family string) bool, yield func(*block) error)
 
 // total returns what there is of the chosen families.
 func (p *Page) total(chosen func(family string) bool) total {
-	all := total{sum: nothing()}
+	var all total
 	for family, name := range p.families.names {
 		if p.totals[family].size > 0 && chosen(name) {
 			all.sum = all.then(p.totals[family].sum)

@@ -10,23 +10,23 @@ type sum struct {
 	shift uint32 // what moves the CRC-32 of a text before this one: x to the power of 8*size
 }
 
-// nothing is the sum of an empty text.
-func nothing() sum { return sum{shift: one} }
-
 func sumOf(text []byte) sum {
-	return sum{size: int64(len(text)), crc: crc32.ChecksumIEEE(text), shift: shiftBy(int64(len(text)))}
+	return sum{size: int64(len(text)), crc: crc32.ChecksumIEEE(text)}.whole()
 }
 
-// then returns the sum of both texts, one after the other. That of an empty text
-// may be the zero value.
+// then returns the sum of both texts, one after the other, of which the second is whole.
+// It is not itself, because few of those that are made on the way need to be.
 func (s sum) then(next sum) sum {
-	switch {
-	case next.size == 0:
+	if next.size == 0 {
 		return s
-	case s.size == 0:
-		return next
 	}
-	return sum{size: s.size + next.size, crc: multiply(s.crc, next.shift) ^ next.crc, shift: multiply(s.shift, next.shift)}
+	return sum{size: s.size + next.size, crc: multiply(s.crc, next.shift) ^ next.crc}
+}
+
+// whole returns the sum with its shift.
+func (s sum) whole() sum {
+	s.shift = shiftBy(s.size)
+	return s
 }
 
 // A CRC-32 is the remainder of a polynomial over bits. Its highest bit is the

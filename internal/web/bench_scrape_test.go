@@ -8,10 +8,13 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
+	"regexp"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -241,7 +244,7 @@ func measureResident(t *testing.T, way string) {
 	server := httptest.NewServer(handler)
 	defer server.Close()
 	debug.FreeOSMemory()
-	before := procStatus(t, "VmRSS")
+	before := procStatus(t, os.Getpid(), "VmRSS")
 	if err := os.WriteFile("/proc/self/clear_refs", []byte("5"), 0); err != nil { // what was most so far counts no more
 		t.Fatal(err)
 	}
@@ -252,13 +255,66 @@ func measureResident(t *testing.T, way string) {
 		}
 		clients.Wait()
 	}
-	t.Logf("resident: %d MB before, %d MB at most while ten scrape at once", before>>20, procStatus(t, "VmHWM")>>20)
+	t.Logf("resident: %d MB before, %d MB at most while ten scrape at once", before>>20, procStatus(t, os.Getpid(), "VmHWM")>>20)
 }
 
-// procStatus returns a size in this process's status, in bytes.
-func procStatus(t *testing.T, name string) int {
+// TestBenchPrometheus has a real Prometheus scrape as many series, and tells what that
+// costs it.
+func TestBenchPrometheus(t *testing.T) {
+	const binary = "../../.tools/bin/prometheus"
+	server := httptest.NewServer(web.Handler(serving(members(benchAccounts, benchUsers)...)))
+	defer server.Close()
+	dir := t.TempDir()
+	config := fmt.Sprintf("global: {scrape_interval: 20s, scrape_timeout: 20s, extra_scrape_metrics: true}\nscrape_configs: [{job_name: iam, static_configs: [{targets: [%q]}]}]\n", strings.TrimPrefix(server.URL, "http://"))
+	if err := os.WriteFile(dir+"/prometheus.yml", []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	_ = listener.Close()
+	prom := exec.CommandContext(t.Context(), binary, "--config.file="+dir+"/prometheus.yml", "--storage.tsdb.path="+dir+"/data", "--web.listen-address="+address)
+	if err := prom.Start(); err != nil {
+		t.Fatalf("%v (make .tools/bin/prometheus builds it)", err)
+	}
+	defer func() { _ = prom.Process.Kill(); _ = prom.Wait() }()
+	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(2 * time.Second) {
+		durations := instant(t, address, "scrape_duration_seconds[10m]")
+		if len(durations) < 5 && time.Now().Before(deadline) {
+			continue
+		}
+		t.Logf("scrapes took %v s; samples %v, text of %v bytes; up %v; resident %d MB, at most %d MB", durations,
+			instant(t, address, "scrape_samples_scraped"), instant(t, address, "scrape_body_size_bytes"), instant(t, address, "up[10m]"),
+			procStatus(t, prom.Process.Pid, "VmRSS")>>20, procStatus(t, prom.Process.Pid, "VmHWM")>>20)
+		return
+	}
+}
+
+// instant returns the values that a query gives; none while Prometheus is starting.
+func instant(t *testing.T, address, query string) []string {
 	t.Helper()
-	text, err := os.ReadFile("/proc/self/status")
+	answer, err := http.Get("http://" + address + "/api/v1/query?" + url.Values{"query": {query}}.Encode())
+	if err != nil {
+		return nil
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var values []string
+	for _, match := range regexp.MustCompile(`\[[0-9.]+,"([^"]*)"\]`).FindAllStringSubmatch(string(body), -1) {
+		values = append(values, match[1])
+	}
+	return values
+}
+
+// procStatus returns a size in a process's status, in bytes.
+func procStatus(t *testing.T, pid int, name string) int {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,6 +327,6 @@ func procStatus(t *testing.T, name string) int {
 			return n << 10
 		}
 	}
-	t.Fatalf("no %s in /proc/self/status", name)
+	t.Fatalf("no %s in the status of process %d", name, pid)
 	return 0
 }
