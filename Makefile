@@ -97,8 +97,8 @@ bench-fleet: build ## Measure 1,000 accounts of 100 users (takes a quarter of an
 	GOGC=50 go test -tags long ./internal/app -run TestBenchFleet -count 1 -timeout 60m -v $(ARGS)
 
 # Ten clients of promhttp at once take some ten gigabytes.
-bench-scrape: ## Measure scrapes of 1.4 million series, beside promhttp (takes ten minutes)
-	go test -tags long ./internal/web -run TestBenchScrape -count 1 -timeout 30m -v
+bench-scrape: $(BIN)/prometheus ## Measure scrapes of 1.5 million series, beside promhttp (takes ten minutes)
+	go test -tags long ./internal/web -run 'TestBenchScrape|TestBenchPrometheus' -count 1 -timeout 30m -v
 	go test ./collector -run '^$$' -bench 'OneOfMany|Minute' -count 5
 	go test ./internal/account -run '^$$' -bench Rendered -count 5
 
