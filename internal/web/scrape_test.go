@@ -203,7 +203,7 @@ func TestStalledReadersLockNobodyOut(t *testing.T) {
 // its buffers, however many series there are.
 func TestMemoryOfStalledReaders(t *testing.T) {
 	const most = 128 << 10 // for each
-	for _, users := range []int{1000, 5000} {
+	for _, users := range []int{500, 2000} {
 		for _, request := range []string{identity, compressed} {
 			synctest.Test(t, func(t *testing.T) {
 				p := serve(t, web.Handler(crowded(users)))
@@ -243,21 +243,21 @@ func inUse() uint64 {
 	return stats.HeapAlloc + stats.StackInuse
 }
 
-// TestMemoryOfGathering compares what it takes to gather metrics of 5,000 users once
-// with what six do at once while 300 clients do not read what was gathered for them at
+// TestMemoryOfGathering compares what it takes to gather metrics of 3,000 users once
+// with what six do at once while 150 clients do not read what was gathered for them at
 // three times.
 func TestMemoryOfGathering(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := crowded(5000)
+		o := crowded(3000)
 		m := &memory{Gatherer: o.Rendered}
 		o.Rendered = m
 		p := serve(t, web.Handler(o))
 		before := inUse()
 		p.scrape(t, "application/openmetrics-text")
 		one := m.most.Swap(0) - before
-		for i := range 300 {
+		for i := range 150 {
 			p.stall(t, openMetrics)
-			if i%100 == 99 {
+			if i%50 == 49 {
 				synctest.Wait() // the next have metrics gathered anew
 			}
 		}
@@ -271,7 +271,7 @@ func TestMemoryOfGathering(t *testing.T) {
 		}
 		scrapers.Wait()
 		if all := m.most.Load() - before; all > 2*one {
-			t.Errorf("six scrapers and 300 stalled readers take %d kB, want at most twice the %d kB of one scraper", all>>10, one>>10)
+			t.Errorf("six scrapers and 150 stalled readers take %d kB, want at most twice the %d kB of one scraper", all>>10, one>>10)
 		}
 	})
 }
