@@ -11,7 +11,7 @@ import (
 
 // batchSize is how many users, or findings, are rendered together, on average: the fewer
 // there are, the less is rendered for one that has changed, and the more memory all take.
-const batchSize = 32
+const batchSize = 40
 
 // batches yields n of something in batches: the index of the first, and that after the
 // last. Where a batch begins is a matter of the first one's user alone, so that who comes

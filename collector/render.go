@@ -2,6 +2,7 @@ package collector
 
 import (
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/exposition"
@@ -90,25 +91,33 @@ func (r *Renderer) Page() *exposition.Page {
 // Render renders an account. What it was before, and how that was rendered, are nil at
 // first; whatever has not changed since is taken from there.
 func (r *Renderer) Render(now, before *policy.Evaluation, rendered *exposition.Part) *exposition.Part {
-	var part *exposition.Part
+	var sections [otherSections]*exposition.Section
+	var batches []*exposition.Section
+	var clock sync.WaitGroup
+	clock.Go(func() { sections[clockSection] = r.clockOf(now, section(rendered, clockSection)) })
 	r.families.Build(func(b *exposition.Builder) {
 		t := r.text(b, subject{Evaluation: now}, now.Policy)
-		sections := []*exposition.Section{
-			t.section(&r.clock, section(rendered, clockSection), (*writer).writeAccount),
-			t.section(&r.facts, section(rendered, accountSection), func(w *writer, s *subject) { w.write(perAccount, s, s.Snapshot.Account.ID) }),
-		}
-		part = r.families.Part(append(sections, t.batches(&r.facts, earlier(before, rendered))...)...)
+		sections[accountSection] = t.section(&r.facts, section(rendered, accountSection), func(w *writer, s *subject) {
+			w.write(perAccount, s, s.Snapshot.Account.ID)
+		})
+		batches = t.batches(&r.facts, earlier(before, rendered))
 	})
-	return part
+	clock.Wait()
+	return r.families.Part(append(sections[:], batches...)...)
 }
 
 // RenderClock renders anew what depends on the time of day.
 func (r *Renderer) RenderClock(now *policy.Evaluation, rendered *exposition.Part) *exposition.Part {
 	sections := slices.Clone(rendered.Sections)
-	r.families.Build(func(b *exposition.Builder) {
-		sections[clockSection] = r.text(b, subject{Evaluation: now}, now.Policy).section(&r.clock, sections[clockSection], (*writer).writeAccount)
-	})
+	sections[clockSection] = r.clockOf(now, sections[clockSection])
 	return r.families.Part(sections...)
+}
+
+func (r *Renderer) clockOf(now *policy.Evaluation, before *exposition.Section) (s *exposition.Section) {
+	r.families.Build(func(b *exposition.Builder) {
+		s = r.text(b, subject{Evaluation: now}, now.Policy).section(&r.clock, before, (*writer).writeAccount)
+	})
+	return s
 }
 
 func section(part *exposition.Part, i int) *exposition.Section {
