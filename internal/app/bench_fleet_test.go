@@ -346,6 +346,9 @@ func TestBenchFleetMemory(t *testing.T) {
 			series := b.scrape()
 			t.Logf("a scrape of %d series took %s, %s of processor time: resident %d MB, most so far %d MB", series,
 				time.Since(began).Round(time.Millisecond), b.processorTime()-spent, b.status("VmRSS")>>20, b.status("VmHWM")>>20)
+			if resident := b.status("VmRSS"); resident > mostResident {
+				t.Errorf("resident after a scrape: got %d MB, want at most %d", resident>>20, mostResident>>20)
+			}
 			if least := orgAccounts * (4*orgUsers + 4*orgKeys); series < least {
 				t.Errorf("got %d series, want at least %d", series, least)
 			}
