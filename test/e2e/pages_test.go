@@ -36,8 +36,8 @@ type situation struct {
 	findings bool   // there are some, and the first must be seen at once
 }
 
-// situations starts an exporter for each, and waits until it shows it.
-func situations(t *testing.T) []situation {
+// pagesToSee starts an exporter for each, and waits until it shows it.
+func pagesToSee(t *testing.T) []situation {
 	t.Helper()
 	all := []situation{
 		{"page", startDemo(t).url + "/", "bad", "findings need action", true},
@@ -206,7 +206,7 @@ func see(t *testing.T, visits []visit) []sight {
 func TestPreviewPages(t *testing.T) {
 	out := os.Getenv("PREVIEW_OUT")
 	var visits []visit
-	for _, s := range situations(t) {
+	for _, s := range pagesToSee(t) {
 		for _, scheme := range []string{"light", "dark"} {
 			for _, size := range []struct {
 				name          string
