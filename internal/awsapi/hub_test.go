@@ -306,16 +306,18 @@ func TestInitialRole(t *testing.T) {
 	}
 }
 
-// TestSessionOfAnotherAccount refuses a session that is not of the account.
+// TestSessionOfAnotherAccount refuses a session that is not of the account, and begins
+// another with the next call.
 func TestSessionOfAnotherAccount(t *testing.T) {
 	m := newMembers(t, awsapi.Sessions{})
+	client := m.client(externalID)
 	m.realm.SetFault(func(string, int) http.HandlerFunc {
 		return awssim.Raw(http.StatusOK, "text/xml", `<AssumeRoleResponse><AssumeRoleResult>
 <AssumedRoleUser><Arn>arn:aws:sts::333333333333:assumed-role/x/y</Arn><AssumedRoleId>AROAX:y</AssumedRoleId></AssumedRoleUser>
 <Credentials><AccessKeyId>ASIAX</AccessKeyId><SecretAccessKey>x</SecretAccessKey><SessionToken>x</SessionToken><Expiration>2100-01-01T00:00:00Z</Expiration></Credentials>
 </AssumeRoleResult></AssumeRoleResponse>`)
 	})
-	err := list(t.Context(), m.client(externalID))
+	err := list(t.Context(), client)
 	const want = "assume role " + memberRole + ": the session is of account 333333333333, want account " + memberID +
 		"; check that nothing between here and AWS changes answers"
 	if err == nil || err.Error() != want {
@@ -323,6 +325,10 @@ func TestSessionOfAnotherAccount(t *testing.T) {
 	}
 	if calls := m.member.Calls(); len(calls) > 0 {
 		t.Errorf("calls with that session: %v", calls)
+	}
+	m.realm.SetFault(nil)
+	if err := list(t.Context(), client); err != nil {
+		t.Errorf("with the right session: %v", err)
 	}
 }
 

@@ -52,9 +52,6 @@ func (s *session) Retrieve(ctx context.Context) (aws.Credentials, error) {
 		return aws.Credentials{}, err
 	}
 	found, err := cache.Retrieve(ctx)
-	if err == nil && s.accountID != "" && found.AccountID != "" && found.AccountID != s.accountID {
-		err = &Malformed{What: fmt.Sprintf("the session is of account %s, want account %s", inventory.Shorten(found.AccountID, longestTarget), s.accountID)}
-	}
 	if err != nil {
 		return aws.Credentials{}, &roleError{arn: s.arn, initial: s.initial, err: err}
 	}
@@ -72,29 +69,34 @@ func (s *session) current() (*aws.CredentialsCache, error) {
 	defer s.mu.Unlock()
 	if s.cache == nil || s.under != policy {
 		begin := stscreds.NewAssumeRoleProvider(s.client, s.arn, s.describe(policy))
-		s.under, s.cache = policy, aws.NewCredentialsCache(byOurClock{begin, s.before}, func(o *aws.CredentialsCacheOptions) {
+		s.under, s.cache = policy, aws.NewCredentialsCache(sessions{begin, s.before, s.accountID}, func(o *aws.CredentialsCacheOptions) {
 			o.ExpiryWindow, o.ExpiryWindowJitterFrac = sessionMargin, sessionMarginJitter
 		})
 	}
 	return s.cache, nil
 }
 
-// byOurClock provides sessions whose end is by this machine's clock, which is the
-// one that it is compared with. By AWS's, a clock that is an hour ahead would make
-// each call begin another session.
-type byOurClock struct {
+// sessions begins sessions, whose end is by this machine's clock, which is the one
+// that it is compared with. By AWS's, a clock that is an hour ahead would make each
+// call begin another session. One of the wrong account is refused here, so that
+// nobody keeps it.
+type sessions struct {
 	aws.CredentialsProvider
-	before func(context.Context) error // nil for nothing
+	before    func(context.Context) error // nil for nothing
+	accountID string                      // empty for any
 }
 
 // Retrieve implements aws.CredentialsProvider.
-func (p byOurClock) Retrieve(ctx context.Context) (aws.Credentials, error) {
+func (p sessions) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	if p.before != nil {
 		if err := p.before(ctx); err != nil {
 			return aws.Credentials{}, err
 		}
 	}
 	found, err := p.CredentialsProvider.Retrieve(ctx)
+	if err == nil && p.accountID != "" && found.AccountID != "" && found.AccountID != p.accountID {
+		err = &Malformed{What: fmt.Sprintf("the session is of account %s, want account %s", inventory.Shorten(found.AccountID, longestTarget), p.accountID)}
+	}
 	found.Expires = time.Now().Add(sessionDuration) // the call may have waited long for its turn, but not for its answer
 	return found, err
 }
