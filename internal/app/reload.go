@@ -30,6 +30,9 @@ func (r *reloader) reload() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.accounts.RenewCredentials()
+	if hub := r.census.roster.currentHub(); hub != nil { // which may have no accounts yet
+		hub.WantCredentials()
+	}
 	if r.settings.configFile == "" {
 		r.logger.Info("Credentials are read again with the next refresh")
 		return nil

@@ -21,6 +21,7 @@ type roster struct {
 	settings *settings
 	shared   *awsapi.Shared
 
+	begun    bool            // credentials may have been loaded anew since the start
 	mu       sync.Mutex      // guards hub
 	sessions awsapi.Sessions // of the hub
 	hub      *awsapi.Hub     // nil before an account needs one
@@ -78,9 +79,6 @@ func (r *roster) withDemo(c *config.Config) (*config.Config, error) {
 // wanted returns how the accounts are to be watched. It changes nothing if it returns
 // an error.
 func (r *roster) wanted(c *config.Config, accounts []entry) ([]fleet.Wanted, error) {
-	if c.Accounts == nil && c.Organization == nil {
-		return []fleet.Wanted{r.want(accounts[0])}, nil
-	}
 	if err := r.checkPartitions(c); err != nil {
 		return nil, err
 	}
@@ -92,7 +90,7 @@ func (r *roster) wanted(c *config.Config, accounts []entry) ([]fleet.Wanted, err
 		kept[routeOf(a)] = w.Client
 		all = append(all, w)
 	}
-	r.clients = kept
+	r.clients, r.begun = kept, true
 	return all, nil
 }
 
@@ -127,7 +125,11 @@ func (r *roster) client(a entry) *awsapi.Client {
 	if a.Role != nil {
 		o.Assume = &awsapi.Assumption{Hub: r.hub, AccountID: a.ID, Role: *a.Role}
 	}
-	return awsapi.New(r.from.config, r.shared, o)
+	client := awsapi.New(r.from.config, r.shared, o)
+	if r.begun && a.Role == nil { // the hub has those of the others
+		client.WantCredentials()
+	}
+	return client
 }
 
 // prepareHub makes a hub for the roles that the accounts have. Another way to begin
@@ -147,6 +149,9 @@ func (r *roster) prepareHub(c *config.Config, accounts []entry) {
 		hub := awsapi.NewHub(r.from.config, r.shared, awsapi.HubOptions{
 			Sessions: c.Sessions, Timeout: time.Duration(r.settings.timeout), LoadCredentials: r.from.credentials,
 		})
+		if r.begun {
+			hub.WantCredentials()
+		}
 		r.mu.Lock()
 		r.hub = hub
 		r.mu.Unlock()

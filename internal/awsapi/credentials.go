@@ -101,7 +101,7 @@ func (c *Client) RenewCredentials(ctx context.Context) (renewed bool, err error)
 // in waiting for that.
 func (c *Client) WantCredentials() (refused bool) {
 	if c.hub != nil {
-		c.hub.credentials.want()
+		c.hub.WantCredentials()
 	}
 	return c.credentials.want()
 }
@@ -113,7 +113,7 @@ func (c *Client) NoteOtherCredentials() (refused bool) {
 	if c.hub == nil {
 		return c.credentials.want()
 	}
-	c.hub.credentials.want()
+	c.hub.WantCredentials()
 	return c.credentials.wasRefused()
 }
 

@@ -51,6 +51,7 @@ func NewHub(cfg aws.Config, shared *Shared, o HubOptions) *Hub {
 	if arn := o.Sessions.InitialRole; arn != "" {
 		h.initial = newSession(h.own, arn, "", o.Sessions, h.initialPolicy)
 		h.initial.initial, cfg.Credentials = true, h.initial
+		h.initial.before = func(ctx context.Context) error { _, err := h.renewOwn(ctx); return err }
 		h.sts = h.client(cfg)
 	}
 	return h
@@ -131,17 +132,27 @@ func (h *Hub) guard(stack *middleware.Stack) error {
 		}), middleware.Before)
 }
 
-// renew loads the exporter's own credentials anew if there is reason to. If that
-// fails, those at hand may still do, unless AWS has refused them.
+// WantCredentials has the exporter's own credentials loaded anew before the next
+// session, or the next list of the organization.
+func (h *Hub) WantCredentials() { h.credentials.want() }
+
+// renew is renewOwn, and ends the session of the initial role that began with others.
 func (h *Hub) renew(ctx context.Context) error {
-	renewed, err := h.credentials.renew(ctx)
+	renewed, err := h.renewOwn(ctx)
 	if renewed && h.initial != nil {
 		h.initial.end()
 	}
-	if err != nil && !h.credentials.wasRefused() {
-		return nil
-	}
 	return err
+}
+
+// renewOwn loads the exporter's own credentials anew if there is reason to. If that
+// fails, those at hand may still do, unless AWS has refused them.
+func (h *Hub) renewOwn(ctx context.Context) (renewed bool, err error) {
+	renewed, err = h.credentials.renew(ctx)
+	if err != nil && !h.credentials.wasRefused() {
+		return false, nil
+	}
+	return renewed, err
 }
 
 // Assumption says by which role an account's credentials are got.

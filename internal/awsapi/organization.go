@@ -73,10 +73,18 @@ func (c *Organization) Partition() string { return c.hub.partition }
 // sends many.
 func (c *Organization) Pause() time.Duration { return c.pace.pause(c.hub.shared) }
 
-// RenewCredentials loads the credentials anew if AWS has refused them.
+// RenewCredentials loads the credentials anew if AWS has refused them, or if
+// WantCredentials was called.
 func (c *Organization) RenewCredentials(ctx context.Context) error {
 	_, err := c.credentials.renew(ctx)
 	return err
+}
+
+// WantCredentials has RenewCredentials load them anew, because those at hand are not
+// the right ones.
+func (c *Organization) WantCredentials() {
+	c.hub.WantCredentials()
+	c.credentials.want()
 }
 
 // guard makes building a request fail, before anything is signed or sent, for

@@ -115,6 +115,7 @@ func (r *Reader) describe(ctx context.Context, expected string) (identity, error
 			shortened(o.id), shortened(o.management))}
 	}
 	if expected != "" && o.id != expected {
+		r.client.WantCredentials()
 		return identity{}, anotherOrganization(o.id, expected)
 	}
 	return o, nil
