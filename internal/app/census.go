@@ -182,7 +182,12 @@ func (s *census) decideByOrganization(c *config.Config, r roll.Roll) ([]entry, f
 // staysInDoubt reports whether an account goes on being watched because nobody knows
 // whether the configuration means it: what is not known takes nobody out.
 func (s *census) staysInDoubt(d *organization.Decision) bool {
-	return d.Cause == organization.CauseNotIncluded && d.Unsure && d.Account.State.Readable() && s.roll.Watches(d.Account.ID)
+	return inDoubt(d) && s.roll.Watches(d.Account.ID)
+}
+
+// inDoubt reports whether what is not known of the account could have it watched.
+func inDoubt(d *organization.Decision) bool {
+	return d.Cause == organization.CauseNotIncluded && d.Unsure && d.Account.State.Readable()
 }
 
 // isOurs reports whether the account belongs to this process's share.

@@ -9,13 +9,17 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/report"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
 
 // The rows of a report: root without a key, and users whose only key is that old on 20
@@ -349,4 +353,39 @@ func TestCheckWholeOrganization(t *testing.T) {
 			t.Errorf("got accounts %v with %d users, want %v", ids, r.Summary.Users, want)
 		}
 	})
+}
+
+// TestCheckInDoubt gives no all-clear where nobody knows whether an account of the
+// organization is meant.
+func TestCheckInDoubt(t *testing.T) {
+	setEnvironment(t, nil)
+	synctest.Test(t, func(t *testing.T) {
+		c := newCompany(t)
+		const readable = 2 // of the accounts' tags, in the order of their ids: not those of the small one
+		c.organization.SetFault(func(operation string, n int) http.HandlerFunc {
+			if operation == "ListTagsForResource" && n > readable {
+				return awssim.JSONError(http.StatusBadRequest, "AccessDeniedException", "no")
+			}
+			return nil
+		})
+		file := newConfigFile(t, organizationList+"  include: [{tags: {stage: prod}}]\n")
+		config := c.realm.Config()
+		config.Credentials = &caller{}
+		r := scanned(t, awsSource{config: config}, "--config.file="+file.name, "--iam.source=report", "--rules=key_rotation_due")
+		want := []string{"whether the configuration means it is not known: not in include; include[0] (tag stage=prod) might match: not known: its tags"}
+		if r.Summary.ExitCode != report.ExitUnknown || len(r.Accounts) != 2 || r.Accounts[1].ID != smallID || !slices.Equal(r.Accounts[1].Gaps, want) {
+			t.Errorf("got %+v and accounts %+v", r.Summary, r.Accounts)
+		}
+	})
+}
+
+// TestNotRead never passes over an account that came while the others were read.
+func TestNotRead(t *testing.T) {
+	s := &inventory.Snapshot{Account: inventory.Account{ID: homeID}, Health: inventory.Health{State: inventory.StatePending}}
+	p := policy.WithLimits(policy.DefaultLimits())
+	scans := scansOf(view.Of(p, view.Reload{}, map[string]*inventory.Snapshot{homeID: s}, time.Now()))
+	r := report.New(scans, report.Question{Policy: p, Now: time.Now(), Rules: []policy.Rule{policy.KeyRotation}})
+	if want := []string{"it was not read"}; r.Summary.ExitCode != report.ExitUnknown || !slices.Equal(r.Accounts[0].Gaps, want) {
+		t.Errorf("got %+v and gaps %q, want %q", r.Summary, r.Accounts[0].Gaps, want)
+	}
 }

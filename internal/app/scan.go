@@ -16,6 +16,7 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/config"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/fleet"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/organization"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/report"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
@@ -62,36 +63,37 @@ func scanFrom(ctx context.Context, from awsSource, s *settings, logger *slog.Log
 	reading, stop := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() { defer close(done); p.run(reading) }()
-	err = p.waitUntilRead(ctx, who, stderr)
-	v := board.View() // before calls are cut short
+	v, err := p.waitUntilRead(ctx, who, stderr)
 	stop()
 	<-done
 	if err != nil {
 		return nil, nil, err
 	}
-	return scansOf(v), c, nil
+	return append(scansOf(v), who.scansInDoubt()...), c, nil
 }
 
-// waitUntilRead waits until every account was read once, or cannot be.
-func (p *program) waitUntilRead(ctx context.Context, who *census, stderr io.Writer) error {
+// waitUntilRead waits until every account was read once, or cannot be, and returns
+// what is known then.
+func (p *program) waitUntilRead(ctx context.Context, who *census, stderr io.Writer) (*view.View, error) {
 	began := time.Now()
 	said := began
 	for {
+		listed := who.organization() == nil || p.discovery.tried.Load() // before the view, which then has every account
 		v, patient := p.board.View(), time.Since(began) < reportPatience
 		read, all := countRead(v, patient), len(v.Accounts())
-		switch discovering := who.organization() != nil; {
-		case discovering && !p.discovery.tried.Load(): // tags, which come last, may decide on classes
-		case discovering && who.organizationID() == "":
-			return fmt.Errorf("no account was checked: %s", v.NotListed)
+		switch {
+		case !listed: // tags, which come last, may decide on classes
+		case who.organization() != nil && who.organizationID() == "":
+			return nil, fmt.Errorf("no account was checked: %s", v.NotListed)
 		case read == all:
-			return nil
+			return v, nil
 		case time.Since(said) >= progressPause:
 			said = time.Now()
 			_, _ = fmt.Fprintf(stderr, "%d of %d accounts read; %d users to go\n", read, all, countUnread(v)) // a report does not fail for it
 		}
 		select {
 		case <-ctx.Done():
-			return errors.New("stopped before everything was read")
+			return nil, errors.New("stopped before everything was read")
 		case <-time.After(scanPause):
 		}
 	}
@@ -133,6 +135,27 @@ func countUnread(v *view.View) int {
 	return n
 }
 
+// scansInDoubt returns the accounts of the organization of which nobody knows whether
+// the configuration means them. They are not read, and are no all-clear.
+func (s *census) scansInDoubt() []report.Scan {
+	o := s.organization()
+	if o == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var scans []report.Scan
+	for _, d := range organization.Select(s.roll.Listing(), o.Include, o.Exclude) {
+		if inDoubt(&d) && s.isOurs(d.Account.ID) && !s.roll.Watches(d.Account.ID) {
+			scans = append(scans, report.Scan{
+				Snapshot: &inventory.Snapshot{Account: inventory.Account{ID: d.Account.ID, Name: d.Account.Name}},
+				Gaps:     []string{"whether the configuration means it is not known: " + d.Why},
+			})
+		}
+	}
+	return scans
+}
+
 func scansOf(v *view.View) []report.Scan {
 	var scans []report.Scan
 	for _, a := range v.Accounts() {
@@ -151,7 +174,11 @@ func gapsOf(a *policy.Evaluation) []string {
 	if s.Sweep.Unread > 0 {
 		gaps = append(gaps, fmt.Sprintf("%d users were not read", s.Sweep.Unread))
 	}
-	if len(gaps) == 0 && s.Health.State == inventory.StateDown {
+	switch {
+	case len(gaps) > 0 || s.Health.State == inventory.StateSuspended:
+	case s.Health.Finished == 0:
+		gaps = append(gaps, "it was not read")
+	case s.Health.State == inventory.StateDown:
 		gaps = append(gaps, "the last reading failed")
 	}
 	return gaps
