@@ -129,7 +129,16 @@ func (a *Account) ReadSoon(names ...string) { a.sweep.want(names) }
 // Continue takes over how the reading of the same account has gone so far, by
 // another client or at other intervals: until the next refresh, that is what counts.
 func (a *Account) Continue(other *Account) {
-	a.health, a.trouble = other.health, other.trouble
+	a.health = other.health
+	a.trouble.inherit(&other.trouble)
+	if a.needs().Source != other.needs().Source { // which asks other things about users
+		return
+	}
+	for _, user := range a.known.users {
+		if before := other.known.find(user.Name); before != nil {
+			user.failed = before.failed
+		}
+	}
 }
 
 // Describe takes over what the options tell of the account, but not how to read it.
@@ -253,6 +262,7 @@ func (a *Account) endSweep(ctx context.Context) Progress {
 		return Progress{Learnt: true, Next: a.report.polls[0]}
 	}
 	a.sweep.end(ctx)
+	a.trouble.endInherited()
 	now := time.Now()
 	a.health.Duration = now.Sub(a.began)
 	a.health.Finished++

@@ -17,6 +17,9 @@ type trouble struct {
 	failed map[string]error            // by step of the refresh, until the step succeeds
 	errors map[inventory.Reason]uint64 // failures to learn a fact, since the start
 	noRole bool                        // the account's role could not be assumed
+	// inherited holds the steps that failed for another client, and that were not
+	// taken since: this one may not take them at all.
+	inherited map[string]bool
 }
 
 func newTrouble() trouble {
@@ -25,6 +28,7 @@ func newTrouble() trouble {
 
 // note keeps the failure of a step of the refresh until the step succeeds.
 func (t *trouble) note(ctx context.Context, step string, err error) {
+	delete(t.inherited, step)
 	switch {
 	case err == nil:
 		t.end(step)
@@ -47,6 +51,22 @@ func (t *trouble) keep(ctx context.Context, step string, err error) {
 		return
 	}
 	t.note(ctx, step, err)
+}
+
+// inherit takes over the failures that another client has met.
+func (t *trouble) inherit(other *trouble) {
+	*t = trouble{failed: maps.Clone(other.failed), errors: maps.Clone(other.errors), inherited: map[string]bool{}}
+	for step := range t.failed {
+		t.inherited[step] = true
+	}
+}
+
+// endInherited forgets the failures of steps that were not taken since.
+func (t *trouble) endInherited() {
+	for step := range t.inherited {
+		t.end(step)
+	}
+	t.inherited = nil
 }
 
 // end forgets the failure of a step that is not taken any more.

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/fleet"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
@@ -142,6 +143,87 @@ func TestReconcileInAnotherWay(t *testing.T) {
 		if s = board.View().Account(first).Snapshot; s.Health.State != inventory.StateUp {
 			t.Errorf("state afterwards: got %s, %v; want up", s.Health.State, s.Health.Problems)
 		}
+	})
+}
+
+// TestReconcileToAnotherSource has fail what only the source before asks: once the new one
+// has read everything, nothing is wrong.
+func TestReconcileToAnotherSource(t *testing.T) {
+	for _, sources := range [][2]awsapi.Source{
+		{awsapi.SourceAuto, awsapi.SourceLive}, {awsapi.SourceReport, awsapi.SourceLive},
+		{awsapi.SourceLive, awsapi.SourceReport}, {awsapi.SourceAuto, awsapi.SourceReport},
+	} {
+		t.Run(string(sources[0]+" to "+sources[1]), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				world := worldOf(t, first, "alice")
+				from := func(source awsapi.Source) fleet.Wanted {
+					w := wantedOf(world, first, 1000)
+					w.Client = awsapi.New(world.Config(), awsapi.NewShared(1000), awsapi.Options{
+						Needs: awsapi.Needs{Source: source}, Rate: 1000, Timeout: 10 * time.Second,
+					})
+					return w
+				}
+				needed := "GetCallerIdentity" // by every source
+				board := newBoard()
+				accounts := fleetOf(t, board, quiet(), from(sources[0]))
+				defer run(t, accounts)()
+				time.Sleep(time.Minute)
+				world.SetFault(func(operation string, _ int) http.HandlerFunc {
+					if operation == needed {
+						return nil
+					}
+					return awssim.Error(http.StatusForbidden, "AccessDenied", "no")
+				})
+				time.Sleep(6 * time.Hour) // past the life of a report
+				if s := board.View().Account(first).Snapshot; s.Health.State != inventory.StateDown {
+					t.Fatalf("before: got %s, want down", s.Health.State)
+				}
+				check(t, accounts.Reconcile([]fleet.Wanted{from(sources[1])}))
+				if s := board.View().Account(first).Snapshot; s.Health.State == inventory.StateUp {
+					t.Error("at once: got up, although nothing was read anew")
+				}
+				world.SetFault(nil)
+				time.Sleep(6 * time.Hour)
+				if s := board.View().Account(first).Snapshot; s.Health.State != inventory.StateUp {
+					t.Errorf("afterwards: got %s, %v; want up", s.Health.State, s.Health.Problems)
+				}
+			})
+		})
+	}
+}
+
+// TestReconcileWhileAUserFails wants the account by another client while one user's keys
+// cannot be listed: it is down until they can.
+func TestReconcileWhileAUserFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		world := worldOf(t, first, "alice")
+		board := newBoard()
+		accounts := fleetOf(t, board, quiet(), wantedOf(world, first, 1000))
+		defer run(t, accounts)()
+		time.Sleep(time.Minute)
+		world.SetFault(func(operation string, _ int) http.HandlerFunc {
+			if operation == "ListAccessKeys" {
+				return awssim.Error(http.StatusForbidden, "AccessDenied", "no")
+			}
+			return nil
+		})
+		time.Sleep(2 * time.Hour)
+		wantState := func(when string, want inventory.State) {
+			t.Helper()
+			if s := board.View().Account(first).Snapshot; s.Health.State != want {
+				t.Errorf("%s: got %s, %v; want %s", when, s.Health.State, s.Health.Problems, want)
+			}
+		}
+		wantState("before", inventory.StateDown)
+		check(t, accounts.Reconcile([]fleet.Wanted{wantedOf(world, first, 999)}))
+		wantState("at once", inventory.StateDown)
+		for range 20 {
+			time.Sleep(time.Minute)
+			wantState("later", inventory.StateDown)
+		}
+		world.SetFault(nil)
+		time.Sleep(2 * time.Hour)
+		wantState("in the end", inventory.StateUp)
 	})
 }
 
