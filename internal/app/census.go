@@ -108,8 +108,8 @@ func (s *census) watch(c *config.Config, r roll.Roll, reconcile func([]fleet.Wan
 	if err := s.settings.checkShards(c); err != nil {
 		return err
 	}
-	if own := s.board.View().Account(""); own != nil && own.Snapshot.Account.ID != "" && (c.Accounts != nil || c.Organization != nil) {
-		r = r.Having(own.Snapshot.Account.ID) // it was watched alone, under no id
+	if id := s.ownID(); id != "" && (c.Accounts != nil || c.Organization != nil) {
+		r = r.Having(id)
 	}
 	accounts, why := s.decide(c, r)
 	if why == nil {
@@ -190,6 +190,15 @@ func inDoubt(d *organization.Decision) bool {
 	return d.Cause == organization.CauseNotIncluded && d.Unsure && d.Account.State.Readable()
 }
 
+// ownID returns the id of the account that is watched alone, under no id; empty if
+// there is none, or if AWS has not told it.
+func (s *census) ownID() string {
+	if own := s.board.View().Account(""); own != nil {
+		return own.Snapshot.Account.ID
+	}
+	return ""
+}
+
 // isOurs reports whether the account belongs to this process's share.
 func (s *census) isOurs(id string) bool {
 	return s.settings.totalShards == 1 || organization.Shard(id, s.settings.totalShards) == s.settings.shard
@@ -253,13 +262,16 @@ func shortList(ids []string) string {
 // keep writes the roll to disk, and deletes the facts of accounts that were taken
 // out long ago.
 func (s *census) keep(c *config.Config, forgotten []string) {
-	if s.store == nil || c.Accounts == nil && c.Organization == nil && len(s.roll.Removals) == 0 {
+	if s.store == nil || c.Accounts == nil && c.Organization == nil && len(s.roll.Removals) == 0 && len(forgotten) == 0 {
 		return
 	}
 	if err := s.store.SaveRoll(s.roll); err != nil {
 		s.logger.Error("Saving the list of accounts failed; a restart would not know which were taken out", "err", err)
 	}
 	for _, id := range forgotten {
+		if id == s.ownID() {
+			continue
+		}
 		if err := s.store.Forget(id); err != nil {
 			s.logger.Error("Keeping facts that should go", "err", err)
 		}

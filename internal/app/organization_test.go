@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -216,6 +217,45 @@ func TestRemovalsAreForgotten(t *testing.T) {
 		time.Sleep(2 * time.Hour)
 		if got := e.scrape().removals(); len(got) > 0 || kept() > 0 {
 			t.Errorf("after 35 days: got %v, %d files, want neither", got, kept())
+		}
+	})
+}
+
+// TestRemovalsAreForgottenAlone watches the own account alone after an organization: what
+// was kept of the others goes after 35 days, and what is kept of that one stays.
+func TestRemovalsAreForgottenAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCompany(t)
+		dir := filepath.Join(t.TempDir(), "state")
+		file := newConfigFile(t, organizationList)
+		for _, run := range []struct {
+			content     string
+			runs, pause time.Duration
+		}{
+			{organizationList, 90 * time.Minute, 0},
+			{"owner_tags: [owner]\n", time.Hour, 34*day + 22*time.Hour},
+			{"owner_tags: [owner]\n", 90 * time.Minute, 0},
+		} {
+			file.write(run.content)
+			e := c.start(t, file, "--state.dir="+dir)
+			for range run.runs / time.Minute {
+				time.Sleep(time.Minute)
+				if _, err := os.Stat(filepath.Join(dir, homeID+".json")); err != nil && len(e.scrape().find("aws_iam_account_up")) > 0 {
+					t.Fatal(err)
+				}
+			}
+			e.stop()
+			time.Sleep(run.pause)
+		}
+		var kept []string
+		for _, file := range must[[]string](t)(filepath.Glob(filepath.Join(dir, "*"))) {
+			kept = append(kept, filepath.Base(file))
+		}
+		if want := []string{homeID + ".json", "accounts.json"}; !slices.Equal(kept, want) {
+			t.Errorf("got the files %v, want %v", kept, want)
+		}
+		if content := string(must[[]byte](t)(os.ReadFile(filepath.Join(dir, "accounts.json")))); strings.Contains(content, smallID) {
+			t.Errorf("got %s, want no account that was forgotten", content)
 		}
 	})
 }
