@@ -121,7 +121,6 @@ func (s *census) watch(c *config.Config, r roll.Roll, reconcile func([]fleet.Wan
 	}
 	if c.Organization == nil {
 		r = r.Without()
-		s.board.NoteListing("")
 	}
 	next, forgotten := r, []string(nil)
 	if why != nil {

@@ -119,6 +119,7 @@ func (d *discovery) prepare() {
 	}
 	if d.asked = c; c.Organization == nil {
 		d.reader, d.failed, d.gaps, d.pause = nil, "", nil, 0 // what is said of another one is news
+		d.census.board.NoteListing("")                        // here, after what a list under way has said
 		return
 	}
 	hub := d.census.roster.currentHub()

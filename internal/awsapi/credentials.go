@@ -75,17 +75,21 @@ func (c *credentials) wasRefused() bool {
 func (c *credentials) renew(ctx context.Context) (renewed bool, err error) {
 	c.mu.Lock()
 	due := c.load != nil && (c.refused || c.wanted)
+	if due {
+		c.wanted = false // here, since others may come while these are loaded
+	}
 	c.mu.Unlock()
 	if !due {
 		return false, nil
 	}
 	provider, err := c.load(ctx)
-	if err != nil {
-		return false, &credentialsError{err}
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.current, c.refused, c.wanted = provider, false, false
+	if err != nil {
+		c.wanted = true
+		return false, &credentialsError{err}
+	}
+	c.current, c.refused = provider, false
 	return true, nil
 }
 

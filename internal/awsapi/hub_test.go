@@ -444,3 +444,25 @@ func TestOtherCredentials(t *testing.T) {
 		m.wantAssumed(memberRole, step.sessions)
 	}
 }
+
+// TestCredentialsThatChangeWhileLoaded are loaded once more.
+func TestCredentialsThatChangeWhileLoaded(t *testing.T) {
+	m := newMembers(t, awsapi.Sessions{})
+	var client *awsapi.Client
+	loads := 0
+	client = awsapi.New(m.realm.Config(), m.shared, awsapi.Options{LoadCredentials: func(context.Context) (aws.CredentialsProvider, error) {
+		if loads++; loads == 1 {
+			client.NoteOtherCredentials() // which this loading may have missed
+		}
+		return m.realm.Config().Credentials, nil
+	}})
+	client.WantCredentials()
+	for range 3 {
+		if _, err := client.RenewCredentials(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if loads != 2 {
+		t.Errorf("loaded %d times, want 2", loads)
+	}
+}
