@@ -200,7 +200,7 @@ func readBaseline(file string) (*report.Baseline, error) {
 	if err != nil {
 		return nil, fmt.Errorf("flag --baseline: %w", err)
 	}
-	b, err := report.ParseBaseline(content)
+	b, err := report.ParseBaseline(content, time.Now())
 	if err != nil {
 		return nil, fmt.Errorf("flag --baseline: %s: %w", file, err)
 	}
@@ -273,20 +273,23 @@ func (s *settings) print(content []byte, stdout io.Writer) error {
 }
 
 // replaceFile writes a file that readers see as it was before, or whole. A link stays
-// one, and what is no file is not replaced.
+// one, a file that others cannot read stays so, and what is no file is not replaced.
 func replaceFile(file string, content []byte) error {
 	if target, err := filepath.EvalSymlinks(file); err == nil {
 		file = target
 	}
-	if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is a directory, a device or the like: name a file", file)
+	mode := os.FileMode(0o644)
+	if info, err := os.Stat(file); err == nil {
+		if mode = info.Mode(); !mode.IsRegular() {
+			return fmt.Errorf("%s is a directory, a device or the like: name a file", file)
+		}
 	}
 	temporary, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*")
 	if err != nil {
 		return err
 	}
 	_, err = temporary.Write(content)
-	err = errors.Join(err, temporary.Chmod(0o644), temporary.Close())
+	err = errors.Join(err, temporary.Chmod(mode.Perm()), temporary.Close())
 	if err == nil {
 		err = os.Rename(temporary.Name(), file)
 	}

@@ -107,30 +107,35 @@ func TestCheckRefuses(t *testing.T) {
 		args []string
 		want string
 	}{
-		"no time":          {[]string{"--report", good}, "a.csv: nothing says when the report was made, want --report-time,"},
-		"no date":          {[]string{"--report", file("today/credentialReport_111122223333.csv", goodRows)}, "nothing says when"},
-		"odd time":         {[]string{"--report", good, "--report-time=yesterday"}, `flag --report-time: got "yesterday", want a time such as`},
-		"too early":        {[]string{"--report", good, "--report-time=2026-11-18"}, "a.csv:3: got a time, 2026-11-19T00:00:00Z, after the report was made"},
-		"no report":        {[]string{"--report", file("passwd", secret), noon}, "passwd: line 1: got something else than a credential report's header"},
-		"other JSON":       {[]string{"--report", file("a.json", `{"Secret":"`+secret+`"}`)}, "a.json: got JSON that is not what"},
-		"odd JSON time":    {[]string{"--report", file("a.json", asJSON(t, goodRows, "now"))}, "a.json: GeneratedTime: got something else than a time"},
-		"cut short":        {[]string{"--report", file("a.csv", goodRows[:len(goodRows)-100]), noon}, "a.csv: parse credential report: line 3:"},
-		"another account":  {[]string{"--report", file(rowDay+"/credentialReport_999999999999.csv", goodRows)}, "got the report of account 111122223333, want that of the account in the file's name"},
-		"twice":            {[]string{noon, "--report", good, "--report", good}, "got account 111122223333, which " + good + " is about, want each account once"},
-		"missing":          {[]string{"--report", good + "x", noon}, "a.csvx: no such file or directory"},
-		"demo":             {[]string{"--report", good, noon, "--demo"}, "flag --report: got it beside --demo, want one of them"},
-		"rule":             {[]string{"--rules=all"}, `flag --rules: got "all", want any of multiple_active_keys, `},
-		"fail-on":          {[]string{"--rules=key_rotation", "--fail-on=key_unused"}, `flag --fail-on: got "key_unused", want any of key_rotation`},
-		"format":           {[]string{"--format=html"}, `flag --format: got "html", want one of table, json, csv,`},
-		"time alone":       {[]string{noon}, "flag --report-time: got it without --report"},
-		"open baseline":    {[]string{"--write-baseline=x"}, "want both: no baseline is without an end"},
-		"no baseline":      {[]string{"--baseline=" + good + "x"}, "flag --baseline: open "},
-		"odd baseline":     {[]string{"--baseline=" + good}, "a.csv: read as JSON: "},
-		"SARIF without":    {[]string{"--report", file("a.csv", badRows), noon, "--format=sarif"}, "is not below the working directory"},
-		"output elsewhere": {[]string{"--report", good, noon, "--output=" + good + "/x"}, "flag --output: "},
-		"no name":          {[]string{"--report="}, "flag --report: got no name, want a file, or - for standard input"},
-		"output, a device": {[]string{"--report", good, noon, "--output=" + os.DevNull}, os.DevNull + " is a directory, a device or the like: name a file"},
-		"unknown flag":     {[]string{"--outptu"}, "unknown long flag '--outptu'"},
+		"no time":   {[]string{"--report", good}, "a.csv: nothing says when the report was made, want --report-time,"},
+		"no date":   {[]string{"--report", file("today/credentialReport_111122223333.csv", goodRows)}, "nothing says when"},
+		"odd time":  {[]string{"--report", good, "--report-time=yesterday"}, `flag --report-time: got "yesterday", want a time such as`},
+		"too early": {[]string{"--report", good, "--report-time=2026-11-18"}, "a.csv:3: got a key used at 2026-11-19T00:00:00Z, after the report was made"},
+		"too early for a password": {
+			[]string{"--report", file("a.csv", goodRows+strings.Replace(row("pat", "2026-11-01T00:00:00Z"), "false,N/A,N/A", "true,N/A,2026-12-24T00:00:00Z", 1)), noon},
+			"a.csv:4: got a password set at 2026-12-24T00:00:00Z, after the report was made",
+		},
+		"no report, columns twice": {[]string{"--report", file("passwd", secret+","+secret), noon}, "passwd: parse credential report: line 1: got a header without user, arn,"},
+		"no report":                {[]string{"--report", file("passwd", secret), noon}, "passwd: parse credential report: line 1: got a header without user, arn,"},
+		"other JSON":               {[]string{"--report", file("a.json", `{"Secret":"`+secret+`"}`)}, "a.json: got JSON that is not what"},
+		"odd JSON time":            {[]string{"--report", file("a.json", asJSON(t, goodRows, "now"))}, "a.json: GeneratedTime: got something else than a time"},
+		"cut short":                {[]string{"--report", file("a.csv", goodRows[:len(goodRows)-100]), noon}, "a.csv: parse credential report: line 3:"},
+		"another account":          {[]string{"--report", file(rowDay+"/credentialReport_999999999999.csv", goodRows)}, "got the report of account 111122223333, want that of the account in the file's name"},
+		"twice":                    {[]string{noon, "--report", good, "--report", good}, "got account 111122223333, which " + good + " is about, want each account once"},
+		"missing":                  {[]string{"--report", good + "x", noon}, "a.csvx: no such file or directory"},
+		"demo":                     {[]string{"--report", good, noon, "--demo"}, "flag --report: got it beside --demo, want one of them"},
+		"rule":                     {[]string{"--rules=all"}, `flag --rules: got "all", want any of multiple_active_keys, `},
+		"fail-on":                  {[]string{"--rules=key_rotation", "--fail-on=key_unused"}, `flag --fail-on: got "key_unused", want any of key_rotation`},
+		"format":                   {[]string{"--format=html"}, `flag --format: got "html", want one of table, json, csv,`},
+		"time alone":               {[]string{noon}, "flag --report-time: got it without --report"},
+		"open baseline":            {[]string{"--write-baseline=x"}, "want both: no baseline is without an end"},
+		"no baseline":              {[]string{"--baseline=" + good + "x"}, "flag --baseline: open "},
+		"odd baseline":             {[]string{"--baseline=" + good}, "a.csv: read as JSON: "},
+		"SARIF without":            {[]string{"--report", file("a.csv", badRows), noon, "--format=sarif"}, "is not below the working directory"},
+		"output elsewhere":         {[]string{"--report", good, noon, "--output=" + good + "/x"}, "flag --output: "},
+		"no name":                  {[]string{"--report="}, "flag --report: got no name, want a file, or - for standard input"},
+		"output, a device":         {[]string{"--report", good, noon, "--output=" + os.DevNull}, os.DevNull + " is a directory, a device or the like: name a file"},
+		"unknown flag":             {[]string{"--outptu"}, "unknown long flag '--outptu'"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			stdout, stderr, code := runArgs(t, append([]string{"check"}, test.args...)...)
@@ -196,6 +201,17 @@ func TestCheckOutput(t *testing.T) {
 	}
 	if left := must[[]os.DirEntry](t)(os.ReadDir(filepath.Dir(out))); len(left) != 1 {
 		t.Errorf("%d files are left, want 1", len(left))
+	}
+}
+
+// TestCheckOutputMode leaves a file private that was.
+func TestCheckOutputMode(t *testing.T) {
+	setEnvironment(t, nil)
+	in, out := writeReport(t, "a.csv", goodRows), writeReport(t, "private.txt", "old\n")
+	check(t, os.Chmod(out, 0o600))
+	_, stderr, code := runArgs(t, "check", "--report", in, "--report-time="+rowDay, "--output", out)
+	if mode := must[os.FileInfo](t)(os.Stat(out)).Mode().Perm(); mode != 0o600 || code != 0 || stderr != "" {
+		t.Errorf("got exit code %d, stderr %q and mode %s, want 0600", code, stderr, mode)
 	}
 }
 

@@ -24,9 +24,6 @@ import (
 // largestReport is more than the report of the largest account has, as JSON.
 const largestReport = 256 << 20
 
-// reportHeader is how every credential report begins.
-const reportHeader = "user,arn,user_creation_time,"
-
 // moment is when a report was made: any time from first to last.
 type moment struct{ first, last time.Time }
 
@@ -133,9 +130,6 @@ func unwrapReport(content []byte) (text []byte, generated time.Time, err error) 
 		}
 		text = answer.Content
 	}
-	if !bytes.HasPrefix(text, []byte(reportHeader)) {
-		return nil, time.Time{}, fmt.Errorf("line 1: got something else than a credential report's header, want one that begins with %s", reportHeader)
-	}
 	return text, generated, nil
 }
 
@@ -210,9 +204,9 @@ func linesOf(file string, text []byte, made time.Time) (map[string]int, error) {
 	lines := make(map[string]int, len(rows))
 	for i := range rows {
 		row := &rows[i]
-		if latest := latestIn(row); latest.After(made) {
-			return nil, fmt.Errorf("%s:%d: got a time, %s, after the report was made (%s): correct --report-time, or the folder's name",
-				file, row.Line, latest.Format(time.RFC3339), made.Format(time.RFC3339))
+		if what, at := row.After(made); what != "" {
+			return nil, fmt.Errorf("%s:%d: got %s at %s, after the report was made (%s): correct --report-time, or the folder's name",
+				file, row.Line, what, at.Format(time.RFC3339), made.Format(time.RFC3339))
 		}
 		lines[strings.Clone(row.User)] = row.Line
 	}
@@ -222,22 +216,4 @@ func linesOf(file string, text []byte, made time.Time) (map[string]int, error) {
 		}
 	}
 	return lines, nil
-}
-
-// latestIn returns the latest time in the row.
-func latestIn(row *credreport.Row) time.Time {
-	latest := row.Created
-	note := func(at time.Time) {
-		if at.After(latest) {
-			latest = at
-		}
-	}
-	use, _ := row.PasswordUse.Get()
-	note(use.At)
-	for _, slot := range row.Slots {
-		note(slot.Created)
-		use, _ := slot.LastUse.Get()
-		note(use.At)
-	}
-	return latest
 }

@@ -27,10 +27,7 @@ type slotColumns struct {
 
 // newHeader finds the columns; names are copied.
 func newHeader(names []string) (*header, error) {
-	f, err := newFinder(names)
-	if err != nil {
-		return nil, err
-	}
+	f := newFinder(names)
 	h := &header{
 		names:           slices.Clone(names),
 		user:            f.required("user"),
@@ -46,6 +43,9 @@ func newHeader(names []string) (*header, error) {
 	if len(f.missing) > 0 {
 		return nil, fmt.Errorf("got a header without %s, want that of a credential report", strings.Join(f.missing, ", "))
 	}
+	if f.twice != nil { // only then, since it quotes what may be no report at all
+		return nil, f.twice
+	}
 	return h, nil
 }
 
@@ -53,18 +53,18 @@ func newHeader(names []string) (*header, error) {
 type finder struct {
 	index   map[string]int
 	missing []string
+	twice   error // a column is there twice
 }
 
-// newFinder refuses a header that has a column twice.
-func newFinder(names []string) (*finder, error) {
-	index := make(map[string]int, len(names))
+func newFinder(names []string) *finder {
+	f := &finder{index: make(map[string]int, len(names))}
 	for i, name := range names {
-		if first, ok := index[name]; ok {
-			return nil, fmt.Errorf("got column %s as field %d and field %d, want it once", quote(name), first+1, i+1)
+		if first, ok := f.index[name]; ok && f.twice == nil {
+			f.twice = fmt.Errorf("got column %s as field %d and field %d, want it once", quote(name), first+1, i+1)
 		}
-		index[name] = i
+		f.index[name] = i
 	}
-	return &finder{index: index}, nil
+	return f
 }
 
 func (f *finder) slot(prefix string) slotColumns {

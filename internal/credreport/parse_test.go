@@ -297,7 +297,7 @@ func TestParseErrors(t *testing.T) {
 			"access_key_1_active, access_key_1_last_rotated, access_key_1_last_used_date, " +
 			"access_key_2_active, access_key_2_last_rotated, access_key_2_last_used_date, want that of a credential report"},
 		{"column absent", "\n\n" + strings.Replace(minimal().String(), "mfa_active", "mfa", 1), "line 3: got a header without mfa_active, want that of a credential report"},
-		{"column twice", strings.Replace(minimal().String(), "mfa_active", "arn", 1), `line 1: got column "arn" as field 2 and field 5, want it once`},
+		{"column twice", strings.Replace(minimal().String(), "mfa_active", "mfa_active,arn", 1), `line 1: got column "arn" as field 2 and field 6, want it once`},
 		{"unknown column twice", "x,x," + header, `line 1: got column "x" as field 1 and field 2, want it once`},
 		{"bare quote in the header", `user,a"rn`, `line 1, field 2: bare " in non-quoted-field`},
 		{"header only", header, "got a header without rows, want at least that of <root_account>: the report may be cut short, fetch it again"},

@@ -38,7 +38,7 @@ func (r *Report) SetApart(latest time.Time) {
 // Happened returns an error if the row tells of something that has not happened
 // by then: a user, a key or a use of the future.
 func (r *Row) Happened(latest time.Time) error {
-	what, at := r.after(latest)
+	what, at := r.After(latest)
 	if what == "" {
 		return nil
 	}
@@ -46,9 +46,9 @@ func (r *Row) Happened(latest time.Time) error {
 		r.Line, what, at.Format(time.RFC3339), latest.UTC().Truncate(time.Second).Format(time.RFC3339))
 }
 
-// after returns the first thing that the row tells of which is later; "" if
-// there is none.
-func (r *Row) after(latest time.Time) (what string, at time.Time) {
+// After returns the first thing that the row tells of which is later; "" if there
+// is none.
+func (r *Row) After(latest time.Time) (what string, at time.Time) {
 	if r.Created.After(latest) {
 		return "created", r.Created
 	}

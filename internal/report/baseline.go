@@ -35,9 +35,9 @@ type BaselineNote struct {
 	Lapsed   bool   `json:"lapsed"` // its findings fail again
 }
 
-// ParseBaseline reads a baseline. A date that cannot be read is an error, never an
-// open end.
-func ParseBaseline(content []byte) (*Baseline, error) {
+// ParseBaseline reads a baseline. A date that cannot be read, or that is more than a
+// year away, is an error, never an open end.
+func ParseBaseline(content []byte, now time.Time) (*Baseline, error) {
 	b := &Baseline{}
 	d := json.NewDecoder(bytes.NewReader(content))
 	d.DisallowUnknownFields()
@@ -50,7 +50,7 @@ func ParseBaseline(content []byte) (*Baseline, error) {
 	if b.Schema != BaselineSchema {
 		return nil, fmt.Errorf("schema: got %q, want %q, as --write-baseline writes it", b.Schema, BaselineSchema)
 	}
-	if err := b.index(); err != nil {
+	if err := b.index(now); err != nil {
 		return nil, err
 	}
 	return b, nil
@@ -65,19 +65,22 @@ func NewBaseline(r *Report, lastDay string, now time.Time) (*Baseline, error) {
 			b.Findings = append(b.Findings, r.Results[i].Identity)
 		}
 	}
-	if err := b.index(); err != nil {
+	if err := b.index(now); err != nil {
 		return nil, err
 	}
-	if !b.until.After(now) || b.until.After(now.Add(longestBaseline)) {
-		return nil, fmt.Errorf("last day: got %s, want a day to come within a year", lastDay)
+	if !b.until.After(now) {
+		return nil, fmt.Errorf("last day: got %s, want a day to come", lastDay)
 	}
 	return b, nil
 }
 
-func (b *Baseline) index() error {
+func (b *Baseline) index(now time.Time) error {
 	until, err := policy.EndOf(b.LastDay)
 	if err != nil {
 		return fmt.Errorf("last day: %w", err)
+	}
+	if until.After(now.Add(longestBaseline)) {
+		return fmt.Errorf("last day: got %s, want one within a year", b.LastDay)
 	}
 	b.until, b.known = until, make(map[Identity]bool, len(b.Findings))
 	for _, f := range b.Findings {

@@ -114,7 +114,7 @@ func TestBaseline(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if q.Baseline, err = report.ParseBaseline(content); err != nil {
+	if q.Baseline, err = report.ParseBaseline(content, now); err != nil {
 		t.Fatal(err)
 	}
 	code := func(s *inventory.Snapshot) int { return report.New([]report.Scan{{Snapshot: s}}, q).Summary.ExitCode }
@@ -138,11 +138,12 @@ func TestBadBaselines(t *testing.T) {
 		`{}`: `schema: got "", want "aws_iam_exporter/baseline/1", as --write-baseline writes it`,
 		`{"schema":"aws_iam_exporter/baseline/1"}`:                            `last day: got "", want a date such as 2026-12-31`,
 		`{"schema":"aws_iam_exporter/baseline/1","last_day":"never"}`:         `last day: got "never", want a date such as 2026-12-31`,
+		`{"schema":"aws_iam_exporter/baseline/1","last_day":"9999-12-31"}`:    `last day: got 9999-12-31, want one within a year`,
 		`{"schema":"aws_iam_exporter/baseline/1","last_day":"2026-12-31"} {}`: `got more after the baseline, want nothing`,
 		`{"schema":"aws_iam_exporter/baseline/1","until":"2026-12-31"}`:       `read as JSON: json: unknown field "until"`,
 		``: `read as JSON: EOF`,
 	} {
-		if _, err := report.ParseBaseline([]byte(content)); err == nil || err.Error() != want {
+		if _, err := report.ParseBaseline([]byte(content), now); err == nil || err.Error() != want {
 			t.Errorf("%s: got %v, want %s", content, err, want)
 		}
 	}
@@ -193,6 +194,10 @@ func TestNobodyWasJudged(t *testing.T) {
 	for name, scans := range map[string][]report.Scan{"no account": nil, "a suspended one": scans()[2:]} {
 		if got := report.New(scans, question()).Summary.ExitCode; got != report.ExitUnknown {
 			t.Errorf("%s: got exit code %d, want %d", name, got, report.ExitUnknown)
+		}
+		sarif, err := report.New(scans, question()).Write(report.FormatSARIF, look())
+		if err != nil || strings.Contains(string(sarif), `"executionSuccessful": true`) {
+			t.Errorf("%s: got %v and SARIF of a success:\n%s", name, err, sarif)
 		}
 	}
 }

@@ -216,12 +216,8 @@ func (r *Report) add(scan *Scan, q *Question) {
 func (r *Report) summarize(q *Question) {
 	s := &r.Summary
 	s.Accounts = len(r.Accounts)
-	judged := 0
 	for _, a := range r.Accounts {
 		s.Users += a.Users
-		if a.Skipped == "" {
-			judged++
-		}
 		if len(a.Gaps) > 0 {
 			s.Incomplete++
 		}
@@ -243,9 +239,15 @@ func (r *Report) summarize(q *Question) {
 	switch {
 	case s.Failing > 0:
 		s.ExitCode = ExitViolation
-	case s.Undecided > 0 || s.Incomplete > 0 || judged == 0:
+	case s.Undecided > 0 || !r.whole():
 		s.ExitCode = ExitUnknown
 	}
+}
+
+// whole reports whether everything was read, and of somebody.
+func (r *Report) whole() bool {
+	judged := slices.ContainsFunc(r.Accounts, func(a Account) bool { return a.Skipped == "" })
+	return judged && r.Summary.Incomplete == 0
 }
 
 func limitsOf(p *policy.Policy) []Limits {

@@ -128,7 +128,7 @@ func (r *Report) sarif(look Look) ([]byte, error) {
 
 func (r *Report) sarifInvocation(left int) sarifInvocation {
 	i := sarifInvocation{
-		Successful: r.Summary.Incomplete == 0, ExitCode: r.Summary.ExitCode, EndTime: timestamp(r.CheckedAt), Notifications: []sarifNotification{},
+		Successful: r.whole(), ExitCode: r.Summary.ExitCode, EndTime: timestamp(r.CheckedAt), Notifications: []sarifNotification{},
 	}
 	warn := func(text string) {
 		i.Notifications = append(i.Notifications, sarifNotification{"warning", sarifText{text}})
@@ -141,6 +141,9 @@ func (r *Report) sarifInvocation(left int) sarifInvocation {
 	}
 	for j := range r.Accounts {
 		a := &r.Accounts[j]
+		if a.Skipped != "" {
+			warn("account " + a.title() + " was skipped: " + a.Skipped)
+		}
 		for _, gap := range a.Gaps {
 			warn("account " + a.title() + " was not read whole: " + inventory.Printable(gap))
 		}
