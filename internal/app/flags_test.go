@@ -143,10 +143,10 @@ func TestParse(t *testing.T) {
 			},
 		},
 		{
-			name: "trust policy to print", args: []string{"iam-policy", "--for=member", "--trust", "--hub-role=arn:aws:iam::111111111111:role/hub", "--organization-id=o-a1b2c3d4e5"},
+			name: "trust policy to print", args: []string{"iam-policy", "--for=member", "--trust", "--hub-role=arn:aws:iam::111111111111:role/team(1)/hub", "--organization-id=o-a1b2c3d4e5"},
 			want: func(s *settings) {
 				s.command, s.partition, s.accountID = "iam-policy", "aws", "*"
-				s.printed = policyFlags{audience: "member", trust: true, hubRole: "arn:aws:iam::111111111111:role/hub", organizationID: "o-a1b2c3d4e5"}
+				s.printed = policyFlags{audience: "member", trust: true, hubRole: "arn:aws:iam::111111111111:role/team(1)/hub", organizationID: "o-a1b2c3d4e5"}
 			},
 		},
 	} {

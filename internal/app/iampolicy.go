@@ -58,8 +58,6 @@ func declarePolicy(app *kingpin.Application, s *settings) {
 var (
 	accountPattern      = regexp.MustCompile(`^([0-9]{12}|\*)$`)
 	partitionPattern    = regexp.MustCompile(`^aws(-[a-z]+)*$`)
-	rolePattern         = regexp.MustCompile(`^/?([\w+=,.@-]+/)*[\w+=,.@-]{1,64}$`)
-	roleARNPattern      = regexp.MustCompile(`^arn:(aws(?:-[a-z]+)*):iam::[0-9]{12}:role/([\w+=,.@-]+/)*[\w+=,.@-]{1,64}$`)
 	organizationPattern = regexp.MustCompile(`^o-[a-z0-9]{10,32}$`)
 )
 
@@ -97,7 +95,7 @@ func (p *policyFlags) validate(accountID string) error {
 }
 
 func (p *policyFlags) validateValues(partition string) error {
-	if p.role != "" && !rolePattern.MatchString(p.role) {
+	if p.role != "" && !config.IsRoleName(p.role) {
 		return fmt.Errorf("flag --role: got %q, want the name of a role, with its path if it has one, such as audit/%s", p.role, defaultRole)
 	}
 	if p.organizationID != "" && !organizationPattern.MatchString(p.organizationID) {
@@ -106,11 +104,11 @@ func (p *policyFlags) validateValues(partition string) error {
 	if p.hubRole == "" {
 		return nil
 	}
-	arn := roleARNPattern.FindStringSubmatch(p.hubRole)
-	if arn == nil {
+	itsPartition, isRole := config.PartitionOfRole(p.hubRole)
+	if !isRole {
 		return fmt.Errorf("flag --hub-role: got %q, want the ARN of a role, such as arn:aws:iam::111111111111:role/hub", p.hubRole)
 	}
-	return samePartition("--hub-role", arn[1], partition)
+	return samePartition("--hub-role", itsPartition, partition)
 }
 
 func samePartition(of, got, want string) error {

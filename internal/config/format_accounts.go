@@ -122,6 +122,19 @@ func (r *roleARN) set(text string) bool {
 	return hasRolePath(name)
 }
 
+// IsRoleName reports whether a role can have the name, with its path.
+func IsRoleName(text string) bool { return new(roleName).set(text) }
+
+// PartitionOfRole returns the partition in the ARN of a role; false if it is no ARN of a
+// role.
+func PartitionOfRole(arn string) (partition string, isRole bool) {
+	if !new(roleARN).set(arn) {
+		return "", false
+	}
+	partition, _, _ = partsOf(arn)
+	return partition, true
+}
+
 // accountRole is the name or the ARN of a role; empty for the exporter's own
 // credentials.
 type accountRole string
