@@ -119,8 +119,11 @@ func (s *census) watch(c *config.Config, r roll.Roll, reconcile func([]fleet.Wan
 	if err != nil {
 		return err
 	}
-	if c.Organization == nil {
+	switch {
+	case c.Organization == nil:
 		r = r.Without()
+	case !c.Discovery().Tags:
+		r = r.WithoutTags()
 	}
 	next, forgotten := r, []string(nil)
 	if why != nil {

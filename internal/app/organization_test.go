@@ -531,6 +531,37 @@ func TestDoubtTakesNobodyOut(t *testing.T) {
 	})
 }
 
+// TestOldTagsDecideNothing asks for no tags for a while. What they were before leaves out
+// no account that may have others by now.
+func TestOldTagsDecideNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCompany(t)
+		const byTag = organizationList + "  exclude: [{tags: {stage: prod}}]\n"
+		file := newConfigFile(t, byTag)
+		e := c.start(t, file)
+		time.Sleep(70 * time.Minute)
+		wantWatched := func(when string, want int) {
+			t.Helper()
+			if info := e.scrape().find("aws_iam_account_info"); len(info) != want {
+				t.Errorf("%s: got %v, want %d accounts", when, info, want)
+			}
+		}
+		wantWatched("excluded by tag", 2)
+		c.organization.SetFault(func(operation string, _ int) http.HandlerFunc {
+			if operation == "ListTagsForResource" {
+				return awssim.JSONError(http.StatusBadRequest, "AccessDeniedException", "no")
+			}
+			return nil
+		})
+		for _, content := range []string{strings.Replace(organizationList, "account_tags: [stage]\n", "", 1), byTag} {
+			file.write(content)
+			e.reload()
+			time.Sleep(70 * time.Minute)
+			wantWatched("after the reload", 3)
+		}
+	})
+}
+
 // TestListInPlaceOfAnOrganization forgets what the organization told, and takes the
 // own account, which was watched under no id, for taken out by the configuration.
 func TestListInPlaceOfAnOrganization(t *testing.T) {

@@ -85,6 +85,16 @@ func (r Roll) Without() Roll {
 	return r
 }
 
+// WithoutTags returns the roll without the accounts' tags: those that nobody asks for
+// grow old unseen, and must decide nothing later.
+func (r Roll) WithoutTags() Roll {
+	r.Accounts = slices.Clone(r.Accounts)
+	for i := range r.Accounts {
+		r.Accounts[i].Tags = nil
+	}
+	return r
+}
+
 // Having returns the roll in which these accounts were watched, too, unless they are
 // known to have been taken out.
 func (r Roll) Having(ids ...string) Roll {
