@@ -157,6 +157,9 @@ func (r *roster) prepareHub(c *config.Config, accounts []entry) {
 		r.mu.Unlock()
 	}
 	r.hub.SetRoles(roles)
+	if c.Organization == nil {
+		r.hub.ForgetOrganization()
+	}
 }
 
 // currentHub returns the hub of the configuration in force; nil if it needs none.

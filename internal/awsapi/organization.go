@@ -63,6 +63,14 @@ func (h *Hub) discoverBy(discovery Discovery) *credentials {
 	}}
 }
 
+// ForgetOrganization takes back what NewOrganization has allowed the session of the
+// initial role.
+func (h *Hub) ForgetOrganization() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.discovery = nil
+}
+
 // Discovery returns what the client serves.
 func (c *Organization) Discovery() Discovery { return c.discovery }
 

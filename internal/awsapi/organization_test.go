@@ -140,6 +140,24 @@ func TestDiscoveryByTheInitialRole(t *testing.T) {
 	m.wantAssumed(hubRole, 2)
 }
 
+// TestForgottenOrganization takes back what the initial role's session may ask.
+func TestForgottenOrganization(t *testing.T) {
+	m := newMembers(t, awsapi.Sessions{Name: "aws_iam_exporter", InitialRole: hubRole})
+	m.organize()
+	m.realm.AddRole(m.home, "hub", "")
+	client := awsapi.NewOrganization(m.realm.Config(), m.hub, everyDiscovery())
+	if err := discover(t.Context(), client); err != nil {
+		t.Fatal(err)
+	}
+	m.hub.ForgetOrganization()
+	if got := awsapi.ReasonOf(discover(t.Context(), client)); got != inventory.ReasonDenied {
+		t.Errorf("reason: got %s, want %s", got, inventory.ReasonDenied)
+	}
+	if err := list(t.Context(), m.client(externalID)); err != nil {
+		t.Errorf("read an account: %v", err)
+	}
+}
+
 // TestDiscoveryFailures holds what is said if accounts cannot be found.
 func TestDiscoveryFailures(t *testing.T) {
 	const (
