@@ -150,8 +150,10 @@ func TestReconcileInAnotherWay(t *testing.T) {
 // has read everything, nothing is wrong.
 func TestReconcileToAnotherSource(t *testing.T) {
 	for _, sources := range [][2]awsapi.Source{
-		{awsapi.SourceAuto, awsapi.SourceLive}, {awsapi.SourceReport, awsapi.SourceLive},
-		{awsapi.SourceLive, awsapi.SourceReport}, {awsapi.SourceAuto, awsapi.SourceReport},
+		{awsapi.SourceAuto, awsapi.SourceLive},
+		{awsapi.SourceReport, awsapi.SourceLive},
+		{awsapi.SourceLive, awsapi.SourceReport},
+		{awsapi.SourceAuto, awsapi.SourceReport},
 	} {
 		t.Run(string(sources[0]+" to "+sources[1]), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
