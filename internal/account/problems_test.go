@@ -48,7 +48,9 @@ func TestProblemsTellWhomTheyName(t *testing.T) {
 
 // unreadableReport answers with a report of which the header names the user twice.
 func unreadableReport(user string) http.HandlerFunc {
-	content := base64.StdEncoding.EncodeToString([]byte(user + "," + user))
+	const header = "user,arn,user_creation_time,password_enabled,mfa_active,access_key_1_active,access_key_1_last_rotated,access_key_1_last_used_date," +
+		"access_key_2_active,access_key_2_last_rotated,access_key_2_last_used_date,"
+	content := base64.StdEncoding.EncodeToString([]byte(header + user + "," + user))
 	return awssim.Raw(http.StatusOK, "text/xml", "<GetCredentialReportResponse><GetCredentialReportResult><Content>"+content+"</Content>"+
 		"<GeneratedTime>2026-01-02T03:04:05Z</GeneratedTime></GetCredentialReportResult></GetCredentialReportResponse>")
 }
