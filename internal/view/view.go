@@ -1,5 +1,5 @@
 // Package view holds what is served at one moment: a policy, every account
-// judged under it, and how the configuration was last read. Beside it stands how
+// judged under it and rendered, and how the configuration was last read. Beside it stands how
 // access key ids are shown.
 package view
 
