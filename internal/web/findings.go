@@ -23,6 +23,7 @@ type findings struct {
 	Owners         []string // proposals for the filter
 	Who            []owner  // those with most to do first
 	MoreWho        int      // owners that are not among them
+	Unowned        bool     // no tag names an owner of what is shown
 	Filters        []choice // what is asked for, with links that ask for it no longer
 	Columns        []column
 	Rows           []finding
@@ -102,6 +103,7 @@ func newFindings(o *Options, accounts []*policy.Evaluation, q *query, now time.T
 	t.Hidden = hiddenSentence(hidden, o.Users)
 	t.unread(accounts, now)
 	chosen := t.choose(shown, now)
+	t.Unowned = !slices.ContainsFunc(chosen, func(f *found) bool { return f.owner != "" })
 	order := sortingOf(q.Sort).compare
 	slices.SortFunc(chosen, func(a, b *found) int {
 		if by := order(a, b); by != 0 {

@@ -131,6 +131,26 @@ func TestFilterAndSort(t *testing.T) {
 	}
 }
 
+// TestUnownedFindings says that nobody is named where no finding that is shown has an
+// owner, and only there.
+func TestUnownedFindings(t *testing.T) {
+	o := options()
+	o.View = someFindings()
+	handler := web.Handler(o)
+	for query, want := range map[string]bool{
+		"":                       false,
+		"?rule=key_rotation_due": false, // of which one has an owner, though nobody must act yet
+		"?rule=root_access_key":  true,
+		"?owner=%3Cnone%3E":      false, // since others are offered
+		"?user=user-002":         true,
+	} {
+		_, _, body := ask(t, handler, "GET", "/"+query)
+		if got := strings.Contains(body, "Who must act on these is not known: no tag names an owner."); got != want {
+			t.Errorf("%q: says that nobody is named: %t, want %t", query, got, want)
+		}
+	}
+}
+
 // TestPages goes from page to page by the links, and finds each finding once.
 func TestPages(t *testing.T) {
 	o := options()
