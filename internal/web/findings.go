@@ -256,7 +256,7 @@ func (t *findings) choose(all []found, now time.Time) []*found {
 			in = wanted(f.ev)
 			accounts[f.ev] = in
 		}
-		if !in || !user(f.UserName) {
+		if !in || !user(f.UserName) && !user(shownUser(f.UserName)) {
 			continue
 		}
 		byRule := q.Rule == "" || q.Rule == f.Rule

@@ -80,6 +80,7 @@ func TestFilterAndSort(t *testing.T) {
 		"?owner=%3Cunknown%3E":               {[]string{due1}, "1 key due soon, of 8 rows; worst first."},
 		"?user=user-002":                     {[]string{unowned}, "1 finding, of 8 rows"},
 		"?user=%3Croot_account%3E":           {[]string{root}, "1 finding, of 8 rows"},
+		"?user=root*":                        {[]string{root}, "1 finding, of 8 rows"}, // as the page calls it
 		"?user=USER-00%3f&rule=key_rotation": {[]string{data, payments, unowned}, "3 findings, of 8 rows"},
 		"?account=111111111111":              {[]string{data, payments, unowned}, "3 findings, of 8 rows"},
 		"?account=sand*":                     {[]string{root, mfa, keys, due0, due1}, "3 findings and 2 keys due soon, of 8 rows"},
