@@ -89,10 +89,10 @@ func (b *Board) judged(key string, s *inventory.Snapshot, p *policy.Policy, befo
 	return a
 }
 
-// KeepTime renders each minute what depends on the time of day, until the context
-// ends.
+// KeepTime renders what depends on the time of day whenever a minute of the clock
+// begins, until the context ends.
 func (b *Board) KeepTime(ctx context.Context) {
-	minute := time.NewTicker(time.Minute)
+	minute := time.NewTimer(untilNextMinute())
 	defer minute.Stop()
 	for {
 		select {
@@ -100,8 +100,13 @@ func (b *Board) KeepTime(ctx context.Context) {
 			return
 		case <-minute.C:
 			b.renderClock()
+			minute.Reset(untilNextMinute())
 		}
 	}
+}
+
+func untilNextMinute() time.Duration {
+	return time.Until(time.Now().Truncate(time.Minute).Add(time.Minute))
 }
 
 func (b *Board) renderClock() {
