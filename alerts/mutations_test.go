@@ -143,6 +143,7 @@ func mutations() []mutation {
 		{in: "aws_iam:replica_superseded", old: "< time()", new: "> time()"},
 		{in: "aws_iam:replica_superseded", old: "and on (account_id)", new: "unless on (account_id)"},
 		{in: "aws_iam:replica_superseded", old: "min by", new: "max by"},
+		{in: "aws_iam:replica_superseded", old: "== on (account_id)", new: "<= on (account_id)"},
 		{in: "aws_iam:exporter_up", old: "up and on (job, instance) aws_iam:exporter_seen_timestamp_seconds", new: "vector(1) == 2"},
 		{in: "aws_iam:exporter_up", old: `"aws[-_]iam.*"`, new: `".*aws[-_]iam.*"`},
 		{in: "aws_iam:exporter_up", old: `"aws[-_]iam.*"`, new: `"aws_iam.*"`},

@@ -57,6 +57,7 @@ type Account struct {
 	Read                []Span // when AWS answers; always, if nil
 	// Frozen has groups of facts that AWS ceases to answer at some time.
 	Frozen map[string]time.Duration
+	Denied []string // groups of facts that AWS never tells
 	Reason string // why AWS does not answer
 	// Suspended is when its organization has it in the state As.
 	Suspended []Span
@@ -219,12 +220,15 @@ func (a *Account) each(served func(name, labels string, value func(t time.Durati
 		if suspended(t) {
 			return math.NaN()
 		}
-		return number(reads(t) && !frozen(t))
+		return number(reads(t) && !frozen(t) && a.Denied == nil)
 	})
 	if a.Reason != "" {
-		add("aws_iam_account_refresh_errors_total", fmt.Sprintf("reason=%q", a.Reason), counting(func(t time.Duration) bool { return !reads(t) || frozen(t) }))
+		add("aws_iam_account_refresh_errors_total", fmt.Sprintf("reason=%q", a.Reason), counting(func(t time.Duration) bool { return !reads(t) || frozen(t) || a.Denied != nil }))
 	}
 	for _, group := range []string{"users", "keys", "root", "tags"} {
+		if slices.Contains(a.Denied, group) {
+			continue
+		}
 		observed := func(t time.Duration) float64 { return a.observed(group, t, suspended) }
 		add("aws_iam_account_facts_observed_timestamp_seconds", fmt.Sprintf("facts=%q", group), observed)
 		add("aws_iam_account_facts_stale_timestamp_seconds", fmt.Sprintf("facts=%q", group), func(t time.Duration) float64 {

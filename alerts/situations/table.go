@@ -520,6 +520,8 @@ func replicas() []Situation {
 		a.Findings = []Finding{oldKey()}
 		return a
 	}
+	denied := production()
+	denied.Denied, denied.Reason = []string{"keys"}, "denied"
 	return []Situation{
 		{
 			Name: "a stale replica beside a fresh one", Lasts: 7 * hour,
@@ -533,6 +535,11 @@ func replicas() []Situation {
 		{
 			Name: "two replicas that are out of date in different ways", Lasts: 5 * hour,
 			Targets: []Target{{Accounts: []Account{partly("keys")}}, {Instance: "b:10190", Accounts: []Account{partly("root")}}},
+			Expect:  []Expectation{fires(5*hour, oldKeyFires, "IAMRefreshFailing account_id=111111111111")},
+		},
+		{
+			Name: "a replica with tags out of date beside a fresh one that was never told of keys", Lasts: 5 * hour,
+			Targets: []Target{{Accounts: []Account{partly("tags")}}, {Instance: "b:10190", Accounts: []Account{denied}}},
 			Expect:  []Expectation{fires(5*hour, oldKeyFires, "IAMRefreshFailing account_id=111111111111")},
 		},
 		{
