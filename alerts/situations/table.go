@@ -386,6 +386,17 @@ func exporters() []Situation {
 			},
 		},
 		{
+			Name: "the only exporter is dead, and another program's job is named like it", Lasts: 4 * hour,
+			Targets: []Target{{Answers: until(hour), Accounts: []Account{production()}}},
+			Others:  []Series{{"up", `job="aws_iam_push", instance="p:9091"`, always(1)}},
+			Expect:  []Expectation{fires(188*time.Minute, down, lost), fires(189*time.Minute, down, lost, "IAMExporterAbsent")},
+		},
+		{
+			Name: "an exporter whose build_info is not kept has facts out of date", Lasts: 6 * hour,
+			Targets: []Target{{NoBuildInfo: true, Accounts: []Account{{ID: one, Read: until(hour)}}}},
+			Expect:  []Expectation{fires(6*hour, "IAMRefreshFailing account_id=111111111111", "IAMFactsStale account_id=111111111111 findings=frozen")},
+		},
+		{
 			Name: "no exporter has ever been scraped", Lasts: hour,
 			Others: []Series{{"up", `job="node", instance="n:9100"`, always(1)}},
 			Expect: []Expectation{fires(9 * time.Minute), fires(10*time.Minute, "IAMExporterAbsent")},
