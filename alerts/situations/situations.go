@@ -42,6 +42,7 @@ func during(spans []Span, t time.Duration) bool {
 // Target is an exporter as a scrape job finds it.
 type Target struct {
 	Job, Instance string // aws_iam and a:10190, if empty
+	Cluster       string // a label that Prometheus adds, if not empty
 	Known         []Span // to service discovery; always, if nil
 	Answers       []Span // always, if nil
 	Starts        []time.Duration
@@ -145,6 +146,9 @@ func (x *Target) each(add adder) {
 		instance = "a:10190"
 	}
 	of := fmt.Sprintf("job=%q, instance=%q", job, instance)
+	if x.Cluster != "" {
+		of += fmt.Sprintf(", cluster=%q", x.Cluster)
+	}
 	answers := func(t time.Duration) bool { return during(x.Known, t) && during(x.Answers, t) }
 	// The target's own series; everything else goes while it does not answer.
 	add("up{"+of+"}", func(t time.Duration) float64 {

@@ -632,6 +632,12 @@ func hiding() []Situation {
 				"IAMHiddenViolations account_id=111111111111 rule=key_rotation")},
 		},
 		{
+			Name: "exporters of two clusters differ in no other label", Lasts: 2 * hour,
+			Targets: []Target{{Cluster: "east", Accounts: []Account{some}}, {Cluster: "west", Accounts: []Account{some}}},
+			Expect: []Expectation{fires(2*hour, oldKeyFires, "IAMKeyRotation account_id=111111111111 rule=key_rotation user_name=eve user_owner=payments access_key_id=AKIAEVE",
+				"IAMHiddenViolations account_id=111111111111 rule=key_rotation")},
+		},
+		{
 			Name: "users are hidden altogether", Lasts: 2 * hour,
 			Targets: []Target{{Accounts: []Account{all}}},
 			Expect: []Expectation{fires(2*hour, rootKeyFires, "IAMHiddenViolations account_id=111111111111 rule=multiple_active_keys",
