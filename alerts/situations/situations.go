@@ -59,7 +59,7 @@ type Account struct {
 	// Frozen has groups of facts that AWS ceases to answer at some time.
 	Frozen map[string]time.Duration
 	Denied []string // groups of facts that AWS never tells
-	Reason string // why AWS does not answer
+	Reason string   // why AWS does not answer
 	// Suspended is when its organization has it in the state As.
 	Suspended []Span
 	As        string

@@ -333,6 +333,11 @@ func exporters() []Situation {
 	watched := production()
 	watched.Findings = []Finding{oldKey(), rootKey(30 * day)}
 	answers, starts := crashes(hour, 150*time.Minute)
+	crashing, loop := crashes(hour, 9*hour)
+	var mostly []Span
+	for t := time.Duration(0); t < 5*hour; t += 3 * time.Minute {
+		mostly = append(mostly, Span{t, t + 2*time.Minute})
+	}
 	var flaky []Span
 	for t := hour; t < 2*hour; t += 10 * time.Minute {
 		flaky = append(flaky, Span{t, t + 5*time.Minute})
@@ -408,6 +413,19 @@ func exporters() []Situation {
 				fires(hour), fires(78 * time.Minute), fires(79*time.Minute, "IAMExporterFlapping job=aws_iam instance=a:10190"),
 				fires(150*time.Minute, "IAMExporterFlapping job=aws_iam instance=a:10190"), fires(4 * hour),
 			},
+		},
+		{
+			Name: "the only exporter crashes in a loop, and reads nothing any more", Lasts: 5 * hour,
+			Targets: []Target{{Answers: crashing, Starts: loop, Accounts: []Account{{ID: one, Read: until(hour)}}}},
+			Expect: []Expectation{
+				fires(79*time.Minute, "IAMExporterFlapping job=aws_iam instance=a:10190"), fires(188*time.Minute, "IAMExporterFlapping job=aws_iam instance=a:10190"),
+				fires(4*hour, "IAMExporterFlapping job=aws_iam instance=a:10190", "IAMExporterAbsent"),
+			},
+		},
+		{
+			Name: "nothing is fresh, and one scrape in three fails", Lasts: 5 * hour,
+			Targets: []Target{{Answers: mostly, Accounts: []Account{{ID: one, Read: until(hour)}}}},
+			Expect:  []Expectation{{At: 5 * hour, Query: `count(count_over_time(ALERTS{alertname="IAMExporterAbsent", alertstate="firing"}[5h]))`}},
 		},
 		{
 			Name: "a crash loop, scraped every four minutes", Step: 4 * time.Minute, Lasts: 5 * hour,

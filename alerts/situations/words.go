@@ -45,10 +45,10 @@ func words() map[string]map[string]string {
 		"the only exporter is dead for three hours": {
 			"IAMExporterDown job=aws_iam instance=a:10190":                        "a:10190 (job aws_iam) has not answered a scrape for ten minutes. What only this exporter watches is not watched: no new findings appear, and those it served are gone after half an hour. Its accounts: 111111111111 (production).",
 			"IAMAccountLost account_id=111111111111 job=aws_iam instance=a:10190": "Nobody serves account 111111111111 (production, in r-ab12/ou-prod, owner: payments) any more; a:10190 (job aws_iam) did until 2026-11-01 00:59:00 +0000 UTC. It was not taken out on purpose, so its access keys go unwatched: no new findings appear, and those that disappear have not been repaired.",
-			"IAMExporterAbsent": "No exporter is scraped with success, and the last facts about any account have been out of date since 2026-11-01 02:59:00 +0000 UTC. No account's access keys are watched.",
+			"IAMExporterAbsent": "No exporter answers most of its scrapes, and the last facts about any account have been out of date since 2026-11-01 02:59:00 +0000 UTC. No account's access keys are watched.",
 		},
 		"no exporter has ever been scraped": {
-			"IAMExporterAbsent": "No exporter is scraped with success, and nothing is known about any account. No account's access keys are watched.",
+			"IAMExporterAbsent": "No exporter answers most of its scrapes, and nothing is known about any account. No account's access keys are watched.",
 		},
 		"a crash loop, up for one minute in three": {
 			"IAMExporterFlapping job=aws_iam instance=a:10190": "a:10190 (job aws_iam) has started again, or gone away or come back, 7 times within an hour. An alert that waits for ten minutes may not get that far: what is new, unknown or out of date may go untold. Its accounts: 111111111111 (production).",
