@@ -549,6 +549,16 @@ func replicas() []Situation {
 		a.Findings = []Finding{oldKey()}
 		return a
 	}
+	withKeys := func(frozen map[string]time.Duration, keys ...string) Account {
+		a := production()
+		a.Frozen, a.Findings = frozen, []Finding{{Rule: "multiple_active_keys", User: "bob", Owner: "payments", Ago: 30 * day}}
+		for _, key := range keys {
+			labels := fmt.Sprintf("user_name=%q, access_key_id=%q", "bob", key)
+			a.Series = append(a.Series, Series{"aws_iam_access_key_active", labels, always(1)}, Series{"aws_iam_access_key_created_timestamp_seconds", labels, always(unix(-100 * day))})
+		}
+		return a
+	}
+	oldKeys, newKeys := withKeys(map[string]time.Duration{"keys": hour}, "AKIAONE", "AKIADELETED"), withKeys(nil, "AKIAONE", "AKIANEW")
 	denied := production()
 	denied.Denied, denied.Reason = []string{"keys"}, "denied"
 	return []Situation{
@@ -559,6 +569,13 @@ func replicas() []Situation {
 				fires(2*hour, oldKeyFires, "IAMRefreshFailing account_id=111111111111"),
 				fires(3*hour+29*time.Minute, oldKeyFires, "IAMReplicaStale job=aws_iam instance=a:10190", "IAMVerdictsUnknown account_id=111111111111"),
 				fires(7*hour, "IAMReplicaStale job=aws_iam instance=a:10190", "IAMVerdictsUnknown account_id=111111111111"),
+			},
+		},
+		{
+			Name: "a stale replica still has a key that a fresh one has not", Lasts: 4 * hour,
+			Targets: []Target{{Accounts: []Account{oldKeys}}, {Instance: "b:10190", Accounts: []Account{newKeys}}},
+			Expect: []Expectation{
+				fires(4*hour, "IAMMultipleActiveKeys account_id=111111111111 rule=multiple_active_keys user_name=bob user_owner=payments", "IAMReplicaStale job=aws_iam instance=a:10190"),
 			},
 		},
 		{

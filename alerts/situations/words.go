@@ -12,6 +12,9 @@ func words() map[string]map[string]string {
 		"a role that cannot be assumed, from the beginning and later": {
 			"IAMRoleNotAssumed account_id=111111111111": "For half an hour, the role for reading account 111111111111 (production, in r-ab12/ou-prod, owner: payments), by a:10190, could not be assumed. The account is not read: what was known about it stays as it was. The exporter's log and landing page say which role, and what AWS answered.",
 		},
+		"a stale replica still has a key that a fresh one has not": {
+			"IAMMultipleActiveKeys account_id=111111111111 rule=multiple_active_keys user_name=bob user_owner=payments": "User bob of account 111111111111 (production, in r-ab12/ou-prod), owner: payments. Active access key AKIANEW, 100d 4h 0m 0s old. Active access key AKIAONE, 100d 4h 0m 0s old. Since 2026-10-02 00:00:00 +0000 UTC, for 30d 4h 0m 0s.",
+		},
 		"AWS is silent for a day": {
 			"IAMRefreshFailing account_id=111111111111":             "For half an hour, refreshes of account 111111111111 (production, in r-ab12/ou-prod, owner: payments), by a:10190, have not got every fact they asked AWS for. Reasons in the last hour: network. The facts that could not be read are not updated; the exporter's log and landing page say what is wrong.",
 			"IAMFactsStale account_id=111111111111 findings=frozen": "Facts about account 111111111111 (production, in r-ab12/ou-prod, owner: payments) have been out of date since 2026-11-01 02:59:00 +0000 UTC: keys, root, tags, users. Findings that depend on them are frozen: no new ones appear, and one that disappears has not been repaired.",
