@@ -334,6 +334,7 @@ func exporters() []Situation {
 	watched.Findings = []Finding{oldKey(), rootKey(30 * day)}
 	answers, starts := crashes(hour, 150*time.Minute)
 	crashing, loop := crashes(hour, 9*hour)
+	early, starting := crashes(3*time.Minute, 9*hour)
 	var mostly []Span
 	for t := time.Duration(0); t < 5*hour; t += 3 * time.Minute {
 		mostly = append(mostly, Span{t, t + 2*time.Minute})
@@ -412,6 +413,13 @@ func exporters() []Situation {
 			Expect: []Expectation{
 				fires(hour), fires(78 * time.Minute), fires(79*time.Minute, "IAMExporterFlapping job=aws_iam instance=a:10190"),
 				fires(150*time.Minute, "IAMExporterFlapping job=aws_iam instance=a:10190"), fires(4 * hour),
+			},
+		},
+		{
+			Name: "an exporter without its facts crashes before it has read anything", Lasts: 4 * hour,
+			Targets: []Target{{Answers: early, Starts: starting, Accounts: []Account{{ID: one, Read: never()}}}, other},
+			Expect: []Expectation{
+				fires(14 * time.Minute), fires(4*hour, "IAMAccountNeverRead account_id=111111111111", "IAMExporterFlapping job=aws_iam instance=a:10190"),
 			},
 		},
 		{
