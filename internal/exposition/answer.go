@@ -25,9 +25,9 @@ const endOfDeflate = "\x03\x00"
 
 // sendGzip sends the answer as one gzip member.
 func (a *answer) sendGzip(w http.ResponseWriter, onlyHeader bool) error {
-	compressor := a.page.families.compressors.Get().(*compressor)
+	compressor := a.page.families.compressor()
 	last := compressor.compress(a.tail, 0)
-	a.page.families.compressors.Put(compressor)
+	a.page.families.release(compressor)
 	body := a.page.total(a.chosen)
 	size := len(gzipHeader) + body.deflated + len(last.deflated) + len(endOfDeflate) + 8
 	w.Header().Set("Content-Encoding", "gzip")

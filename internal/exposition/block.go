@@ -86,8 +86,8 @@ func (b *Builder) Add(s *Series, value float64, escaped, others []string) {
 // Section returns what has been written since the last one. Blocks of the section
 // before, which may be nil, are kept where their text is still the same.
 func (b *Builder) Section(before *Section) *Section {
-	compressor := b.families.compressors.Get().(*compressor)
-	defer b.families.compressors.Put(compressor)
+	compressor := b.families.compressor()
+	defer b.families.release(compressor)
 	s := &Section{}
 	for family, text := range b.texts {
 		if len(text) == 0 {

@@ -27,23 +27,45 @@ type Families struct {
 
 	// What takes memory to make, to be used again. A client who reads slowly holds one
 	// of the last two.
-	builders, compressors, inflaters, buffers sync.Pool
+	builders, inflaters, buffers sync.Pool
+	// Compressors take a megabyte and much time to make, so that a few of them stay,
+	// which no pool would let them.
+	idle chan *compressor
 }
 
 // NewFamilies returns the families, to be served in alphabetical order.
 func NewFamilies(families []Family) *Families {
-	f := &Families{seed: maphash.MakeSeed()}
+	f := &Families{seed: maphash.MakeSeed(), idle: make(chan *compressor, mostIdle)}
 	f.builders.New = func() any { return &Builder{families: f, texts: make([][]byte, len(f.names))} }
-	f.compressors.New = func() any { return newCompressor() }
 	f.inflaters.New = func() any { return newInflater() }
 	f.buffers.New = func() any { return bufio.NewWriterSize(nil, 32<<10) }
-	compressor := newCompressor()
+	compressor := f.compressor()
+	defer f.release(compressor)
 	for _, family := range slices.SortedFunc(slices.Values(families), func(a, b Family) int { return cmp.Compare(a.Name, b.Name) }) {
 		header := "# HELP " + family.Name + " " + helpEscaper.Replace(family.Help) + "\n# TYPE " + family.Name + " " + family.Type + "\n"
 		f.names = append(f.names, family.Name)
 		f.headers = append(f.headers, compressor.compress([]byte(header), 0))
 	}
 	return f
+}
+
+// mostIdle is how many compressors wait for work.
+const mostIdle = 4
+
+func (f *Families) compressor() *compressor {
+	select {
+	case c := <-f.idle:
+		return c
+	default:
+		return newCompressor()
+	}
+}
+
+func (f *Families) release(c *compressor) {
+	select {
+	case f.idle <- c:
+	default:
+	}
 }
 
 func (f *Families) buffered(w io.Writer) *bufio.Writer {
