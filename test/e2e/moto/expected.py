@@ -430,6 +430,7 @@ def write_root(out, root, configuration, as_of):
 def write_info(out, alias, configuration):
     account = out.account
     labels = configuration.account_labels(account) | {"ou_path": account.ou_path, "state": account.state}
+    labels["account_owner"] = configuration.owner_of({"name": ROOT, "tags": {}, "account": account})
     out.add("account_info", 1, account_name=account.name or alias, partition=PARTITION, **labels)
 
 
