@@ -31,7 +31,7 @@ func TestRestartOfManyAccountsInSilence(t *testing.T) {
 		}
 		check(t, c.accounts.Reconcile(wanted))
 		stop := run(t, c.accounts)
-		time.Sleep(time.Hour)
+		time.Sleep(time.Hour + time.Minute) // between two refreshes, lest one ends with the run: it would be saved, but not shown
 		stop()
 		before := c.board.View()
 		files, err := os.ReadDir(dir)
