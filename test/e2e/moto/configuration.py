@@ -128,8 +128,11 @@ class Configuration:
         return ends
 
     def unmatched(self, users):
-        """How many exemptions concern none of the users, (name, account id) each."""
-        return sum(not any(concerns(e, *user) for user in users) for e in self.exemptions)
+        """How many exemptions concern none of the users, (name, account id) each,
+        without those for accounts of which nobody is read."""
+        read = {account for _, account in users}
+        ours = [e for e in self.exemptions if str(e.get("account", "")) in read | {""}]
+        return sum(not any(concerns(e, *user) for user in users) for e in ours)
 
 
 def matches(match, user):
