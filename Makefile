@@ -127,7 +127,7 @@ check-alerts: $(BIN)/promtool $(BIN)/alertmanager $(BIN)/amtool ## Check and uni
 	$(BIN)/promtool test rules alerts/tests/*.yaml
 	$(BIN)/promtool check config deploy/prometheus/*.yml deploy/compose/prometheus/*.yml
 	$(BIN)/amtool check-config alerts/alertmanager.example.yaml
-	go test -tags e2e -count=1 -run TestAlertmanager ./alerts
+	go test -tags e2e -count=1 -run 'TestAlertmanager|TestAlertsOfAThousandAccounts' ./alerts
 
 mutate-alerts: $(BIN)/promtool ## Make mistakes in the rules, one at a time, and check that a test tells (takes minutes)
 	go test -tags mutate -count=1 -timeout 1h -v -run TestMutations ./alerts
@@ -137,7 +137,6 @@ fmt: $(BIN)/golangci-lint ## Format the Go code
 
 e2e: build $(BIN)/prometheus $(DEBIANS) $(BIN)/alertmanager $(VENV)/.installed ## Run the binary against simulated AWS, a real Prometheus and Alertmanager
 	go test -tags e2e -count=1 -timeout 20m -v ./test/e2e/
-	go test -tags e2e -count=1 -run TestAlertsOfAThousandAccounts -v ./alerts
 
 # Where the demo serves: what ARGS says, or the default. Which port 0 became, only
 # the program's log tells.
