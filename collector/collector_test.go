@@ -19,8 +19,8 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/collector"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/roll"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/watchlist"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files and docs/metrics.md")
@@ -187,7 +187,7 @@ type scene struct {
 	noUsers   bool
 	share     bool
 	snapshots []*inventory.Snapshot
-	roll      roll.Roll
+	watchlist watchlist.List
 }
 
 func (sc scene) view() *view.View {
@@ -200,17 +200,17 @@ func (sc scene) view() *view.View {
 		accounts[fmt.Sprintf("%06d", i)] = s
 	}
 	v := view.Of(p, sc.reload, accounts, now)
-	v.Roll = sc.roll
+	v.Watchlist = sc.watchlist
 	return v
 }
 
-// comingAndGoing is the roll of an organization: one account was taken out, one is
+// comingAndGoing is the watchlist of an organization: one account was taken out, one is
 // back, and one is to be forgotten.
-func comingAndGoing() roll.Roll {
-	return roll.Roll{OrganizationID: "o-a1b2c3d4e5", Listed: ago(time.Hour), Removals: []roll.Removal{
-		{AccountID: "111122223333", Reason: roll.Closed, At: ago(day)},
-		{AccountID: "222233334444", Reason: roll.LeftOrganization, At: ago(34 * day)},
-		{AccountID: "333344445555", Reason: roll.Excluded, At: ago(roll.Memory)},
+func comingAndGoing() watchlist.List {
+	return watchlist.List{OrganizationID: "o-a1b2c3d4e5", Listed: ago(time.Hour), Removals: []watchlist.Removal{
+		{AccountID: "111122223333", Reason: watchlist.Closed, At: ago(day)},
+		{AccountID: "222233334444", Reason: watchlist.LeftOrganization, At: ago(34 * day)},
+		{AccountID: "333344445555", Reason: watchlist.Excluded, At: ago(watchlist.Memory)},
 	}}
 }
 
@@ -298,7 +298,7 @@ func scenes() map[string]scene {
 		"hidden":             {snapshots: of(private()), policy: hiding()},
 		"only":               {snapshots: of(private()), policy: including()},
 		"no-users":           {snapshots: of(everything(), private()), policy: rootExempted(), noUsers: true},
-		"organization":       {snapshots: of(suspended()), roll: comingAndGoing()},
+		"organization":       {snapshots: of(suspended()), watchlist: comingAndGoing()},
 		"reload-failed":      {reload: view.Reload{Wanted: true, At: live}},
 	}
 }
@@ -332,7 +332,7 @@ func TestExposition(t *testing.T) {
 // serves is not tested, and one that no row describes is not documented.
 func TestEveryMetricIsServed(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(scene{snapshots: of(everything()), policy: everyPolicy(), reload: reloaded(), roll: comingAndGoing()}.build())
+	registry.MustRegister(scene{snapshots: of(everything()), policy: everyPolicy(), reload: reloaded(), watchlist: comingAndGoing()}.build())
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)

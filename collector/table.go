@@ -596,7 +596,7 @@ func exporterMetrics() []metric {
 		{
 			name: "aws_iam_exporter_discovery_success_timestamp_seconds", scope: perExporter, kind: gauge,
 			help:   "When the organization's accounts were last listed completely. Absent without an organization, and before the first time.",
-			series: func(s *subject, emit emit) { emitTime(emit, s.view.Roll.Listed) },
+			series: func(s *subject, emit emit) { emitTime(emit, s.view.Watchlist.Listed) },
 		},
 		{
 			name: "aws_iam_account_removed_timestamp_seconds", scope: perExporter, renew: EachMinute, kind: gauge,

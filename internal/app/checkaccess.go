@@ -86,8 +86,8 @@ func accessFrom(ctx context.Context, from awsSource, s *settings, stderr io.Writ
 	if err != nil {
 		return nil, err
 	}
-	t := &accessTrial{settings: s, from: from, stderr: stderr, roster: newRoster(from, s, awsapi.NewShared(rate.Limit(s.rate)))}
-	if c, err = t.roster.withDemo(c); err != nil {
+	t := &accessTrial{settings: s, from: from, stderr: stderr, clients: newClientPool(from, s, awsapi.NewShared(rate.Limit(s.rate)))}
+	if c, err = from.withDemo(c, s); err != nil {
 		return nil, err
 	}
 	if err := s.checkShards(c); err != nil {
@@ -101,7 +101,7 @@ func accessFrom(ctx context.Context, from awsSource, s *settings, stderr io.Writ
 type accessTrial struct {
 	settings *settings
 	from     awsSource
-	roster   *roster
+	clients  *clientPool
 	c        *config.Config
 	stderr   io.Writer
 
@@ -112,14 +112,14 @@ type accessTrial struct {
 func (t *accessTrial) run(ctx context.Context) (*access.Result, error) {
 	t.identify(ctx)
 	accounts := t.listed()
-	if _, err := t.roster.wanted(t.c, accounts); err != nil { // makes the hub
+	if _, err := t.clients.targets(t.c, accounts); err != nil { // makes the hub
 		return nil, err
 	}
 	stop := t.result.Identity.Problem
 	if stop != "" {
 		stop = "not tried: nobody knows who the exporter is"
 	}
-	if arn := t.c.Sessions.InitialRole; arn != "" && stop == "" && t.roster.currentHub() != nil {
+	if arn := t.c.Sessions.InitialRole; arn != "" && stop == "" && t.clients.currentHub() != nil {
 		t.result.InitialRole = access.InitialRole(ctx, arn, t.assumeInitialRole(ctx))
 		if t.result.InitialRole.Permissions[0].Status != access.Granted {
 			stop = "not tried: the initial role was not assumed"
@@ -131,15 +131,15 @@ func (t *accessTrial) run(ctx context.Context) (*access.Result, error) {
 	if err := t.try(ctx, accounts, stop); err != nil {
 		return nil, err
 	}
-	t.result.Conclude(&access.Way{Partition: t.roster.partition(), Sessions: t.c.Sessions, Discovery: t.c.Discovery()})
+	t.result.Conclude(&access.Way{Partition: t.clients.partition(), Sessions: t.c.Sessions, Discovery: t.c.Discovery()})
 	return &t.result, nil
 }
 
 // identify finds out who the exporter is.
 func (t *accessTrial) identify(ctx context.Context) {
 	i := &t.result.Identity
-	i.Region, i.Partition = t.from.config.Region, t.roster.partition()
-	own, err := access.Who(ctx, t.roster.client(t.roster.own(t.c)))
+	i.Region, i.Partition = t.from.config.Region, t.clients.partition()
+	own, err := access.Who(ctx, t.clients.client(watchedAccount{Account: t.settings.ownAccount(t.c)}))
 	if err != nil {
 		i.Problem = access.Problem(ctx, err)
 	}
@@ -152,22 +152,22 @@ func (t *accessTrial) identify(ctx context.Context) {
 }
 
 // listed returns the accounts that are known before anybody is asked.
-func (t *accessTrial) listed() []entry {
+func (t *accessTrial) listed() []watchedAccount {
 	switch {
 	case t.c.Organization != nil:
 		return nil
 	case t.c.Accounts == nil:
-		return []entry{t.roster.own(t.c)}
+		return []watchedAccount{{Account: t.settings.ownAccount(t.c)}}
 	}
-	var accounts []entry
+	var accounts []watchedAccount
 	for _, a := range inShard(t.settings, t.c.Accounts) {
-		accounts = append(accounts, entry{Account: a})
+		accounts = append(accounts, watchedAccount{Account: a})
 	}
 	return accounts
 }
 
 func (t *accessTrial) assumeInitialRole(ctx context.Context) error {
-	hub := t.roster.currentHub()
+	hub := t.clients.currentHub()
 	if t.c.Organization != nil {
 		t.organization() // tells the hub what else its session is for
 	}
@@ -175,11 +175,11 @@ func (t *accessTrial) assumeInitialRole(ctx context.Context) error {
 }
 
 func (t *accessTrial) organization() *awsapi.Organization {
-	return awsapi.NewOrganization(t.from.config, t.roster.currentHub(), t.c.Discovery())
+	return awsapi.NewOrganization(t.from.config, t.clients.currentHub(), t.c.Discovery())
 }
 
 // discover returns the accounts of the organization that are to be read.
-func (t *accessTrial) discover(ctx context.Context) []entry {
+func (t *accessTrial) discover(ctx context.Context) []watchedAccount {
 	var listing organization.Listing
 	t.result.Organization, listing = access.Organization(ctx, &access.Discovery{
 		Reader: organization.NewReader(t.organization()), Asks: t.c.Discovery(), Complete: t.c.Organization.AsksTags(),
@@ -190,16 +190,16 @@ func (t *accessTrial) discover(ctx context.Context) []entry {
 			wanted = append(wanted, t.c.Organization.AccountFor(d.Account))
 		}
 	}
-	var accounts []entry
+	var accounts []watchedAccount
 	for _, a := range inShard(t.settings, wanted) {
-		accounts = append(accounts, entry{Account: a})
+		accounts = append(accounts, watchedAccount{Account: a})
 	}
 	return accounts
 }
 
 // try tries the accounts, several at once. Each fails for itself.
-func (t *accessTrial) try(ctx context.Context, accounts []entry, stop string) error {
-	wanted, err := t.roster.wanted(t.c, accounts)
+func (t *accessTrial) try(ctx context.Context, accounts []watchedAccount, stop string) error {
+	wanted, err := t.clients.targets(t.c, accounts)
 	if len(accounts) == 0 || err != nil {
 		return err
 	}
@@ -215,7 +215,7 @@ func (t *accessTrial) try(ctx context.Context, accounts []entry, stop string) er
 	for i, w := range wanted {
 		target := &access.Target{Client: w.Client, ID: w.Account.ID, Name: w.Account.Name}
 		if role := accounts[i].Role; role != nil {
-			target.Role = role.ARN(t.roster.partition(), target.ID)
+			target.Role = role.ARN(t.clients.partition(), target.ID)
 		}
 		trying.Go(func() error {
 			defer tried.Add(1)

@@ -51,14 +51,11 @@ func printAccounts(stdout io.Writer, s *settings, c *config.Config) error {
 
 // checkOrganization prints the accounts of the organization, and what becomes of each.
 func checkOrganization(ctx context.Context, from awsSource, s *settings, c *config.Config, stdout io.Writer) error {
-	shared := awsapi.NewShared(rate.Limit(s.rate))
-	if err := newRoster(from, s, shared).checkPartitions(c); err != nil {
+	clients := newClientPool(from, s, awsapi.NewShared(rate.Limit(s.rate)))
+	if err := clients.checkPartition(c); err != nil {
 		return err
 	}
-	hub := awsapi.NewHub(from.config, shared, awsapi.HubOptions{
-		Sessions: c.Sessions, Timeout: time.Duration(s.timeout), LoadCredentials: from.credentials,
-	})
-	reader := organization.NewReader(awsapi.NewOrganization(from.config, hub, c.Discovery()))
+	reader := organization.NewReader(awsapi.NewOrganization(from.config, clients.newHub(c.Sessions), c.Discovery()))
 	listing, gaps, err := reader.List(ctx, time.Now(), "")
 	if err != nil {
 		return err // which says of what

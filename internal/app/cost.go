@@ -12,9 +12,7 @@ import (
 func costOf(s *settings, c *config.Config) *cost.Cost {
 	accounts := c.Accounts
 	if accounts == nil {
-		own := config.Account{Settings: s.defaults().Settings}
-		own.Settings.Tags = c.Tags
-		accounts = []config.Account{own}
+		accounts = []config.Account{s.ownAccount(c)}
 	}
 	return costOfAccounts(s, c, accounts)
 }

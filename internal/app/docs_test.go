@@ -103,7 +103,7 @@ func lifetimesOf(t *testing.T, source awsapi.Source) map[inventory.Group]time.Du
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
-	go func() { defer close(done); p.accounts.Run(ctx) }()
+	go func() { defer close(done); p.fleet.Run(ctx) }()
 	time.Sleep(time.Minute)
 	freshness := p.board.View().Account("").Snapshot.Freshness
 	cancel()

@@ -304,6 +304,14 @@ func (s *settings) defaults() config.Defaults {
 	}}
 }
 
+// ownAccount is the account of the exporter's own credentials, where the configuration
+// lists no accounts.
+func (s *settings) ownAccount(c *config.Config) config.Account {
+	own := config.Account{Settings: s.defaults().Settings}
+	own.Settings.Tags = c.Tags
+	return own
+}
+
 // quiet leaves out of the log what a command says in its own words, unless more or
 // less was asked for.
 func (s *settings) quiet() error {

@@ -7,19 +7,14 @@ import (
 	"sync"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/config"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/fleet"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
 
 // reloader reads the configuration file again, if there is one, and applies it. It
 // also has the credentials found anew.
 type reloader struct {
-	settings  *settings
-	census    *census
-	discovery *discovery
-	accounts  *fleet.Fleet
-	board     *view.Board
-	logger    *slog.Logger
+	*watching
+	settings *settings
+	logger   *slog.Logger
 
 	mu sync.Mutex // so that the last read wins
 }
@@ -29,10 +24,7 @@ type reloader struct {
 func (r *reloader) reload() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.accounts.RenewCredentials()
-	if hub := r.census.roster.currentHub(); hub != nil { // which may have no accounts yet
-		hub.WantCredentials()
-	}
+	r.targets.renewCredentials()
 	if r.settings.configFile == "" {
 		r.logger.Info("Credentials are read again with the next refresh")
 		return nil
@@ -53,7 +45,7 @@ func (r *reloader) apply() (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := r.census.reload(c); err != nil {
+	if err := r.targets.reload(c); err != nil {
 		return nil, err
 	}
 	r.discovery.soon()

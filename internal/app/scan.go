@@ -10,11 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/time/rate"
 
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/config"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/fleet"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/organization"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
@@ -53,37 +50,34 @@ func scanFrom(ctx context.Context, from awsSource, s *settings, logger *slog.Log
 	if err != nil {
 		return nil, nil, err
 	}
-	board := view.New(c.Policy, view.Reload{})
-	accounts := fleet.New(board, fleet.Options{Pause: pauseBetweenStarts(s.rate), Logger: logger})
-	who := &census{settings: s, roster: newRoster(from, s, awsapi.NewShared(rate.Limit(s.rate))), accounts: accounts, board: board, logger: logger}
-	if err := who.begin(c); err != nil {
+	w := newWatching(from, s, view.New(c.Policy, view.Reload{}), nil, logger)
+	if err := w.targets.begin(c); err != nil {
 		return nil, nil, err
 	}
-	p := &program{accounts: accounts, board: board, discovery: newDiscovery(who)}
 	reading, stop := context.WithCancel(ctx)
 	done := make(chan struct{})
-	go func() { defer close(done); p.run(reading) }()
-	v, err := p.waitUntilRead(ctx, who, stderr)
+	go func() { defer close(done); w.run(reading) }()
+	v, err := w.waitUntilRead(ctx, stderr)
 	stop()
 	<-done
 	if err != nil {
 		return nil, nil, err
 	}
-	return append(scansOf(v), who.scansInDoubt()...), c, nil
+	return append(scansOf(v), w.targets.scansInDoubt()...), c, nil
 }
 
 // waitUntilRead waits until every account was read once, or cannot be, and returns
 // what is known then.
-func (p *program) waitUntilRead(ctx context.Context, who *census, stderr io.Writer) (*view.View, error) {
+func (w *watching) waitUntilRead(ctx context.Context, stderr io.Writer) (*view.View, error) {
 	began := time.Now()
 	said := began
 	for {
-		listed := who.organization() == nil || p.discovery.tried.Load() // before the view, which then has every account
-		v, patient := p.board.View(), time.Since(began) < reportPatience
+		listed := w.targets.organization() == nil || w.discovery.tried.Load() // before the view, which then has every account
+		v, patient := w.board.View(), time.Since(began) < reportPatience
 		read, all := countRead(v, patient), len(v.Accounts())
 		switch {
 		case !listed: // tags, which come last, may decide on classes
-		case who.organization() != nil && who.organizationID() == "":
+		case w.targets.organization() != nil && w.targets.organizationID() == "":
 			return nil, fmt.Errorf("no account was checked: %s", v.NotListed)
 		case read == all:
 			return v, nil
@@ -137,16 +131,16 @@ func countUnread(v *view.View) int {
 
 // scansInDoubt returns the accounts of the organization of which nobody knows whether
 // the configuration means them. They are not read, and are no all-clear.
-func (s *census) scansInDoubt() []report.Scan {
-	o := s.organization()
+func (t *targets) scansInDoubt() []report.Scan {
+	o := t.organization()
 	if o == nil {
 		return nil
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	var scans []report.Scan
-	for _, d := range organization.Select(s.roll.Listing(), o.Include, o.Exclude) {
-		if inDoubt(&d) && s.isOurs(d.Account.ID) && !s.roll.Watches(d.Account.ID) {
+	for _, d := range organization.Select(t.list.Listing(), o.Include, o.Exclude) {
+		if inDoubt(&d) && t.isOurs(d.Account.ID) && !t.list.Watches(d.Account.ID) {
 			scans = append(scans, report.Scan{
 				Snapshot: &inventory.Snapshot{Account: inventory.Account{ID: d.Account.ID, Name: d.Account.Name}},
 				Gaps:     []string{"whether the configuration means it is not known: " + d.Why},

@@ -23,13 +23,49 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/web"
 )
 
+// watching is what keeps accounts fresh: `serve` runs it until it is stopped, and
+// `check` until everything was read once.
+type watching struct {
+	shared    *awsapi.Shared
+	board     *view.Board
+	fleet     *fleet.Fleet
+	targets   *targets
+	discovery *discovery
+}
+
+// newWatching returns what watches the accounts of a configuration once targets has
+// begun with it. The store may be nil.
+func newWatching(from awsSource, s *settings, board *view.Board, store *state.Store, logger *slog.Logger) *watching {
+	w := &watching{shared: awsapi.NewShared(rate.Limit(s.rate)), board: board}
+	w.fleet = fleet.New(board, fleet.Options{Store: store, Pause: pauseBetweenStarts(s.rate), Logger: logger})
+	w.targets = &targets{
+		settings: s, clients: newClientPool(from, s, w.shared), fleet: w.fleet, board: board, store: store, logger: logger,
+	}
+	w.discovery = newDiscovery(w.targets)
+	return w
+}
+
+// run watches the accounts until the context ends.
+func (w *watching) run(ctx context.Context) {
+	var others sync.WaitGroup
+	others.Go(func() { w.discovery.run(ctx) })
+	others.Go(func() { w.board.KeepTime(ctx) })
+	w.fleet.Run(ctx)
+	others.Wait()
+}
+
+// ready reports whether everything was asked for once, with success or without, or
+// that this takes too long to wait for.
+func (w *watching) ready() bool { return w.discovery.ready() && w.fleet.Ready() }
+
+// source returns where facts about the account come from.
+func (w *watching) source(accountID string) string { return string(w.fleet.Source(accountID)) }
+
 // program is the exporter, wired.
 type program struct {
-	accounts  *fleet.Fleet
-	board     *view.Board
-	discovery *discovery
-	web       web.Options
-	reload    func() error // nil if there is nothing to reload
+	*watching
+	web    web.Options
+	reload func() error // nil if there is nothing to reload
 }
 
 // wire puts the parts together in the order in which data flows: from AWS to the
@@ -46,31 +82,34 @@ func wire(from awsSource, s *settings, logger *slog.Logger) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
-	shared := awsapi.NewShared(rate.Limit(s.rate))
-	p := &program{board: view.New(c.Policy, view.Reload{Wanted: s.configFile != "", Successful: true, At: time.Now()})}
-	of := collector.Options{
-		View: p.board.View, API: shared.Calls, Now: time.Now,
-		AccessKeyIDs: view.KeyIDFormat(s.accessKeyID), KeyAge: s.keyAge, Users: s.users, Share: s.totalShards > 1,
-	}
-	rendered := collector.NewRenderer(of)
-	p.board.Rendering = rendered.Rendering()
-	p.accounts = fleet.New(p.board, fleet.Options{Store: store, Pause: pauseBetweenStarts(s.rate), Logger: logger})
-	who := &census{settings: s, roster: newRoster(from, s, shared), accounts: p.accounts, board: p.board, store: store, logger: logger}
-	if err := who.begin(c); err != nil {
+	board := view.New(c.Policy, view.Reload{Wanted: s.configFile != "", Successful: true, At: time.Now()})
+	w := newWatching(from, s, board, store, logger)
+	metrics := metricsOf(w, s)
+	renderer := collector.NewRenderer(metrics)
+	board.Rendering = renderer.Rendering() // which begins with the first account
+	if err := w.targets.begin(c); err != nil {
 		return nil, err
 	}
-	p.discovery = newDiscovery(who)
+	p := &program{watching: w}
 	if s.configFile != "" || from.credentials != nil {
-		p.reload = (&reloader{settings: s, census: who, discovery: p.discovery, accounts: p.accounts, board: p.board, logger: logger}).reload
+		p.reload = (&reloader{settings: s, watching: w, logger: logger}).reload
 	}
-	inView, own := prometheus.NewRegistry(), ownRegistry(of)
-	inView.MustRegister(collector.OfView(of))
+	rendered, own := prometheus.NewRegistry(), ownRegistry(metrics)
+	rendered.MustRegister(collector.OfView(metrics))
 	p.web = web.Options{
-		Page: rendered.Page, Rendered: inView, Gatherer: own, Register: own,
-		View: p.board.View, Ready: func() bool { return p.discovery.ready() && p.accounts.Ready() }, Reload: p.reload, Now: time.Now,
-		Source: func(id string) string { return string(p.accounts.Source(id)) }, Users: s.users, AccessKeyIDs: of.AccessKeyIDs, Version: version.Version, Demo: from.note, Pprof: s.pprof, Logger: logger,
+		Page: renderer.Page, Rendered: rendered, Gatherer: own, Register: own,
+		View: board.View, Ready: w.ready, Source: w.source, Reload: p.reload, Now: time.Now,
+		Users: s.users, AccessKeyIDs: metrics.AccessKeyIDs,
+		Version: version.Version, Demo: from.note, Pprof: s.pprof, Logger: logger,
 	}
 	return p, nil
+}
+
+func metricsOf(w *watching, s *settings) collector.Options {
+	return collector.Options{
+		View: w.board.View, API: w.shared.Calls, Now: time.Now,
+		AccessKeyIDs: view.KeyIDFormat(s.accessKeyID), KeyAge: s.keyAge, Users: s.users, Share: s.totalShards > 1,
+	}
 }
 
 // pauseBetweenStarts is how long the first calls about an account take, if as many
@@ -78,15 +117,6 @@ func wire(from awsSource, s *settings, logger *slog.Logger) (*program, error) {
 func pauseBetweenStarts(rate float64) time.Duration {
 	const firstCalls = 5 // the role, who we are, the users, and have a report made and fetched
 	return time.Duration(firstCalls / rate * float64(time.Second))
-}
-
-// run watches the accounts until the context ends.
-func (p *program) run(ctx context.Context) {
-	var others sync.WaitGroup
-	others.Go(func() { p.discovery.run(ctx) })
-	others.Go(func() { p.board.KeepTime(ctx) })
-	p.accounts.Run(ctx)
-	others.Wait()
 }
 
 // ownRegistry is of what the exporter tells of itself.

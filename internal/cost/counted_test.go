@@ -81,7 +81,7 @@ func count(t *testing.T, settings config.Settings, people cost.Population, watch
 	populate(t, world, people)
 	board := view.New(policy.WithLimits(policy.DefaultLimits()), view.Reload{})
 	accounts := fleet.New(board, fleet.Options{Logger: slog.New(slog.DiscardHandler)})
-	check(t, accounts.Reconcile([]fleet.Wanted{{
+	check(t, accounts.Reconcile([]fleet.Target{{
 		Client: awsapi.New(world.Config(), awsapi.NewShared(20), awsapi.Options{
 			Needs: awsapi.Needs{Source: settings.Source, Tags: settings.Tags}, Rate: rate.Limit(5), Timeout: 10 * time.Second,
 		}),

@@ -63,8 +63,8 @@ func newBoard() *view.Board {
 
 // wantedOf wants the account to be read live; an empty id leaves it to AWS to
 // tell which one it is.
-func wantedOf(world *awssim.World, id string, limit rate.Limit) fleet.Wanted {
-	return fleet.Wanted{
+func wantedOf(world *awssim.World, id string, limit rate.Limit) fleet.Target {
+	return fleet.Target{
 		Client: awsapi.New(world.Config(), awsapi.NewShared(1000), awsapi.Options{
 			Needs: awsapi.Needs{Source: awsapi.SourceLive}, Rate: limit, Timeout: 10 * time.Second,
 		}),
@@ -72,7 +72,7 @@ func wantedOf(world *awssim.World, id string, limit rate.Limit) fleet.Wanted {
 	}
 }
 
-func fleetOf(t *testing.T, board *view.Board, logger *slog.Logger, wanted ...fleet.Wanted) *fleet.Fleet {
+func fleetOf(t *testing.T, board *view.Board, logger *slog.Logger, wanted ...fleet.Target) *fleet.Fleet {
 	t.Helper()
 	f := fleet.New(board, fleet.Options{Logger: logger})
 	check(t, f.Reconcile(wanted))

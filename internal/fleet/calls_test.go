@@ -193,7 +193,7 @@ func total(world *awssim.World) int {
 func countViews(t *testing.T, w way) views {
 	world, needs := largeAccount(t, w.accused), w.needs
 	board := newBoard()
-	accounts := fleetOf(t, board, slog.New(slog.DiscardHandler), fleet.Wanted{
+	accounts := fleetOf(t, board, slog.New(slog.DiscardHandler), fleet.Target{
 		Client: awsapi.New(world.Config(), awsapi.NewShared(20), awsapi.Options{
 			Needs: needs, Rate: 5, Timeout: 10 * time.Second,
 		}),

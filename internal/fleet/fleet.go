@@ -33,15 +33,15 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Wanted is an account that is to be watched.
-type Wanted struct {
+// Target is an account that is to be watched.
+type Target struct {
 	Client  *awsapi.Client
 	Account account.Options // its ID may be empty for one account, that of the credentials
 }
 
 // sameReading reports whether both want the same account read in the same way.
-func (w *Wanted) sameReading(other *Wanted) bool {
-	return w.Client == other.Client && w.Account.SameReading(other.Account)
+func (t *Target) sameReading(other *Target) bool {
+	return t.Client == other.Client && t.Account.SameReading(other.Account)
 }
 
 // Fleet holds the accounts that are watched, by id. Its methods may be called
@@ -54,9 +54,9 @@ type Fleet struct {
 	began  time.Time
 
 	reconciling sync.Mutex // held while the set of accounts changes
-	mu          sync.Mutex // guards members
-	members     map[string]*member
-	added       chan struct{} // has an element if members are to be started
+	mu          sync.Mutex // guards watchers
+	watchers    map[string]*watcher
+	added       chan struct{} // has an element if watchers are to be started
 }
 
 // New returns a fleet that watches no account yet. What it learns is shown on
@@ -64,7 +64,7 @@ type Fleet struct {
 func New(board *view.Board, o Options) *Fleet {
 	return &Fleet{
 		board: board, store: o.Store, pause: o.Pause, logger: o.Logger, began: time.Now(),
-		members: map[string]*member{}, added: make(chan struct{}, 1),
+		watchers: map[string]*watcher{}, added: make(chan struct{}, 1),
 	}
 }
 
@@ -85,10 +85,10 @@ func (f *Fleet) Run(ctx context.Context) {
 // startAll starts those that are not running, one after the other.
 func (f *Fleet) startAll(ctx context.Context, running *sync.WaitGroup) {
 	var pause time.Duration
-	for _, m := range f.all() {
-		if own, ok := m.start(ctx); ok {
+	for _, w := range f.all() {
+		if own, ok := w.start(ctx); ok {
 			wait := pause // the goroutine may begin after the next was counted
-			running.Go(func() { m.run(own, wait) })
+			running.Go(func() { w.run(own, wait) })
 			pause += f.pause
 		}
 	}
@@ -99,20 +99,20 @@ func (f *Fleet) startAll(ctx context.Context, running *sync.WaitGroup) {
 // are shown at once, with what is kept of them; those that are wanted in another
 // way keep what is known; those of whom something else is told go on; and all others
 // notice nothing. It returns an error, and changes nothing, if an id is wanted twice.
-func (f *Fleet) Reconcile(wanted []Wanted) error {
-	return f.reconcile(wanted, func() {})
+func (f *Fleet) Reconcile(targets []Target) error {
+	return f.reconcile(targets, func() {})
 }
 
 // Reload is Reconcile under another policy, which is in force from one moment to
 // the next for every account that stays: those that go are judged under the
 // policy before to the end, and those that come under the new one alone. Clients
 // must be ready for what it needs.
-func (f *Fleet) Reload(wanted []Wanted, p *policy.Policy) error {
-	return f.reconcile(wanted, func() {
+func (f *Fleet) Reload(targets []Target, p *policy.Policy) error {
+	return f.reconcile(targets, func() {
 		before := f.board.Apply(p)
 		if p.NeedsTags() && !before.NeedsTags() {
-			for _, m := range f.all() {
-				m.tell(message{refresh: true})
+			for _, w := range f.all() {
+				w.tell(message{refresh: true})
 			}
 		}
 	})
@@ -120,21 +120,21 @@ func (f *Fleet) Reload(wanted []Wanted, p *policy.Policy) error {
 
 // reconcile calls change once nobody is left who is no longer wanted, and before
 // anybody comes.
-func (f *Fleet) reconcile(wanted []Wanted, change func()) error {
-	byID := make(map[string]*Wanted, len(wanted))
-	for i, w := range wanted {
-		if byID[w.Account.ID] != nil {
-			return fmt.Errorf("watch accounts: got account %q twice, want each once", w.Account.ID)
+func (f *Fleet) reconcile(targets []Target, change func()) error {
+	byID := make(map[string]*Target, len(targets))
+	for i, t := range targets {
+		if byID[t.Account.ID] != nil {
+			return fmt.Errorf("watch accounts: got account %q twice, want each once", t.Account.ID)
 		}
-		byID[w.Account.ID] = &wanted[i]
+		byID[t.Account.ID] = &targets[i]
 	}
 	f.reconciling.Lock()
 	defer f.reconciling.Unlock()
 	f.dropOthers(byID)
 	change()
-	for _, w := range wanted {
-		if f.member(w.Account.ID) == nil {
-			f.add(w.Account.ID, newMember(f, w))
+	for _, t := range targets {
+		if f.watcher(t.Account.ID) == nil {
+			f.add(t.Account.ID, newWatcher(f, t))
 		}
 	}
 	select {
@@ -144,56 +144,56 @@ func (f *Fleet) reconcile(wanted []Wanted, change func()) error {
 	return nil
 }
 
-// dropOthers stops every member that is not wanted as it is, and waits until
+// dropOthers stops every watcher that is not wanted as it is, and waits until
 // none of them can show anything more.
-func (f *Fleet) dropOthers(wanted map[string]*Wanted) {
-	var dropped []*member
-	for _, m := range f.all() {
-		w, still := wanted[m.wanted.Account.ID]
-		if !still || !w.sameReading(&m.wanted) {
-			m.stop()
-			dropped = append(dropped, m)
+func (f *Fleet) dropOthers(targets map[string]*Target) {
+	var dropped []*watcher
+	for _, w := range f.all() {
+		t, still := targets[w.target.Account.ID]
+		if !still || !t.sameReading(&w.target) {
+			w.stop()
+			dropped = append(dropped, w)
 			continue
 		}
-		if !w.Account.Equal(m.described) {
-			m.described = w.Account
-			m.tell(message{described: &w.Account})
+		if !t.Account.Equal(w.described) {
+			w.described = t.Account
+			w.tell(message{described: &t.Account})
 		}
 	}
-	for _, m := range dropped {
-		m.wait()
-		id := m.wanted.Account.ID
+	for _, w := range dropped {
+		w.wait()
+		id := w.target.Account.ID
 		f.mu.Lock()
-		delete(f.members, id)
+		delete(f.watchers, id)
 		f.mu.Unlock()
-		if w, still := wanted[id]; still { // in another way
-			f.add(id, newMemberFrom(f, *w, m))
+		if t, still := targets[id]; still { // in another way
+			f.add(id, newWatcherFrom(f, *t, w))
 			continue
 		}
 		f.board.Remove(id)
 	}
 }
 
-func (f *Fleet) add(id string, m *member) {
-	m.show(m.account.Snapshot())
+func (f *Fleet) add(id string, w *watcher) {
+	w.show(w.account.Snapshot())
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.members[id] = m
+	f.watchers[id] = w
 }
 
-func (f *Fleet) member(id string) *member {
+func (f *Fleet) watcher(id string) *watcher {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.members[id]
+	return f.watchers[id]
 }
 
-// all returns the members, ordered by id.
-func (f *Fleet) all() []*member {
+// all returns the watchers, ordered by id.
+func (f *Fleet) all() []*watcher {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	all := make([]*member, 0, len(f.members))
-	for _, id := range slices.Sorted(maps.Keys(f.members)) {
-		all = append(all, f.members[id])
+	all := make([]*watcher, 0, len(f.watchers))
+	for _, id := range slices.Sorted(maps.Keys(f.watchers)) {
+		all = append(all, f.watchers[id])
 	}
 	return all
 }
@@ -201,8 +201,8 @@ func (f *Fleet) all() []*member {
 // Source returns where facts about the account come from; empty if it is not
 // watched. That of the credentials may have any id.
 func (f *Fleet) Source(accountID string) awsapi.Source {
-	if m := cmp.Or(f.member(accountID), f.member("")); m != nil {
-		return m.wanted.Client.Needs().Source
+	if w := cmp.Or(f.watcher(accountID), f.watcher("")); w != nil {
+		return w.target.Client.Needs().Source
 	}
 	return ""
 }
@@ -211,15 +211,15 @@ func (f *Fleet) Source(accountID string) awsapi.Source {
 // success or without, or that this takes too long to wait for.
 func (f *Fleet) Ready() bool {
 	return time.Since(f.began) >= readyAfter ||
-		!slices.ContainsFunc(f.all(), func(m *member) bool { return !m.tried.Load() })
+		!slices.ContainsFunc(f.all(), func(w *watcher) bool { return !w.tried.Load() })
 }
 
 // RenewCredentials has every account's credentials loaded anew: at once where AWS
 // has refused those at hand, else at the next refresh.
 func (f *Fleet) RenewCredentials() {
-	for _, m := range f.all() {
-		if refused := m.wanted.Client.NoteOtherCredentials(); refused {
-			m.tell(message{refresh: true})
+	for _, w := range f.all() {
+		if refused := w.target.Client.NoteOtherCredentials(); refused {
+			w.tell(message{refresh: true})
 		}
 	}
 }
@@ -228,7 +228,7 @@ func (f *Fleet) RenewCredentials() {
 // something is known to have happened to them. It does nothing for an account
 // that is not watched.
 func (f *Fleet) ReadSoon(accountID string, users ...string) {
-	if m := f.member(accountID); m != nil {
-		m.tell(message{users: users})
+	if w := f.watcher(accountID); w != nil {
+		w.tell(message{users: users})
 	}
 }

@@ -60,8 +60,8 @@ func newCrowd(t *testing.T, accounts int) *crowd {
 }
 
 // want is the account of the world, to be watched by its role.
-func (c *crowd) want(w *awssim.World) fleet.Wanted {
-	return fleet.Wanted{
+func (c *crowd) want(w *awssim.World) fleet.Target {
+	return fleet.Target{
 		Client: awsapi.New(c.realm.Config(), c.shared, awsapi.Options{
 			Needs: awsapi.Needs{Source: awsapi.SourceAuto}, Rate: 5, Timeout: 10 * time.Second,
 			Assume: &awsapi.Assumption{Hub: c.hub, AccountID: w.AccountID(), Role: awsapi.Role{Name: crowdRole}},
@@ -74,7 +74,7 @@ func (c *crowd) want(w *awssim.World) fleet.Wanted {
 // group became among those that are good, once all had been read.
 func (c *crowd) oldest(good []*awssim.World) map[inventory.Group]time.Duration {
 	c.Helper()
-	var wanted []fleet.Wanted
+	var wanted []fleet.Target
 	for _, w := range c.worlds {
 		wanted = append(wanted, c.want(w))
 	}

@@ -32,20 +32,20 @@ type ongoing struct {
 	since time.Time
 }
 
-func (l *refreshLog) write(now time.Time, j *policy.Evaluation) {
-	s := j.Snapshot
+func (l *refreshLog) write(now time.Time, e *policy.Evaluation) {
+	s := e.Snapshot
 	logger := l.logger.With("account_id", s.Account.ID)
-	for _, mistake := range j.Problems { // users' slips stay for long, and are no failure of ours
+	for _, mistake := range e.Problems { // users' slips stay for long, and are no failure of ours
 		if !slices.Contains(l.tagMistakes, mistake) {
 			logger.Warn("Cannot use a tag", "problem", mistake)
 		}
 	}
-	l.tagMistakes = j.Problems
+	l.tagMistakes = e.Problems
 
 	complete := s.Health.State == inventory.StateUp
 	recovered := complete && !l.complete
 	l.writeProblems(logger, now, s, recovered)
-	details := []any{"users", len(s.Users), "unread", s.Sweep.Unread, "findings", len(j.Findings), "took", s.Health.Duration}
+	details := []any{"users", len(s.Users), "unread", s.Sweep.Unread, "findings", len(e.Findings), "took", s.Health.Duration}
 	switch {
 	case s.Health.State == inventory.StatePending:
 		logger.Info("Reading users", append(details, "left", s.Left().Round(time.Second))...)

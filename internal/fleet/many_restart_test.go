@@ -25,7 +25,7 @@ func TestRestartOfManyAccountsInSilence(t *testing.T) {
 		store, err := state.Open(dir)
 		check(t, err)
 		c.accounts = fleet.New(c.board, fleet.Options{Store: store, Logger: slog.New(slog.DiscardHandler)})
-		var wanted []fleet.Wanted
+		var wanted []fleet.Target
 		for _, w := range c.worlds {
 			wanted = append(wanted, c.want(w))
 		}

@@ -72,7 +72,7 @@ func TestReconcile(t *testing.T) {
 		mustShow(t, "alone", board, map[string]string{first: "alice"})
 
 		before := board.View().Account(first)
-		check(t, accounts.Reconcile([]fleet.Wanted{wantB, wantA}))
+		check(t, accounts.Reconcile([]fleet.Target{wantB, wantA}))
 		if board.View().Account(second) == nil { // its users may be there already: nothing here takes any time
 			t.Error("joined: the account is not shown, want it at once")
 		}
@@ -82,7 +82,7 @@ func TestReconcile(t *testing.T) {
 			t.Errorf("the account that was there: got %d listings, want it undisturbed", a.Calls()["ListUsers"])
 		}
 
-		check(t, accounts.Reconcile([]fleet.Wanted{wantB}))
+		check(t, accounts.Reconcile([]fleet.Target{wantB}))
 		mustShow(t, "left alone", board, map[string]string{second: "bob"})
 		a.ResetCalls()
 		time.Sleep(2 * interval)
@@ -91,7 +91,7 @@ func TestReconcile(t *testing.T) {
 			t.Errorf("calls of an account that is not wanted: got %v, want none", calls)
 		}
 
-		check(t, accounts.Reconcile([]fleet.Wanted{wantA, wantB}))
+		check(t, accounts.Reconcile([]fleet.Target{wantA, wantB}))
 		time.Sleep(time.Second)
 		mustShow(t, "back", board, map[string]string{first: "alice", second: "bob"})
 
@@ -109,7 +109,7 @@ func TestReconcileRefusesAnIDTwice(t *testing.T) {
 		board := newBoard()
 		accounts := fleetOf(t, board, quiet(), wantedOf(worldOf(t, first), first, 1000))
 		twice := wantedOf(worldOf(t, second), second, 1000)
-		err := accounts.Reconcile([]fleet.Wanted{twice, twice})
+		err := accounts.Reconcile([]fleet.Target{twice, twice})
 		if want := `watch accounts: got account "222222222222" twice, want each once`; err == nil || err.Error() != want {
 			t.Errorf("error: got %v, want %s", err, want)
 		}
@@ -130,7 +130,7 @@ func TestReconcileInAnotherWay(t *testing.T) {
 
 		world.SetFault(func(string, int) http.HandlerFunc { return awssim.Hang() })
 		time.Sleep(interval) // into the calls that hang
-		check(t, accounts.Reconcile([]fleet.Wanted{wantedOf(world, first, 999)}))
+		check(t, accounts.Reconcile([]fleet.Target{wantedOf(world, first, 999)}))
 		mustShow(t, "at once", board, map[string]string{first: "alice"})
 		time.Sleep(interval)
 		mustShow(t, "later", board, map[string]string{first: "alice"})
@@ -158,7 +158,7 @@ func TestReconcileToAnotherSource(t *testing.T) {
 		t.Run(string(sources[0]+" to "+sources[1]), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				world := worldOf(t, first, "alice")
-				from := func(source awsapi.Source) fleet.Wanted {
+				from := func(source awsapi.Source) fleet.Target {
 					w := wantedOf(world, first, 1000)
 					w.Client = awsapi.New(world.Config(), awsapi.NewShared(1000), awsapi.Options{
 						Needs: awsapi.Needs{Source: source}, Rate: 1000, Timeout: 10 * time.Second,
@@ -180,7 +180,7 @@ func TestReconcileToAnotherSource(t *testing.T) {
 				if s := board.View().Account(first).Snapshot; s.Health.State != inventory.StateDown {
 					t.Fatalf("before: got %s, want down", s.Health.State)
 				}
-				check(t, accounts.Reconcile([]fleet.Wanted{from(sources[1])}))
+				check(t, accounts.Reconcile([]fleet.Target{from(sources[1])}))
 				if s := board.View().Account(first).Snapshot; s.Health.State == inventory.StateUp {
 					t.Error("at once: got up, although nothing was read anew")
 				}
@@ -217,7 +217,7 @@ func TestReconcileWhileAUserFails(t *testing.T) {
 			}
 		}
 		wantState("before", inventory.StateDown)
-		check(t, accounts.Reconcile([]fleet.Wanted{wantedOf(world, first, 999)}))
+		check(t, accounts.Reconcile([]fleet.Target{wantedOf(world, first, 999)}))
 		wantState("at once", inventory.StateDown)
 		for range 20 {
 			time.Sleep(time.Minute)

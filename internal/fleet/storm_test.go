@@ -14,7 +14,7 @@ import (
 func TestManyAccountsAtOnceAreNoStorm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, crowdSize)
-		var wanted []fleet.Wanted
+		var wanted []fleet.Target
 		for _, w := range c.worlds {
 			wanted = append(wanted, c.want(w))
 		}

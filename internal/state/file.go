@@ -13,9 +13,9 @@ import (
 
 // The kinds of files. A kind tells what is in the frame.
 const (
-	factsFormat = "aws_iam_exporter facts" // of an account
-	rollFormat  = "aws_iam_exporter roll"
-	version     = 1 // of both
+	factsFormat     = "aws_iam_exporter facts" // of an account
+	watchlistFormat = "aws_iam_exporter watchlist"
+	version         = 1 // of both
 )
 
 // file is the content of a file and the frame around it. The function frame writes it.

@@ -284,7 +284,7 @@ func (s *Store) removeLeftovers(root *os.Root) error {
 	if err != nil {
 		return fmt.Errorf("list state directory %s: %w", s.dir, err)
 	}
-	leftover := regexp.MustCompile(`^\.([0-9]{12}|` + rollName + `)\.json\.[A-Z2-7]+\.tmp$`)
+	leftover := regexp.MustCompile(`^\.([0-9]{12}|` + watchlistName + `)\.json\.[A-Z2-7]+\.tmp$`)
 	for _, entry := range entries {
 		if !entry.Type().IsRegular() || !leftover.MatchString(entry.Name()) {
 			continue

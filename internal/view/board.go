@@ -9,7 +9,7 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/exposition"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/roll"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/watchlist"
 )
 
 // Board holds the view in force and replaces it as accounts and the policy
@@ -194,7 +194,7 @@ func (b *Board) under(p *policy.Policy, v *View, judged map[string]*account) *Vi
 		accounts[i] = judged[a.key]
 	}
 	next := newView(p, Reload{Wanted: true, Successful: true, At: time.Now()}, accounts)
-	next.Roll, next.NotListed = v.Roll, v.NotListed
+	next.Watchlist, next.NotListed = v.Watchlist, v.NotListed
 	return next
 }
 
@@ -205,13 +205,13 @@ func (b *Board) swap(old, next *View) bool {
 	return b.view.CompareAndSwap(old, next)
 }
 
-// SetRoll says which accounts were taken out, and when the organization was last
+// SetWatchlist says which accounts were taken out, and when the organization was last
 // listed.
-func (b *Board) SetRoll(r roll.Roll) {
+func (b *Board) SetWatchlist(r watchlist.List) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	next := *b.view.Load()
-	next.Roll = r
+	next.Watchlist = r
 	b.view.Store(&next)
 }
 

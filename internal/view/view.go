@@ -12,15 +12,15 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/exposition"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/roll"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/watchlist"
 )
 
 // View is everything that is served at one moment: one policy, and every
 // account judged under it. It is immutable.
 type View struct {
-	Policy *policy.Policy
-	Reload Reload
-	Roll   roll.Roll // which accounts were watched, and are no longer
+	Policy    *policy.Policy
+	Reload    Reload
+	Watchlist watchlist.List // which accounts were watched, and are no longer
 	// NotListed says why the organization could not be listed the last time; empty if
 	// it could, or if there is none.
 	NotListed string
@@ -106,15 +106,15 @@ func (v *View) Rendered() iter.Seq2[*policy.Evaluation, *exposition.Part] {
 
 // Removals returns the accounts that were taken out and are not back, ordered by id,
 // as far as that is remembered.
-func (v *View) Removals(now time.Time) []roll.Removal {
-	if len(v.Roll.Removals) == 0 {
+func (v *View) Removals(now time.Time) []watchlist.Removal {
+	if len(v.Watchlist.Removals) == 0 {
 		return nil
 	}
 	watched := make(map[string]bool, len(v.accounts))
 	for _, a := range v.accounts {
 		watched[a.Snapshot.Account.ID] = true
 	}
-	return slices.DeleteFunc(slices.Clone(v.Roll.Removals), func(r roll.Removal) bool { return watched[r.AccountID] || now.Sub(r.At) >= roll.Memory })
+	return slices.DeleteFunc(slices.Clone(v.Watchlist.Removals), func(r watchlist.Removal) bool { return watched[r.AccountID] || now.Sub(r.At) >= watchlist.Memory })
 }
 
 // Account returns the judged account of that key; nil if there is none.

@@ -99,7 +99,7 @@ type removal struct{ ID, Reason, At string }
 
 func newMembers(v *view.View, now time.Time) *members {
 	m := &members{NotListed: v.NotListed}
-	if r := v.Roll; r.OrganizationID != "" {
+	if r := v.Watchlist; r.OrganizationID != "" {
 		m.Organization = fmt.Sprintf("The organization %s has %d accounts, as listed at %s.", r.OrganizationID, len(r.Accounts), r.Listed.UTC().Format(time.RFC3339))
 	}
 	for _, r := range v.Removals(now) {

@@ -558,8 +558,8 @@ func awaitQuiet(t *testing.T, e *exporter) samples {
 	return last
 }
 
-// rollName is the file that remembers which accounts there are.
-const rollName = "accounts"
+// watchlistName is the file that remembers which accounts there are.
+const watchlistName = "accounts"
 
 // checkStateFiles checks that there is a file for each account and the one that lists
 // them, for nobody else to read, and without external ids or addresses of owners.
@@ -588,7 +588,7 @@ func checkStateFiles(t *testing.T, dir string, accounts []string) {
 			t.Errorf("%s holds the address of an account's owner", file)
 		}
 	}
-	want := append(slices.Clone(accounts), rollName)
+	want := append(slices.Clone(accounts), watchlistName)
 	if diff := cmp.Diff(slices.Sorted(slices.Values(want)), slices.Sorted(slices.Values(names))); diff != "" {
 		t.Errorf("files on disk differ (-want +got):\n%s", diff)
 	}

@@ -22,7 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/roll"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/watchlist"
 )
 
 const organizationFile = "organization.yml"
@@ -250,7 +250,7 @@ func (l *life) change(t *testing.T, want samples) samples {
 
 	signal(t, l.exporter, syscall.SIGHUP)
 	awaitSamples(t, later, l.samples)
-	removed := l.checkRemoved(t, map[string]roll.Reason{noAlias: roll.Excluded, tiny: roll.LeftOrganization})
+	removed := l.checkRemoved(t, map[string]watchlist.Reason{noAlias: watchlist.Excluded, tiny: watchlist.LeftOrganization})
 	for series, at := range removed {
 		if at := time.UnixMilli(int64(at * 1000)); at.Before(began.Truncate(time.Millisecond)) || at.After(time.Now()) {
 			t.Errorf("%s: got %s, want a time since %s", series, at, began)
@@ -293,13 +293,13 @@ func (l *life) close(t *testing.T, want samples) samples {
 }
 
 // gone are the accounts that are watched no longer in the end.
-func (l *life) gone() map[string]roll.Reason {
-	return map[string]roll.Reason{noAlias: roll.Excluded, tiny: roll.LeftOrganization, sandbox: roll.Closed}
+func (l *life) gone() map[string]watchlist.Reason {
+	return map[string]watchlist.Reason{noAlias: watchlist.Excluded, tiny: watchlist.LeftOrganization, sandbox: watchlist.Closed}
 }
 
 // checkRemoved checks which accounts are said to have been removed, and why, and
 // returns the series.
-func (l *life) checkRemoved(t *testing.T, want map[string]roll.Reason) samples {
+func (l *life) checkRemoved(t *testing.T, want map[string]watchlist.Reason) samples {
 	t.Helper()
 	got, err := l.samples(t.Context())
 	if err != nil {

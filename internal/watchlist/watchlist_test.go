@@ -1,4 +1,4 @@
-package roll_test
+package watchlist_test
 
 import (
 	"strings"
@@ -9,7 +9,7 @@ import (
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/organization"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/roll"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/watchlist"
 )
 
 const (
@@ -21,71 +21,71 @@ const (
 
 var now = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 
-func configuration(string) (roll.Reason, bool) { return roll.Configuration, true }
+func configuration(string) (watchlist.Reason, bool) { return watchlist.Configuration, true }
 
-func removed(id string, reason roll.Reason, ago time.Duration) roll.Removal {
-	return roll.Removal{AccountID: id, Reason: reason, At: now.Add(-ago)}
+func removed(id string, reason watchlist.Reason, ago time.Duration) watchlist.Removal {
+	return watchlist.Removal{AccountID: id, Reason: reason, At: now.Add(-ago)}
 }
 
 func TestNext(t *testing.T) {
 	for name, test := range map[string]struct {
-		before    roll.Roll
+		before    watchlist.List
 		watched   []string
-		why       func(string) (roll.Reason, bool)
-		want      roll.Roll
+		why       func(string) (watchlist.Reason, bool)
+		want      watchlist.List
 		forgotten []string
 	}{
-		"at first": {roll.Roll{}, []string{two, one}, configuration, roll.Roll{Watched: []string{one, two}}, nil},
+		"at first": {watchlist.List{}, []string{two, one}, configuration, watchlist.List{Watched: []string{one, two}}, nil},
 		"one goes": {
-			roll.Roll{Watched: []string{one, two}},
+			watchlist.List{Watched: []string{one, two}},
 			[]string{two},
 			configuration,
-			roll.Roll{Watched: []string{two}, Removals: []roll.Removal{removed(one, roll.Configuration, 0)}},
+			watchlist.List{Watched: []string{two}, Removals: []watchlist.Removal{removed(one, watchlist.Configuration, 0)}},
 			nil,
 		},
 		"one goes to another shard": {
-			roll.Roll{Watched: []string{one, two}},
+			watchlist.List{Watched: []string{one, two}},
 			[]string{two},
-			func(string) (roll.Reason, bool) { return "", false },
-			roll.Roll{Watched: []string{two}},
+			func(string) (watchlist.Reason, bool) { return "", false },
+			watchlist.List{Watched: []string{two}},
 			nil,
 		},
 		"watched by another shard by now": {
-			roll.Roll{Removals: []roll.Removal{removed(one, roll.Excluded, time.Hour)}},
-			nil, func(string) (roll.Reason, bool) { return "", false },
-			roll.Roll{},
+			watchlist.List{Removals: []watchlist.Removal{removed(one, watchlist.Excluded, time.Hour)}},
+			nil, func(string) (watchlist.Reason, bool) { return "", false },
+			watchlist.List{},
 			nil,
 		},
 		"one is back": {
-			roll.Roll{Watched: []string{two}, Removals: []roll.Removal{removed(one, roll.Closed, time.Hour), removed(three, roll.Closed, time.Hour)}},
+			watchlist.List{Watched: []string{two}, Removals: []watchlist.Removal{removed(one, watchlist.Closed, time.Hour), removed(three, watchlist.Closed, time.Hour)}},
 			[]string{one, two},
 			configuration,
-			roll.Roll{Watched: []string{one, two}, Removals: []roll.Removal{removed(three, roll.Closed, time.Hour)}},
+			watchlist.List{Watched: []string{one, two}, Removals: []watchlist.Removal{removed(three, watchlist.Closed, time.Hour)}},
 			nil,
 		},
 		"remembered to the end": {
-			roll.Roll{Removals: []roll.Removal{removed(one, roll.Excluded, roll.Memory-1)}},
+			watchlist.List{Removals: []watchlist.Removal{removed(one, watchlist.Excluded, watchlist.Memory-1)}},
 			nil, configuration,
-			roll.Roll{Removals: []roll.Removal{removed(one, roll.Excluded, roll.Memory-1)}},
+			watchlist.List{Removals: []watchlist.Removal{removed(one, watchlist.Excluded, watchlist.Memory-1)}},
 			nil,
 		},
 		"and no longer": {
-			roll.Roll{Removals: []roll.Removal{removed(one, roll.Excluded, roll.Memory)}},
+			watchlist.List{Removals: []watchlist.Removal{removed(one, watchlist.Excluded, watchlist.Memory)}},
 			nil, configuration,
-			roll.Roll{},
+			watchlist.List{},
 			[]string{one},
 		},
 		"in order": {
-			roll.Roll{Watched: []string{one, three}, Removals: []roll.Removal{removed(two, roll.Closed, time.Hour)}},
+			watchlist.List{Watched: []string{one, three}, Removals: []watchlist.Removal{removed(two, watchlist.Closed, time.Hour)}},
 			nil, configuration,
-			roll.Roll{Removals: []roll.Removal{removed(one, roll.Configuration, 0), removed(two, roll.Closed, time.Hour), removed(three, roll.Configuration, 0)}},
+			watchlist.List{Removals: []watchlist.Removal{removed(one, watchlist.Configuration, 0), removed(two, watchlist.Closed, time.Hour), removed(three, watchlist.Configuration, 0)}},
 			nil,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, forgotten := test.before.Next(now, test.watched, test.why)
 			if diff := cmp.Diff(test.want, got, emptyIsNil()); diff != "" {
-				t.Errorf("roll (-want +got):\n%s", diff)
+				t.Errorf("watchlist (-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(test.forgotten, forgotten); diff != "" {
 				t.Errorf("forgotten (-want +got):\n%s", diff)
@@ -105,18 +105,18 @@ func TestWhyNot(t *testing.T) {
 	decisions := organization.Select(*listing, []organization.Match{{ID: one}, {ID: three}}, nil)
 	for name, test := range map[string]struct {
 		before, id string
-		reason     roll.Reason
+		reason     watchlist.Reason
 		removed    bool
 	}{
-		"closed":                         {org, one, roll.Closed, true},
-		"not included":                   {org, two, roll.Excluded, true},
+		"closed":                         {org, one, watchlist.Closed, true},
+		"not included":                   {org, two, watchlist.Excluded, true},
 		"included, so of another shard":  {org, three, "", false},
-		"not in the list":                {org, four, roll.LeftOrganization, true},
-		"of another organization":        {otherOrg, four, roll.Configuration, true},
-		"of a list in the configuration": {"", four, roll.Configuration, true},
+		"not in the list":                {org, four, watchlist.LeftOrganization, true},
+		"of another organization":        {otherOrg, four, watchlist.Configuration, true},
+		"of a list in the configuration": {"", four, watchlist.Configuration, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			reason, removed := roll.WhyNot(test.before, listing, decisions)(test.id)
+			reason, removed := watchlist.WhyNot(test.before, listing, decisions)(test.id)
 			if reason != test.reason || removed != test.removed {
 				t.Errorf("got %q, %t, want %q, %t", reason, removed, test.reason, test.removed)
 			}
@@ -125,22 +125,22 @@ func TestWhyNot(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
-	good := func() roll.Roll {
-		return roll.Roll{
+	good := func() watchlist.List {
+		return watchlist.List{
 			OrganizationID: org, Listed: now, Accounts: []organization.Account{{ID: one, State: organization.Active}},
-			Watched: []string{one, two}, Removals: []roll.Removal{removed(three, roll.Closed, time.Hour)},
+			Watched: []string{one, two}, Removals: []watchlist.Removal{removed(three, watchlist.Closed, time.Hour)},
 		}
 	}
 	if err := good().Check(); err != nil {
 		t.Errorf("a good one: %v", err)
 	}
-	for want, spoil := range map[string]func(*roll.Roll){
-		"not in order": func(r *roll.Roll) { r.Watched = []string{two, one} },
-		`account "12345": want an id of 12 digits`: func(r *roll.Roll) { r.Watched = []string{"12345"} },
-		`the account "x": want`:                    func(r *roll.Roll) { r.Accounts[0].ID = "x" },
-		`the state "asleep": want`:                 func(r *roll.Roll) { r.Accounts[0].State = "asleep" },
-		`for the reason "boredom": want`:           func(r *roll.Roll) { r.Removals[0].Reason = "boredom" },
-		"was removed at 0001-01-01":                func(r *roll.Roll) { r.Removals[0].At = time.Time{} },
+	for want, spoil := range map[string]func(*watchlist.List){
+		"not in order": func(r *watchlist.List) { r.Watched = []string{two, one} },
+		`account "12345": want an id of 12 digits`: func(r *watchlist.List) { r.Watched = []string{"12345"} },
+		`the account "x": want`:                    func(r *watchlist.List) { r.Accounts[0].ID = "x" },
+		`the state "asleep": want`:                 func(r *watchlist.List) { r.Accounts[0].State = "asleep" },
+		`for the reason "boredom": want`:           func(r *watchlist.List) { r.Removals[0].Reason = "boredom" },
+		"was removed at 0001-01-01":                func(r *watchlist.List) { r.Removals[0].At = time.Time{} },
 	} {
 		r := good()
 		spoil(&r)
@@ -150,11 +150,11 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestWith keeps what a newer list does not know, of the same organization alone.
-func TestWith(t *testing.T) {
+// TestWithListing keeps what a newer list does not know, of the same organization alone.
+func TestWithListing(t *testing.T) {
 	tags := inventory.Tags{{Key: "stage", Value: "prod"}}
 	known := organization.Account{ID: one, Name: "a", State: organization.Active, OUPath: []string{"r-ab12", "ou-ab12-prod1234"}, OUNames: []string{"", "prod"}, Tags: tags}
-	before := roll.Roll{OrganizationID: org, Accounts: []organization.Account{known}}
+	before := watchlist.List{OrganizationID: org, Accounts: []organization.Account{known}}
 	with := func(change func(*organization.Account)) organization.Account {
 		a := known
 		change(&a)
@@ -179,8 +179,8 @@ func TestWith(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			listing := organization.Listing{OrganizationID: test.organization, Observed: now, Accounts: []organization.Account{test.told}}
-			want := roll.Roll{OrganizationID: test.organization, Listed: now, Accounts: []organization.Account{test.want}}
-			if diff := cmp.Diff(want, before.With(&listing)); diff != "" {
+			want := watchlist.List{OrganizationID: test.organization, Listed: now, Accounts: []organization.Account{test.want}}
+			if diff := cmp.Diff(want, before.WithListing(&listing)); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 			if diff := cmp.Diff(test.told, listing.Accounts[0]); diff != "" {
@@ -190,8 +190,8 @@ func TestWith(t *testing.T) {
 	}
 }
 
-func TestHaving(t *testing.T) {
-	r := roll.Roll{Watched: []string{two}, Removals: []roll.Removal{removed(three, roll.Closed, time.Hour)}}.Having(one, two, three)
+func TestAlsoWatching(t *testing.T) {
+	r := watchlist.List{Watched: []string{two}, Removals: []watchlist.Removal{removed(three, watchlist.Closed, time.Hour)}}.AlsoWatching(one, two, three)
 	if diff := cmp.Diff([]string{one, two}, r.Watched); diff != "" {
 		t.Errorf("watched (-want +got):\n%s", diff)
 	}

@@ -1,7 +1,7 @@
-// Package roll remembers which accounts are watched, and which were and why they
+// Package watchlist remembers which accounts are watched, and which were and why they
 // are no longer: so that an account that was taken out is told from one that was
 // lost, also after a restart and while nobody can say which accounts there are.
-package roll
+package watchlist
 
 import (
 	"errors"
@@ -38,8 +38,8 @@ type Removal struct {
 	At        time.Time `json:"at"`
 }
 
-// Roll is what is remembered. It is immutable.
-type Roll struct {
+// List is what is remembered. It is immutable.
+type List struct {
 	// OrganizationID, Listed and Accounts are the last complete list of the
 	// organization; empty without one.
 	OrganizationID string                 `json:"organization_id,omitempty"`
@@ -50,19 +50,19 @@ type Roll struct {
 	Removals []Removal `json:"removals"` // ordered by account
 }
 
-// With returns the roll with another complete list of the organization. What that
+// WithListing returns the watchlist with another complete list of the organization. What that
 // does not know of an account stays as it was known: tags that cannot be read for a
 // day take nobody out.
-func (r Roll) With(listing *organization.Listing) Roll {
+func (l List) WithListing(listing *organization.Listing) List {
 	before := map[string]*organization.Account{}
-	if r.OrganizationID == listing.OrganizationID {
-		for i := range r.Accounts {
-			before[r.Accounts[i].ID] = &r.Accounts[i]
+	if l.OrganizationID == listing.OrganizationID {
+		for i := range l.Accounts {
+			before[l.Accounts[i].ID] = &l.Accounts[i]
 		}
 	}
-	r.OrganizationID, r.Listed, r.Accounts = listing.OrganizationID, listing.Observed, slices.Clone(listing.Accounts)
-	for i := range r.Accounts {
-		known, now := before[r.Accounts[i].ID], &r.Accounts[i]
+	l.OrganizationID, l.Listed, l.Accounts = listing.OrganizationID, listing.Observed, slices.Clone(listing.Accounts)
+	for i := range l.Accounts {
+		known, now := before[l.Accounts[i].ID], &l.Accounts[i]
 		if known == nil {
 			continue
 		}
@@ -76,54 +76,54 @@ func (r Roll) With(listing *organization.Listing) Roll {
 			now.OUNames = known.OUNames
 		}
 	}
-	return r
+	return l
 }
 
-// Without returns the roll of accounts that are those of no organization.
-func (r Roll) Without() Roll {
-	r.OrganizationID, r.Listed, r.Accounts = "", time.Time{}, nil
-	return r
+// WithoutOrganization returns the watchlist of accounts that are those of no organization.
+func (l List) WithoutOrganization() List {
+	l.OrganizationID, l.Listed, l.Accounts = "", time.Time{}, nil
+	return l
 }
 
-// WithoutTags returns the roll without the accounts' tags: those that nobody asks for
+// WithoutTags returns the watchlist without the accounts' tags: those that nobody asks for
 // grow old unseen, and must decide nothing later.
-func (r Roll) WithoutTags() Roll {
-	r.Accounts = slices.Clone(r.Accounts)
-	for i := range r.Accounts {
-		r.Accounts[i].Tags = nil
+func (l List) WithoutTags() List {
+	l.Accounts = slices.Clone(l.Accounts)
+	for i := range l.Accounts {
+		l.Accounts[i].Tags = nil
 	}
-	return r
+	return l
 }
 
-// Having returns the roll in which these accounts were watched, too, unless they are
+// AlsoWatching returns the watchlist in which these accounts were watched, too, unless they are
 // known to have been taken out.
-func (r Roll) Having(ids ...string) Roll {
-	all := slices.Clone(r.Watched)
+func (l List) AlsoWatching(ids ...string) List {
+	all := slices.Clone(l.Watched)
 	for _, id := range ids {
-		if !slices.ContainsFunc(r.Removals, func(removal Removal) bool { return removal.AccountID == id }) {
+		if !slices.ContainsFunc(l.Removals, func(removal Removal) bool { return removal.AccountID == id }) {
 			all = append(all, id)
 		}
 	}
 	slices.Sort(all)
-	r.Watched = slices.Compact(all)
-	return r
+	l.Watched = slices.Compact(all)
+	return l
 }
 
 // Watches reports whether the account was watched.
-func (r Roll) Watches(id string) bool { return contains(r.Watched, id) }
+func (l List) Watches(id string) bool { return contains(l.Watched, id) }
 
 // Listing returns the last complete list of the organization.
-func (r Roll) Listing() organization.Listing {
-	return organization.Listing{OrganizationID: r.OrganizationID, Accounts: r.Accounts, Observed: r.Listed}
+func (l List) Listing() organization.Listing {
+	return organization.Listing{OrganizationID: l.OrganizationID, Accounts: l.Accounts, Observed: l.Listed}
 }
 
-// Next returns the roll once these accounts are watched, and the ids of those whose
+// Next returns the watchlist once these accounts are watched, and the ids of those whose
 // removal is forgotten. Why says why an account that was watched is no longer; it
 // reports false if it was not removed, but is watched elsewhere.
-func (r Roll) Next(now time.Time, watched []string, why func(id string) (Reason, bool)) (next Roll, forgotten []string) {
-	next = r
+func (l List) Next(now time.Time, watched []string, why func(id string) (Reason, bool)) (next List, forgotten []string) {
+	next = l
 	next.Watched, next.Removals = slices.Sorted(slices.Values(watched)), nil
-	for _, removal := range r.Removals {
+	for _, removal := range l.Removals {
 		_, still := why(removal.AccountID)
 		switch {
 		case !still, contains(next.Watched, removal.AccountID): // it is back, here or in another shard
@@ -133,7 +133,7 @@ func (r Roll) Next(now time.Time, watched []string, why func(id string) (Reason,
 			next.Removals = append(next.Removals, removal)
 		}
 	}
-	for _, id := range r.Watched {
+	for _, id := range l.Watched {
 		if contains(next.Watched, id) {
 			continue
 		}
@@ -152,7 +152,7 @@ func contains(sorted []string, id string) bool {
 
 // WhyNot returns why an account is not among those that are read, by what was
 // decided about each account of the organization's newest list. Before is the
-// organization of the roll: who was watched as part of no organization, or of
+// organization of the watchlist: who was watched as part of no organization, or of
 // another, was taken out by the configuration.
 func WhyNot(before string, listing *organization.Listing, decisions []organization.Decision) func(id string) (Reason, bool) {
 	byID := make(map[string]organization.Decision, len(decisions))
@@ -175,19 +175,19 @@ func WhyNot(before string, listing *organization.Listing, decisions []organizati
 	}
 }
 
-// Check refuses a roll that no exporter has written.
-func (r Roll) Check() error {
-	if !slices.IsSorted(r.Watched) {
+// Check refuses a watchlist that no exporter has written.
+func (l List) Check() error {
+	if !slices.IsSorted(l.Watched) {
 		return errors.New("the accounts that were watched are not in order")
 	}
-	ids := slices.Clone(r.Watched)
-	for _, removal := range r.Removals {
+	ids := slices.Clone(l.Watched)
+	for _, removal := range l.Removals {
 		if !slices.Contains(Reasons(), removal.Reason) || removal.At.IsZero() {
 			return fmt.Errorf("account %q was removed at %s for the reason %q: want a time and one of %q", removal.AccountID, removal.At, removal.Reason, Reasons())
 		}
 		ids = append(ids, removal.AccountID)
 	}
-	for _, a := range r.Accounts {
+	for _, a := range l.Accounts {
 		if !slices.Contains(organization.States(), a.State) {
 			return fmt.Errorf("account %q has the state %q: want one of %q", a.ID, a.State, organization.States())
 		}

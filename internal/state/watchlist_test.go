@@ -11,56 +11,56 @@ import (
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/organization"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/roll"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/watchlist"
 )
 
-func plainRoll() roll.Roll {
+func plainWatchlist() watchlist.List {
 	at := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
-	return roll.Roll{
+	return watchlist.List{
 		OrganizationID: "o-aaaaaaaaaa", Listed: at,
 		Accounts: []organization.Account{
 			{ID: accountID, Name: "prod", State: organization.Active, OUPath: []string{"r-ab12"}, OUNames: []string{""}, Tags: inventory.Tags{}},
 			{ID: "111122223333", State: organization.Unknown},
 		},
 		Watched:  []string{"111122223333", accountID},
-		Removals: []roll.Removal{{AccountID: "444455556666", Reason: roll.Closed, At: at}},
+		Removals: []watchlist.Removal{{AccountID: "444455556666", Reason: watchlist.Closed, At: at}},
 	}
 }
 
 // TestRollIsKept tells tags that are not known from those that are none.
 func TestRollIsKept(t *testing.T) {
 	store := open(t)
-	if r, err := store.LoadRoll(); err != nil || r.Watched != nil {
+	if r, err := store.LoadWatchlist(); err != nil || r.Watched != nil {
 		t.Errorf("before: got %v, %v, want an empty one", r, err)
 	}
-	if err := store.SaveRoll(plainRoll()); err != nil {
+	if err := store.SaveWatchlist(plainWatchlist()); err != nil {
 		t.Fatal(err)
 	}
-	got, err := store.LoadRoll()
+	got, err := store.LoadWatchlist()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(plainRoll(), got); diff != "" {
-		t.Errorf("roll (-saved +loaded):\n%s", diff)
+	if diff := cmp.Diff(plainWatchlist(), got); diff != "" {
+		t.Errorf("watchlist (-saved +loaded):\n%s", diff)
 	}
 	if kept, err := store.Sole(); kept != nil || err != nil {
-		t.Errorf("the only account: got %v, %v, want none, since the roll is no account", kept, err)
+		t.Errorf("the only account: got %v, %v, want none, since the watchlist is no account", kept, err)
 	}
 }
 
-// TestBadRoll is ignored by a clear error, and replaced by the next save.
-func TestBadRoll(t *testing.T) {
+// TestBadWatchlist is ignored by a clear error, and replaced by the next save.
+func TestBadWatchlist(t *testing.T) {
 	for want, spoil := range map[string]func(string) string{
 		"it was cut off, damaged or never a state file: ":        func(s string) string { return s[:len(s)/2] },
 		"it was damaged or edited: the SHA-256 of its facts is ": func(s string) string { return strings.Replace(s, "prod", "dorp", 1) },
-		`its format is "x", want "aws_iam_exporter roll"`:        func(s string) string { return strings.Replace(s, rollFormat, "x", 1) },
+		`its format is "x", want "aws_iam_exporter watchlist"`:   func(s string) string { return strings.Replace(s, watchlistFormat, "x", 1) },
 		"it was written by a newer exporter: its version is 2, want 1": func(s string) string {
 			return strings.Replace(s, `"version":1`, `"version":2`, 1)
 		},
 		"its version is 0, want 1": func(s string) string { return strings.Replace(s, `"version":1`, `"version":0`, 1) },
 	} {
 		store := open(t)
-		if err := store.SaveRoll(plainRoll()); err != nil {
+		if err := store.SaveWatchlist(plainWatchlist()); err != nil {
 			t.Fatal(err)
 		}
 		path := filepath.Join(store.dir, "accounts.json")
@@ -72,13 +72,13 @@ func TestBadRoll(t *testing.T) {
 			t.Fatal(err)
 		}
 		begin := "ignore state file " + path + " until the next save replaces it: "
-		if r, err := store.LoadRoll(); err == nil || !strings.HasPrefix(err.Error(), begin+want) || r.Watched != nil {
+		if r, err := store.LoadWatchlist(); err == nil || !strings.HasPrefix(err.Error(), begin+want) || r.Watched != nil {
 			t.Errorf("got %v, error %v, want %s%s", r, err, begin, want)
 		}
-		if err := store.SaveRoll(plainRoll()); err != nil {
+		if err := store.SaveWatchlist(plainWatchlist()); err != nil {
 			t.Error(err)
 		}
-		if _, err := store.LoadRoll(); err != nil {
+		if _, err := store.LoadWatchlist(); err != nil {
 			t.Errorf("after the next save: %v", err)
 		}
 	}
@@ -100,11 +100,11 @@ func TestForget(t *testing.T) {
 	}
 }
 
-func FuzzRoll(f *testing.F) {
-	f.Add([]byte(`{"format":"aws_iam_exporter roll","version":1,"account_id":"","sha256":"","facts":{"watched":[],"removals":[]}}`))
+func FuzzWatchlist(f *testing.F) {
+	f.Add([]byte(`{"format":"aws_iam_exporter watchlist","version":1,"account_id":"","sha256":"","facts":{"watched":[],"removals":[]}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if r, err := decodeRoll(data); err == nil && r.Check() != nil {
-			t.Errorf("took a bad roll: %v", r)
+		if r, err := decodeWatchlist(data); err == nil && r.Check() != nil {
+			t.Errorf("took a bad watchlist: %v", r)
 		}
 	})
 }

@@ -1,0 +1,162 @@
+package fleet
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/account"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/state"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
+)
+
+// watcher keeps one account fresh, in a goroutine of its own.
+type watcher struct {
+	target    Target
+	described account.Options // as the account was last told; for Fleet.Reconcile alone
+	board     *view.Board
+	store     *state.Store // nil without one
+	account   *account.Account
+	log       refreshLog
+
+	saved saved
+	tried atomic.Bool // the first refresh has asked its few calls
+	life
+	mailbox
+}
+
+// life is the goroutine of a watcher.
+type life struct {
+	mu      sync.Mutex
+	cancel  context.CancelFunc // nil before the start
+	stopped bool
+	done    chan struct{} // closed when there is no goroutine any more
+}
+
+// start returns the context of the goroutine, and whether to run it, which is
+// done once.
+func (l *life) start(ctx context.Context) (context.Context, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.cancel != nil || l.stopped {
+		return nil, false
+	}
+	ctx, l.cancel = context.WithCancel(ctx)
+	return ctx, true
+}
+
+// stop ends the goroutine, without waiting for that.
+func (l *life) stop() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stopped = true
+	if l.cancel != nil {
+		l.cancel()
+		return
+	}
+	close(l.done)
+}
+
+// wait waits until the goroutine has ended after stop.
+func (l *life) wait() { <-l.done }
+
+// newWatcher returns a watcher that knows what is kept of the account. Before AWS
+// has told which account it is, that is what is kept of the only one on disk.
+func newWatcher(f *Fleet, t Target) *watcher {
+	w := watcherOf(f, t)
+	w.account = account.New(t.Client, t.Account, w.kept(t.Account.ID))
+	return w
+}
+
+// newWatcherFrom returns a watcher that knows what another one knew of the account.
+func newWatcherFrom(f *Fleet, t Target, other *watcher) *watcher {
+	w := watcherOf(f, t)
+	w.account = account.New(t.Client, t.Account, other.account.Snapshot())
+	w.account.Continue(other.account)
+	w.saved = other.saved
+	return w
+}
+
+func watcherOf(f *Fleet, t Target) *watcher {
+	return &watcher{
+		target: t, described: t.Account, board: f.board, store: f.store, log: refreshLog{logger: f.logger},
+		life: life{done: make(chan struct{})}, mailbox: mailbox{wake: make(chan struct{}, 1)},
+	}
+}
+
+// run takes the account's steps, after a pause, until the watcher is stopped.
+func (w *watcher) run(ctx context.Context, pause time.Duration) {
+	defer close(w.done)
+	defer func() { w.save(w.account.Snapshot()) }()
+	for begin := time.Now().Add(pause); ctx.Err() == nil && time.Until(begin) > 0; {
+		w.rest(ctx, time.Until(begin)) // whoever wants something meanwhile waits for the turn, too
+	}
+	for ctx.Err() == nil {
+		message := w.take()
+		if message.refresh {
+			w.account.RefreshSoon()
+		}
+		w.account.ReadSoon(message.users...)
+		if message.described != nil {
+			w.account.Describe(*message.described)
+			w.show(w.account.Snapshot())
+		}
+		progress := w.account.Step(ctx, w.accused())
+		if ctx.Err() != nil {
+			return // calls that were cut short are no news about AWS
+		}
+		w.note(progress)
+		w.rest(ctx, time.Until(progress.Next))
+	}
+}
+
+// accused are the users about whom there are findings, and what those rest on.
+func (w *watcher) accused() map[string]inventory.GroupSet {
+	return w.board.View().Account(w.target.Account.ID).Accused()
+}
+
+// note shows and keeps what a step has brought.
+func (w *watcher) note(p account.Progress) {
+	for _, news := range p.News {
+		w.log.logger.Warn("Checking AWS's clock", "account_id", w.target.Account.ID, "news", news)
+	}
+	if p.AliasErr != nil {
+		w.log.logger.Debug("Cannot learn the account's alias, asking again in an hour", "account_id", w.target.Account.ID, "err", p.AliasErr)
+	}
+	switch {
+	case p.Restore:
+		id := w.account.Snapshot().Account.ID
+		w.account.Restore(w.kept(id))
+	case p.Ended:
+		s := w.account.Snapshot()
+		w.saveIfDue(s)
+		w.show(s)
+		w.log.write(time.Now(), w.board.View().Account(w.target.Account.ID))
+	case p.Learnt:
+		w.show(w.account.Snapshot())
+	}
+	if p.Tried {
+		w.tried.Store(true)
+	}
+}
+
+func (w *watcher) rest(ctx context.Context, pause time.Duration) {
+	if pause <= 0 {
+		return
+	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-w.wake:
+	case <-timer.C:
+	}
+}
+
+// show publishes a snapshot that nobody else has seen yet.
+func (w *watcher) show(s *inventory.Snapshot) {
+	s.Health.Saved = w.saved.at
+	w.board.Publish(w.target.Account.ID, s)
+}
