@@ -45,7 +45,8 @@ func serve(ctx context.Context, s *settings, _, stderr io.Writer) error {
 	}
 	p, err := wire(from, s, logger)
 	if err != nil {
-		return err
+		group.Go(func() error { return err }) // which ends what connect has started
+		return group.Wait()
 	}
 	group.Go(func() error { reloadOnHangup(ctx, hangup, p.reload, logger); return nil })
 	listening := listen(ctx, group, s, logger, p.web)

@@ -5,6 +5,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime/pprof"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -43,5 +46,23 @@ func TestPortInUseAsksNothing(t *testing.T) {
 				t.Errorf("AWS was sent %d requests, want none", n)
 			}
 		})
+	}
+}
+
+// TestBadStartLeavesNothingBehind fails once the demo's accounts are served.
+func TestBadStartLeavesNothingBehind(t *testing.T) {
+	setEnvironment(t, nil)
+	file := filepath.Join(t.TempDir(), "exporter.yaml")
+	check(t, os.WriteFile(file, []byte("accounts: no list\n"), 0o600))
+	var output bytes.Buffer
+	if code := Run(t.Context(), []string{"--demo", "--config.file=" + file, "--web.listen-address=127.0.0.1:0"}, &output, &output); code != 1 {
+		t.Errorf("got exit code %d and %q, want 1", code, output.String())
+	}
+	var running bytes.Buffer
+	check(t, pprof.Lookup("goroutine").WriteTo(&running, 1))
+	for _, of := range []string{"demo.(*Server).Wait", "demo.(*Accounts).Live"} {
+		if strings.Contains(running.String(), of) {
+			t.Errorf("%s still runs", of)
+		}
 	}
 }
