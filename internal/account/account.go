@@ -115,7 +115,7 @@ func New(client *awsapi.Client, o Options, kept *inventory.Snapshot) *Account {
 	}
 	clock := awsiam.NewClock(2 * o.RefreshInterval)
 	m := &memory{reads: awsiam.New(client, clock), clock: clock, o: o, trouble: newTrouble()}
-	a := &Account{memory: m, sweep: sweep{memory: m}}
+	a := &Account{memory: m, sweep: sweep{memory: m, limits: newBreaker()}}
 	a.Restore(kept)
 	a.setTagSource(a.needs().Tags)
 	return a

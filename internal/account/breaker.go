@@ -2,6 +2,7 @@ package account
 
 import (
 	"errors"
+	"math/bits"
 	"sync"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
@@ -9,24 +10,40 @@ import (
 )
 
 // giveUpAfter is how many times in a row a call may fail before the sweep
-// no longer makes it: what fails for ten users in a row fails for all, and
-// each failure is an event in the customer's CloudTrail.
+// hardly makes it any more: what fails for ten users in a row, and works for
+// nobody, fails for all, and each failure is an event in the customer's CloudTrail.
 const giveUpAfter = 10
 
 // errGivenUp marks calls that were not made because they failed for others.
 var errGivenUp = errors.New("not asked, because it failed for other users")
 
-// breaker counts, for one sweep, how often in a row each call has failed, and
-// how often in a row any call has failed for another reason than a policy.
+// breaker counts, for one sweep, how often each call has failed, and how often in
+// a row any call has failed for another reason than a policy.
 type breaker struct {
 	mu         sync.Mutex
+	works      map[string]bool // what has worked for somebody, in this sweep or the one before
+	worked     map[string]bool // what has in this sweep
 	failures   map[string]int
 	last       map[string]error
+	skipped    map[string]int // how often each call was not made
 	unanswered int
 }
 
 func newBreaker() *breaker {
-	return &breaker{failures: map[string]int{}, last: map[string]error{}}
+	return &breaker{
+		works: map[string]bool{}, worked: map[string]bool{},
+		failures: map[string]int{}, last: map[string]error{}, skipped: map[string]int{},
+	}
+}
+
+// next returns the breaker of the next sweep. What has worked the last time that it
+// was asked is asked about everybody: if it fails now, it may fail for some.
+func (b *breaker) next() *breaker {
+	n := newBreaker()
+	for action := range b.works {
+		n.works[action] = b.worked[action] || b.failures[action] == 0
+	}
+	return n
 }
 
 func (b *breaker) note(action string, err error) {
@@ -35,7 +52,8 @@ func (b *breaker) note(action string, err error) {
 	reason := awsapi.ReasonOf(err)
 	switch {
 	case err == nil:
-		b.failures[action], b.unanswered = 0, 0
+		b.unanswered = 0
+		b.works[action], b.worked[action] = true, true
 		return
 	case reason == inventory.ReasonThrottled:
 		return
@@ -55,10 +73,17 @@ func (b *breaker) unreachable() bool {
 	return b.unanswered >= giveUpAfter
 }
 
+// open reports whether to do without the call for the next user. It is still tried
+// now and then, ever more seldom: it may fail for those alone who came first.
 func (b *breaker) open(action string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.failures[action] >= giveUpAfter
+	if b.works[action] || b.failures[action] < giveUpAfter {
+		return false
+	}
+	b.skipped[action]++
+	rounds, rest := b.skipped[action]/giveUpAfter, b.skipped[action]%giveUpAfter
+	return rest != 0 || bits.OnesCount(uint(rounds)) != 1
 }
 
 func (b *breaker) reason(action string) error {

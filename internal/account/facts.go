@@ -2,6 +2,7 @@ package account
 
 import (
 	"cmp"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -263,6 +264,15 @@ func (f *facts) noteRecovery(before map[string]error, result *userRead) {
 		}
 		for _, user := range f.users {
 			user.retry = user.retry || user.failed[action] != nil
+		}
+	}
+}
+
+// retryGivenUp has users read again about whom was not asked what has worked for others.
+func (f *facts) retryGivenUp(worked map[string]bool) {
+	for _, user := range f.users {
+		for action, err := range user.failed {
+			user.retry = user.retry || worked[action] && errors.Is(err, errGivenUp)
 		}
 	}
 }

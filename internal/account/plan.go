@@ -27,8 +27,8 @@ type plan struct {
 }
 
 // order returns the users to be read before the next refresh, the most urgent
-// first. Those whom AWS denied something, or was too busy for, come last but for
-// one each: the first to be read, who shows whether it works again.
+// first. Of those whom AWS was too busy for, one comes first, and of those whom it
+// denied something, one is read before it is due: they show whether it works again.
 func (p *plan) order(users []*trackedUser) []*trackedUser {
 	var due []*trackedUser
 	var denied, busy *trackedUser // the ones to try
@@ -111,6 +111,16 @@ func isTransient(failed map[string]error) bool {
 	return false
 }
 
+// hasFailed reports whether a call was made and failed.
+func hasFailed(failed map[string]error) bool {
+	for _, err := range failed {
+		if !errors.Is(err, errGivenUp) {
+			return true
+		}
+	}
+	return false
+}
+
 // rank orders the users that are due. Lower ranks are read first:
 //
 //	0  somebody may hold a key where none belongs: the row in the report has
@@ -118,9 +128,11 @@ func isTransient(failed map[string]error) bool {
 //	   has a password and an active key in it
 //	1  never read, with an active key
 //	2  never read; or has waited too long already, so that nobody is forgotten
-//	   where the rate is too low for everybody; or a call about the user failed
+//	   where the rate is too low for everybody
 //	3  not in the report, or accused by a rule
 //	4  everybody else
+//	5  a call about the user failed the last time: many such users in a row would
+//	   look as if it failed for all
 func (p *plan) rank(user *trackedUser) int {
 	activeSlot, password := false, false
 	if user.row != nil {
@@ -132,11 +144,13 @@ func (p *plan) rank(user *trackedUser) int {
 	unreported := p.reported && user.row == nil && !p.asksLive
 	overdue := p.now.Sub(user.attempted) > 2*p.keysInterval
 	switch {
+	case hasFailed(user.failed) && !overdue:
+		return 5
 	case user.rowChanged, unread && (unreported || activeSlot && password):
 		return 0
 	case unread && (active > 0 || activeSlot):
 		return 1
-	case unread, overdue, len(user.failed) > 0:
+	case unread, overdue:
 		return 2
 	case unreported, p.accused[user.Name] != 0:
 		return 3

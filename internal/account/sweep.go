@@ -27,7 +27,7 @@ const (
 type sweep struct {
 	*memory
 	queue   []*trackedUser
-	limits  *breaker
+	limits  *breaker                      // of this sweep, or the last one
 	accused map[string]inventory.GroupSet // what findings rest on, by user
 	asked   bool                          // a batch of the queue was read
 	shown   time.Time                     // when what is known was last shown
@@ -57,7 +57,7 @@ func (s *sweep) begin(ctx context.Context, until time.Time, accused map[string]i
 		s.queue = nil
 		return false
 	}
-	s.limits, s.shown, s.asked = newBreaker(), time.Now(), false
+	s.limits, s.shown, s.asked = s.limits.next(), time.Now(), false
 	return true
 }
 
@@ -102,9 +102,11 @@ func (s *sweep) step(ctx context.Context, until time.Time) (learnt, more bool) {
 	return true, true
 }
 
-// end says what AWS was too busy for.
+// end says what AWS was too busy for, and has those read again for whom was given up
+// what works.
 func (s *sweep) end(ctx context.Context) {
 	s.trouble.keep(ctx, "sweep", s.known.firstDeferred())
+	s.known.retryGivenUp(s.limits.worked)
 	s.queue, s.accused = nil, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -171,27 +172,56 @@ func TestNeedsMFA(t *testing.T) {
 
 func TestBreaker(t *testing.T) {
 	b := newBreaker()
-	busy := awsapi.Wrap("iam:X", "user", refusal("Throttling"))
+	first, last, busy := errors.New("first"), errors.New("last"), awsapi.Wrap("iam:X", "user", refusal("Throttling"))
 	for range giveUpAfter - 1 {
-		b.note("iam:X", errors.New("first"))
-	}
-	b.note("iam:X", nil) // one success, and the count starts anew
-	for range giveUpAfter - 1 {
-		b.note("iam:X", errors.New("first"))
+		b.note("iam:X", first)
 	}
 	for range 2 * giveUpAfter {
 		b.note("iam:X", busy) // says nothing about the next call
 	}
 	if b.open("iam:X") {
-		t.Errorf("open after %d failures in a row, want %d", giveUpAfter-1, giveUpAfter)
+		t.Errorf("open after %d failures, want %d", giveUpAfter-1, giveUpAfter)
 	}
-	last := errors.New("last")
 	b.note("iam:X", last)
-	if !b.open("iam:X") || b.open("iam:Y") {
-		t.Errorf("open: got X %t, Y %t; want X alone", b.open("iam:X"), b.open("iam:Y"))
+	var tried []int
+	for user := range 10 * giveUpAfter {
+		if !b.open("iam:X") {
+			tried = append(tried, user+1)
+		}
+	}
+	if diff := cmp.Diff([]int{giveUpAfter, 2 * giveUpAfter, 4 * giveUpAfter, 8 * giveUpAfter}, tried); diff != "" {
+		t.Errorf("tried for the users (-want +got):\n%s", diff)
+	}
+	if b.open("iam:Y") {
+		t.Error("another call is given up, too")
 	}
 	if err := b.reason("iam:X"); !errors.Is(err, last) || !errors.Is(err, errGivenUp) || err.Error() != "last" {
 		t.Errorf("reason: got %v, want the last failure, marked as given up", err)
+	}
+}
+
+// TestBreakerOfWhatWorks has a call work for somebody, and then fail for many.
+func TestBreakerOfWhatWorks(t *testing.T) {
+	b := newBreaker()
+	failMany := func() {
+		for range 2 * giveUpAfter {
+			b.note("iam:X", errors.New("denied"))
+		}
+	}
+	b.note("iam:X", nil)
+	failMany()
+	if b.open("iam:X") {
+		t.Error("given up in the sweep in which it has worked")
+	}
+	b = b.next().next() // no call was made in one
+	failMany()
+	if b.open("iam:X") {
+		t.Error("given up in the sweep after one in which it has worked")
+	}
+	b = b.next()
+	failMany()
+	if !b.open("iam:X") {
+		t.Error("not given up after a sweep in which it has only failed")
 	}
 }
 
@@ -213,8 +243,8 @@ func TestOneFailingCallStopsNoOther(t *testing.T) {
 				if !s.Complete[inventory.GroupConsole] {
 					h.Error("console access: unknown of some, want it known of all")
 				}
-				if got := h.calls("ListAccessKeys"); got < giveUpAfter || got >= giveUpAfter+readers {
-					h.Errorf("failing calls in the first sweep: got %d, want %d, and those under way", got, giveUpAfter)
+				if got := h.calls("ListAccessKeys"); got < giveUpAfter || got >= giveUpAfter+2*readers {
+					h.Errorf("failing calls in the first sweep: got %d, want %d, those under way, and a few to see whether it works", got, giveUpAfter)
 				}
 				h.refresh()
 				calls := h.world.Calls()
@@ -242,10 +272,10 @@ func TestWhatFailsForAllIsGivenUp(t *testing.T) {
 		h.fail("GetLoginProfile", denied())
 
 		s := h.refresh()
-		if got := h.calls("GetLoginProfile"); got < giveUpAfter || got >= giveUpAfter+readers {
-			h.Errorf("calls in the first sweep: got %d, want %d, and those under way", got, giveUpAfter)
+		if got := h.calls("GetLoginProfile"); got < giveUpAfter || got >= giveUpAfter+2*readers {
+			h.Errorf("calls in the first sweep: got %d, want %d, those under way, and a few to see whether it works", got, giveUpAfter)
 		}
-		if n := s.Health.Errors[inventory.ReasonDenied]; n < giveUpAfter || n >= giveUpAfter+readers {
+		if n := s.Health.Errors[inventory.ReasonDenied]; n < giveUpAfter || n >= giveUpAfter+2*readers {
 			h.Errorf("errors: got %d, want one for each call", n)
 		}
 		want := "call iam:GetLoginProfile for user aa: AccessDenied; allow iam:GetLoginProfile (`aws_iam_exporter iam-policy` with the same flags prints the policy) (and the same for 59 more users)"
@@ -281,8 +311,8 @@ func TestListingKeysIsGivenUp(t *testing.T) {
 		}
 		h.fail("ListAccessKeys", awssim.Error(http.StatusBadRequest, "ValidationError", ""))
 		s := h.refresh()
-		if got := h.calls("ListAccessKeys"); got < giveUpAfter || got >= giveUpAfter+readers {
-			h.Errorf("calls: got %d, want %d, and those under way", got, giveUpAfter)
+		if got := h.calls("ListAccessKeys"); got < giveUpAfter || got >= giveUpAfter+2*readers {
+			h.Errorf("calls: got %d, want %d, those under way, and a few to see whether it works", got, giveUpAfter)
 		}
 		if s.Health.State != inventory.StateDown {
 			h.Errorf("state: got %s, want down", s.Health.State)
@@ -503,6 +533,51 @@ func TestAnOutageIsNotThePace(t *testing.T) {
 			h.Errorf("keys count as fresh for %s, want %s", got, want)
 		}
 	})
+}
+
+// TestDeniedUsersStandInNobodysWay has AWS never tell of users who come before all
+// others, and of more of them than a sweep tolerates failures in a row.
+func TestDeniedUsersStandInNobodysWay(t *testing.T) {
+	for _, operation := range []string{"ListAccessKeys", "GetLoginProfile"} {
+		for _, source := range []awsapi.Source{awsapi.SourceAuto, awsapi.SourceLive} {
+			t.Run(operation+" with "+string(source), func(t *testing.T) {
+				inBubble(t, source, awssim.Options{}, func(h *harness) {
+					for i := range 4 * giveUpAfter {
+						for _, name := range []string{fmt.Sprintf("bad%02d", i), fmt.Sprintf("good%02d", i)} {
+							h.user(name)
+							h.key(name)
+							h.password(name)
+						}
+					}
+					h.world.SetFault(func(called string, _ int) http.HandlerFunc {
+						if called != operation {
+							return nil
+						}
+						return func(rw http.ResponseWriter, r *http.Request) {
+							if strings.HasPrefix(r.Form.Get("UserName"), "bad") {
+								denied()(rw, r)
+								return
+							}
+							h.world.Lie(func(_ url.Values, answer string) string { return answer })(rw, r)
+						}
+					})
+					for hour := range 3 {
+						s := h.refreshFor(keysInterval)
+						for i := range s.Users {
+							user := &s.Users[i]
+							observed := user.Keys.Observed()
+							if operation == "GetLoginProfile" {
+								observed = user.PasswordCreated.Observed()
+							}
+							if age := time.Since(observed); strings.HasPrefix(user.Name, "good") && age > keysInterval {
+								h.Errorf("hour %d: what is known of %s is %s old, want an hour at most", hour+1, user.Name, age)
+							}
+						}
+					}
+				})
+			})
+		}
+	}
 }
 
 // TestFailingUsersStandInNobodysWay has AWS refuse for good to tell the tags of
