@@ -352,6 +352,34 @@ func TestCheckHalfRead(t *testing.T) {
 	})
 }
 
+// TestCheckOldReport gives no all-clear where AWS hands out a report of weeks ago, when
+// a key was not too old yet.
+func TestCheckOldReport(t *testing.T) {
+	setEnvironment(t, nil)
+	for _, source := range []string{"auto", "report"} {
+		t.Run(source, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				world := awssim.New(awssim.Options{Seed: 1})
+				b := builder{t, world, time.Now()}
+				b.user("ann", "/", 300*day)
+				b.key("ann", 100*day, 60*day)
+				made := b.ago(21 * day)
+				world.SetFault(func(operation string, _ int) http.HandlerFunc {
+					if operation != "GetCredentialReport" {
+						return nil
+					}
+					return world.Lie(element("GeneratedTime", made.UTC().Format(time.RFC3339)))
+				})
+				r := scanned(t, through(world, world.Transport()), "--iam.source="+source, "--rules=key_unused,root_access_key")
+				gaps := r.Accounts[0].Gaps
+				if r.Summary.ExitCode == report.ExitCompliant || r.Summary.Incomplete != 1 || len(gaps) == 0 || !strings.Contains(gaps[0], made.UTC().Format(time.RFC3339)) {
+					t.Errorf("got %+v with %q, want a gap that says how old the facts are", r.Summary, gaps)
+				}
+			})
+		})
+	}
+}
+
 // TestCheckWholeOrganization checks every account of an organization once it is listed.
 func TestCheckWholeOrganization(t *testing.T) {
 	setEnvironment(t, nil)
@@ -399,7 +427,7 @@ func TestCheckInDoubt(t *testing.T) {
 func TestNotRead(t *testing.T) {
 	s := &inventory.Snapshot{Account: inventory.Account{ID: homeID}, Health: inventory.Health{State: inventory.StatePending}}
 	p := policy.WithLimits(policy.DefaultLimits())
-	scans := scansOf(view.Of(p, view.Reload{}, map[string]*inventory.Snapshot{homeID: s}, time.Now()))
+	scans := scansOf(view.Of(p, view.Reload{}, map[string]*inventory.Snapshot{homeID: s}, time.Now()), time.Now())
 	r := report.New(scans, report.Question{Policy: p, Now: time.Now(), Rules: []policy.Rule{policy.KeyRotation}})
 	if want := []string{"it was not read"}; r.Summary.ExitCode != report.ExitUnknown || !slices.Equal(r.Accounts[0].Gaps, want) {
 		t.Errorf("got %+v and gaps %q, want %q", r.Summary, r.Accounts[0].Gaps, want)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -14,7 +15,6 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/config"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/organization"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/report"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
@@ -54,6 +54,7 @@ func scanFrom(ctx context.Context, from awsSource, s *settings, logger *slog.Log
 	if err := w.targets.begin(c); err != nil {
 		return nil, nil, err
 	}
+	began := time.Now()
 	reading, stop := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() { defer close(done); w.run(reading) }()
@@ -63,7 +64,7 @@ func scanFrom(ctx context.Context, from awsSource, s *settings, logger *slog.Log
 	if err != nil {
 		return nil, nil, err
 	}
-	return append(scansOf(v), w.targets.scansInDoubt()...), c, nil
+	return append(scansOf(v, began), w.targets.scansInDoubt()...), c, nil
 }
 
 // waitUntilRead waits until every account was read once, or cannot be, and returns
@@ -150,23 +151,26 @@ func (t *targets) scansInDoubt() []report.Scan {
 	return scans
 }
 
-func scansOf(v *view.View) []report.Scan {
+// scansOf returns what is known of each account since the reading began.
+func scansOf(v *view.View, began time.Time) []report.Scan {
 	var scans []report.Scan
 	for _, a := range v.Accounts() {
-		scans = append(scans, report.Scan{Snapshot: a.Snapshot, Gaps: gapsOf(a)})
+		scans = append(scans, report.Scan{Snapshot: a.Snapshot, Gaps: gapsOf(a.Snapshot, began)})
 	}
 	return scans
 }
 
 // gapsOf returns why not everything about the account is known.
-func gapsOf(a *policy.Evaluation) []string {
-	s := a.Snapshot
+func gapsOf(s *inventory.Snapshot, began time.Time) []string {
 	var gaps []string
 	for _, problem := range s.Health.Problems {
 		gaps = append(gaps, problem.Text)
 	}
 	if s.Sweep.Unread > 0 {
 		gaps = append(gaps, fmt.Sprintf("%d users were not read", s.Sweep.Unread))
+	}
+	if old := oldGap(s, began.Add(s.Health.Skew)); old != "" {
+		gaps = append(gaps, old)
 	}
 	switch {
 	case len(gaps) > 0 || s.Health.State == inventory.StateSuspended:
@@ -176,4 +180,24 @@ func gapsOf(a *policy.Evaluation) []string {
 		gaps = append(gaps, "the last reading failed")
 	}
 	return gaps
+}
+
+// oldGap tells of facts that were stale before the reading began: AWS has handed out a
+// credential report that it should have replaced, and who is compliant by that may
+// be no longer. It is empty if there are none.
+func oldGap(s *inventory.Snapshot, began time.Time) string {
+	var groups []string
+	var oldest time.Time
+	for _, group := range inventory.Groups() {
+		if f := s.Freshness[group]; f.IsStale(began) {
+			groups = append(groups, string(group))
+			if oldest.IsZero() || f.Observed.Before(oldest) {
+				oldest = f.Observed
+			}
+		}
+	}
+	if len(groups) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the newest facts about %s are too old: of %s", strings.Join(groups, ", "), oldest.UTC().Format(time.RFC3339))
 }
