@@ -43,6 +43,8 @@ type trackedUser struct {
 	deferred       map[string]error // what AWS was too busy for, by call
 	retry          bool             // what was denied to this user works for others again
 	missing        bool             // stands in the report, but AWS knew no such user when asked for tags
+	absent         map[string]bool  // calls to which AWS has said that there is no such user or key
+	relisted       int              // how often AWS has listed the user since
 	awaited        bool             // stood in the first complete listing, and was not read before
 }
 
@@ -109,6 +111,9 @@ func (f *facts) relist(listed []inventory.User, odd []*awsiam.UserError, observe
 			tracked = &trackedUser{}
 		}
 		tracked.live = tracked.live.Relisted(user)
+		if len(tracked.absent) > 0 {
+			tracked.relisted, tracked.retry = tracked.relisted+1, true
+		}
 		users[user.ID] = tracked
 	}
 	f.setUsers(slices.Collect(maps.Values(users)), observed)
@@ -280,7 +285,10 @@ func (f *facts) retryGivenUp(worked map[string]bool) {
 // take takes over what a read has learnt. It returns true if AWS was too busy
 // to answer everything, in which case the user is to be read again.
 func (u *trackedUser) take(r *userRead, source awsapi.Source, now time.Time) (again bool) {
-	u.attempted, u.deferred, u.retry = now, nil, false
+	u.attempted, u.deferred, u.retry, u.absent = now, nil, false, r.answer.absent
+	if len(u.absent) == 0 {
+		u.relisted = 0
+	}
 	if r.gone {
 		u.failed, u.missing = nil, source == awsapi.SourceReport
 		return false

@@ -225,7 +225,7 @@ func (s *sweep) newRead(user *trackedUser, limits *breaker) *userRead {
 		question: question{
 			user: user.User, listed: user.live.Keys, row: user.row, generated: s.report.generated(), verify: s.verify(user),
 			asksLive: s.asksLive(), waitReport: s.report.newest == nil && !s.asksLive(),
-			wantsTags: s.tags.source == awsapi.TagsFromListUserTags,
+			absent: user.absent, relisted: user.relisted, wantsTags: s.tags.source == awsapi.TagsFromListUserTags,
 		},
 		answer: answer{worked: map[string]bool{}, failed: map[string]error{}},
 	}

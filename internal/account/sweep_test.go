@@ -616,3 +616,33 @@ func TestFailingUsersStandInNobodysWay(t *testing.T) {
 		})
 	}
 }
+
+// TestDeniedThatItIsThere has AWS list a user with a key, and say of one of them that
+// there is none. Once that may be because it went meanwhile, but not each time.
+func TestDeniedThatItIsThere(t *testing.T) {
+	for _, operation := range []string{"ListAccessKeys", "GetAccessKeyLastUsed", "ListMFADevices"} {
+		t.Run(operation, func(t *testing.T) {
+			inBubble(t, awsapi.SourceLive, awssim.Options{}, func(h *harness) {
+				h.user("alice")
+				h.key("alice")
+				h.password("alice")
+				h.fail(operation, awssim.Error(http.StatusNotFound, "NoSuchEntity", ""))
+				if s := h.refresh(); s.Health.State == inventory.StateDown {
+					h.Errorf("after one refresh: got %v, want no failure", s.Health.Problems)
+				}
+				h.refresh()
+				s := h.refresh()
+				if len(s.Health.Problems) != 1 || s.Health.State != inventory.StateDown || s.Health.Problems[0].User != "alice" || s.Health.Problems[0].Reason != inventory.ReasonMalformed {
+					h.Errorf("after several: got %s, %v; want a malformed answer about alice", s.Health.State, s.Health.Problems)
+				}
+				if s.Health.Errors[inventory.ReasonMalformed] == 0 {
+					h.Error("no failure is counted")
+				}
+				h.world.SetFault(nil)
+				if s := h.refreshFor(2 * refreshInterval); s.Health.State != inventory.StateUp {
+					h.Errorf("once it is there: got %s, %v", s.Health.State, s.Health.Problems)
+				}
+			})
+		})
+	}
+}

@@ -30,6 +30,8 @@ type question struct {
 	waitReport bool                                  // no report yet, but one is expected to tell all but keys and tags
 	wantsTags  bool                                  // this user's are to be asked for
 	verify     inventory.GroupSet                    // what a finding about the user rests on
+	absent     map[string]bool                       // calls to which AWS said that there is no such user or key
+	relisted   int                                   // how often AWS has listed the user since
 	only       map[string]bool                       // the calls to make; nil for all that are needed
 }
 
@@ -41,6 +43,7 @@ type answer struct {
 	tags     inventory.Fact[inventory.Tags]
 	worked   map[string]bool  // by call
 	failed   map[string]error // by call
+	absent   map[string]bool  // by call: AWS knows no such user or key; nil for none
 	gone     bool             // AWS knows no such user
 }
 
@@ -125,8 +128,7 @@ func (r *userRead) do(action string, call func() error) {
 	}
 	err := call()
 	if awsapi.IsNoSuchEntity(err) {
-		r.gone = r.gone || action == awsiam.ListKeys || action == awsiam.ListTags
-		err = nil // the user or key went meanwhile; the next listing tells
+		err = r.noteAbsent(action)
 	}
 	if err != nil {
 		err = &awsiam.UserError{Name: r.user.Name, Action: action, Err: err}
@@ -137,6 +139,24 @@ func (r *userRead) do(action string, call func() error) {
 		return
 	}
 	r.worked[action] = true
+}
+
+// absentListings is how many listings of a user may come while AWS says that there is
+// no such user, or that a key is none: changes take a while to show everywhere.
+const absentListings = 2
+
+// noteAbsent takes in that AWS knows no such user or key. The user or key went
+// meanwhile, and the next listing tells; unless listings go on telling otherwise.
+func (r *userRead) noteAbsent(action string) error {
+	if r.answer.absent == nil {
+		r.answer.absent = map[string]bool{}
+	}
+	r.answer.absent[action] = true
+	if r.question.absent[action] && r.relisted >= absentListings {
+		return awsapi.Wrap(action, "user "+r.user.Name, &awsapi.Malformed{What: "AWS says that there is no such user or key, and lists it again and again: expected one of the two"})
+	}
+	r.gone = r.gone || action == awsiam.ListKeys || action == awsiam.ListTags
+	return nil
 }
 
 func (r *userRead) readKeys(ctx context.Context) {
