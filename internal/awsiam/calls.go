@@ -404,7 +404,7 @@ func (r Reader) MFA(ctx context.Context, user string) (inventory.Fact[bool], err
 }
 
 // Root returns what GetAccountSummary tells of root: whether it has
-// keys, but not their status; a password; an MFA device.
+// keys, but not their status; a password, unless AWS leaves that out; an MFA device.
 func (r Reader) Root(ctx context.Context) (inventory.Root, error) {
 	out, err := r.client.IAM.GetAccountSummary(ctx, &iam.GetAccountSummaryInput{})
 	if err != nil {
@@ -412,6 +412,11 @@ func (r Reader) Root(ctx context.Context) (inventory.Root, error) {
 	}
 	if out.SummaryMap == nil {
 		return inventory.Root{}, awsapi.Wrap(GetSummary, "the account", missingElement("SummaryMap"))
+	}
+	for _, name := range []types.SummaryKeyType{types.SummaryKeyTypeAccountAccessKeysPresent, types.SummaryKeyTypeAccountMFAEnabled} {
+		if _, told := out.SummaryMap[string(name)]; !told {
+			return inventory.Root{}, awsapi.Wrap(GetSummary, "the account", missingElement(string(name)))
+		}
 	}
 	observed := r.observedAt(out.ResultMetadata)
 	fact := func(name types.SummaryKeyType) inventory.Fact[bool] {

@@ -196,6 +196,28 @@ func TestEmptyAnswersTellNothing(t *testing.T) {
 	})
 }
 
+// TestHalfASummaryTellsNothing has GetAccountSummary leave out what is needed.
+func TestHalfASummaryTellsNothing(t *testing.T) {
+	const whole = "<entry><key>AccountAccessKeysPresent</key><value>1</value></entry><entry><key>AccountMFAEnabled</key><value>0</value></entry>"
+	first, last, _ := strings.Cut(whole, "</entry>")
+	for name, test := range map[string]struct {
+		entries string
+		known   bool
+	}{"nothing": {"", false}, "no device": {first + "</entry>", false}, "no keys": {last, false}, "all but the password": {whole, true}} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, awssim.Options{}, func(h *harness) {
+				h.world.SetFault(func(string, int) http.HandlerFunc {
+					return awssim.Raw(200, "text/xml", "<GetAccountSummaryResponse><GetAccountSummaryResult><SummaryMap>"+test.entries+"</SummaryMap></GetAccountSummaryResult></GetAccountSummaryResponse>")
+				})
+				root, err := readerOf(h.world).Root(h.Context())
+				if failed := awsapi.ReasonOf(err) == inventory.ReasonMalformed; failed == test.known || root.KeyPresent.Known() != test.known || root.MFA.Known() != test.known {
+					t.Errorf("got %+v, error %v; want facts %t, or an error that calls the answer malformed", root, err, test.known)
+				}
+			})
+		})
+	}
+}
+
 // TestFactsAreAsOldAsTheAnswer has AWS's clock go a little ahead of ours.
 func TestFactsAreAsOldAsTheAnswer(t *testing.T) {
 	ahead := func() time.Time { return time.Now().Add(50 * time.Second) }
