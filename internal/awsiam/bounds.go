@@ -120,11 +120,11 @@ type roster struct {
 	ids    map[string]bool
 }
 
-// add takes a user in, or sets one apart of whom something is too long to be kept.
-func (r *roster) add(user inventory.User, tooLong error) error {
-	if tooLong != nil {
+// add takes a user in, or sets one apart about whom something is wrong.
+func (r *roster) add(user inventory.User, wrong error) error {
+	if wrong != nil {
 		name := inventory.Shorten(user.Name, inventory.LongestName)
-		odd := &UserError{Name: name, Action: r.action, Err: awsapi.Wrap(r.action, "user "+name, tooLong)}
+		odd := &UserError{Name: name, Action: r.action, Err: awsapi.Wrap(r.action, "user "+name, wrong)}
 		if name != user.Name && len(user.ID) <= inventory.LongestID {
 			odd.ID = user.ID
 		}

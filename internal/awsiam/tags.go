@@ -16,7 +16,7 @@ import (
 )
 
 // AllTags returns every user with identity and tags, as of the first page, but for
-// those of whom something is too long, who are in odd. The answers hold the users' inline policies too, which go no further.
+// those of whom something is said that cannot be, who are in odd. The answers hold the users' inline policies too, which go no further.
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountAuthorizationDetails.html
 func (r Reader) AllTags(ctx context.Context) (users []inventory.User, odd []*UserError, err error) {
 	var first time.Time
@@ -35,10 +35,7 @@ func (r Reader) AllTags(ctx context.Context) (users []inventory.User, odd []*Use
 		for i := range out.UserDetailList {
 			u := &out.UserDetailList[i]
 			user, err := fromDetail(u, first)
-			if err != nil {
-				return page{}, err
-			}
-			if err := all.add(user, cmp.Or(checkUserLengths(&user), checkTagLengths(u.Tags))); err != nil {
+			if err := all.add(user, cmp.Or(err, checkUserLengths(&user), checkTagLengths(u.Tags))); err != nil {
 				return page{}, err
 			}
 		}
