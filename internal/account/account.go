@@ -164,6 +164,9 @@ func (a *Account) Step(ctx context.Context, accused map[string]inventory.GroupSe
 	if a.trouble.noRole { // the next refresh asks for it once, before anything else
 		a.verified, a.trouble.noRole = false, false
 	}
+	if a.trouble.wrongAccount("users", "report", "tags", "names") {
+		a.known.disown(a.report.generated())
+	}
 	a.settle()
 	p.News = a.clock.News()
 	return p

@@ -27,10 +27,22 @@ type facts struct {
 // rootFacts is what is known of root: what the newest report told, or an earlier
 // process knew, and what the newest live answer told. Each is replaced as a
 // whole, so that nothing outlives the answer it came in.
-type rootFacts struct{ told, live inventory.Root }
+type rootFacts struct {
+	told, live inventory.Root
+	proven     *inventory.Root // live, as trackedUser.proven
+}
 
 // joined returns both together.
 func (r *rootFacts) joined() inventory.Root { return inventory.MergeRoot(r.told, r.live) }
+
+// takeLive takes over a live answer, which is proven to be of this account or not.
+func (r *rootFacts) takeLive(root inventory.Root, proven bool) {
+	if !proven && r.proven == nil {
+		before := r.live
+		r.proven = &before
+	}
+	r.live = root
+}
 
 // trackedUser is one user with what the sweep needs to know.
 type trackedUser struct {
@@ -46,6 +58,9 @@ type trackedUser struct {
 	absent         map[string]bool  // calls to which AWS has said that there is no such user or key
 	relisted       int              // how often AWS has listed the user since
 	awaited        bool             // stood in the first complete listing, and was not read before
+	// proven is live as it was before credentials came of which AWS has not proved yet
+	// which account they are of; nil if it is the same.
+	proven *inventory.User
 }
 
 // join puts together what is known. That there was no sign-in with a password
@@ -62,8 +77,35 @@ func (u *trackedUser) join(generated time.Time) {
 	}
 }
 
+// prove takes in that all that has come is of this account.
+func (f *facts) prove() {
+	f.root.proven = nil
+	for _, user := range f.users {
+		user.proven = nil
+	}
+}
+
+// disown forgets what has come by credentials that are another account's, and has those
+// it was about read again.
+func (f *facts) disown(generated time.Time) {
+	if f.root.proven != nil {
+		f.root.live, f.root.proven = *f.root.proven, nil
+	}
+	for _, user := range f.users {
+		if user.proven != nil {
+			user.live, user.proven, user.retry = *user.proven, nil, true
+			user.join(generated)
+		}
+	}
+}
+
 // setTags notes what is known of the user's tags.
-func (u *trackedUser) setTags(tags inventory.Fact[inventory.Tags]) { u.Tags, u.live.Tags = tags, tags }
+func (u *trackedUser) setTags(tags inventory.Fact[inventory.Tags]) {
+	u.Tags, u.live.Tags = tags, tags
+	if u.proven != nil {
+		u.proven.Tags = tags
+	}
+}
 
 // factsOf returns what a snapshot tells; of nil, nothing.
 func factsOf(s *inventory.Snapshot, source awsapi.Source, now time.Time) facts {
@@ -232,8 +274,14 @@ func (f *facts) within(now, latest time.Time) {
 		f.listed = now
 	}
 	f.root.told, f.root.live = f.root.told.Within(now, latest), f.root.live.Within(now, latest)
+	if f.root.proven != nil {
+		*f.root.proven = f.root.proven.Within(now, latest)
+	}
 	for _, user := range f.users {
 		user.live, user.User = user.live.Within(now, latest), user.Within(now, latest)
+		if user.proven != nil {
+			*user.proven = user.proven.Within(now, latest)
+		}
 	}
 }
 
@@ -279,6 +327,15 @@ func (f *facts) retryGivenUp(worked map[string]bool) {
 		for action, err := range user.failed {
 			user.retry = user.retry || worked[action] && errors.Is(err, errGivenUp)
 		}
+	}
+}
+
+// doubt remembers what is known before an answer comes that is not proven to be of
+// this account.
+func (u *trackedUser) doubt() {
+	if u.proven == nil {
+		before := u.live
+		u.proven = &before
 	}
 }
 

@@ -24,6 +24,7 @@ type memory struct {
 	tags       tagState
 	pace       pace
 	trouble    trouble
+	provenBy   string    // the id of the key that signed what last proved which account this is
 	aliasAsked time.Time // when the refresh began that last asked for the alias
 	settled    int       // as of when nothing is known that cannot be, by the clock's count
 }
@@ -91,7 +92,23 @@ func (m *memory) identify(ctx context.Context) (restore bool, err error) {
 		m.known.account = m.completed(account, nil)
 	}
 	m.known.account.Partition, m.identified, m.verified = account.Partition, true, true
+	m.provenBy = m.reads.KeyInUse()
 	return restore, nil
+}
+
+// prove takes in that answers to requests that the key has signed are of this account:
+// most do not tell whose they are. It proves nothing if another key has signed some.
+func (m *memory) prove(key string) {
+	if m.reads.KeyInUse() == key {
+		m.provenBy = key
+		m.known.prove()
+	}
+}
+
+// isProven reports whether what has come since the key was in use is of this account
+// for certain. Credentials can become another account's at any time.
+func (m *memory) isProven(key string) bool {
+	return key == m.provenBy && m.reads.KeyInUse() == key
 }
 
 // expected is the id of the only account whose answers count; empty before it is

@@ -20,6 +20,7 @@ type refresh struct {
 
 // list asks who there is.
 func (r *refresh) list(ctx context.Context) {
+	by := r.reads.KeyInUse()
 	users, odd, observed, err := r.reads.Users(ctx)
 	if err == nil {
 		err = r.checkListing(ctx, users)
@@ -27,6 +28,7 @@ func (r *refresh) list(ctx context.Context) {
 	if r.trouble.note(ctx, "users", err); err != nil {
 		return
 	}
+	r.prove(by)
 	r.trouble.note(ctx, "odd users", firstOf(odd))
 	r.known.relist(users, odd, observed)
 	r.joinReport()
@@ -158,8 +160,9 @@ func (r *refresh) conclude(ctx context.Context) {
 		r.trouble.end("root")
 		return
 	}
+	by := r.reads.KeyInUse()
 	root, err := r.reads.Root(ctx)
 	if r.trouble.note(ctx, "root", err); err == nil {
-		r.known.root.live = root
+		r.known.root.takeLive(root, r.isProven(by))
 	}
 }

@@ -166,7 +166,7 @@ func (s *sweep) takeUrgent() []*trackedUser {
 // busy for, to be read again later, and which calls have worked.
 func (s *sweep) readAll(ctx context.Context, batch []*trackedUser, limits *breaker) (again []*trackedUser, worked map[string]bool) {
 	results := make([]*userRead, len(batch))
-	began := time.Now()
+	began, by := time.Now(), s.reads.KeyInUse()
 	var group errgroup.Group
 	for i, user := range batch {
 		results[i] = s.newRead(user, limits)
@@ -180,8 +180,12 @@ func (s *sweep) readAll(ctx context.Context, batch []*trackedUser, limits *break
 	if !slices.ContainsFunc(results, (*userRead).unanswered) { // trouble tells nothing about the pace
 		s.pace.note(time.Since(began), len(batch))
 	}
+	proven := s.isProven(by)
 	for i, user := range batch {
 		result, before := results[i], user.failed
+		if !proven {
+			user.doubt()
+		}
 		if user.take(result, s.needs().Source, time.Now()) {
 			again = append(again, user)
 		}

@@ -123,9 +123,13 @@ func (m *memory) checkListing(ctx context.Context, users []inventory.User) error
 // checkCredentials asks AWS again who we are, for the sake of answers that do not
 // tell whose they are.
 func (m *memory) checkCredentials(ctx context.Context, action, answers string) error {
+	by := m.reads.KeyInUse()
 	account, err := m.reads.Account(ctx)
 	if err == nil && account.ID != m.known.account.ID {
 		err = awsapi.Wrap(action, "account "+m.known.account.ID, &awsapi.Malformed{What: answers + " of account " + account.ID, Err: errWrongAccount})
+	}
+	if err == nil {
+		m.prove(by)
 	}
 	return err
 }

@@ -1,11 +1,15 @@
 package account
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
@@ -138,6 +142,60 @@ func TestRightCredentialsHeal(t *testing.T) {
 				h.refresh()
 				if s = h.refresh(); s.Health.State != inventory.StateUp || len(s.Users) != 2 {
 					h.Errorf("state afterwards: got %s with %d users, %v; want up with 2", s.Health.State, len(s.Users), s.Health.Problems)
+				}
+			})
+		})
+	}
+}
+
+// TestAnotherAccountsAnswersAreForgotten has the credentials become another account's
+// once the users are listed. The next listing shows it, and what came in between is not
+// to be believed.
+func TestAnotherAccountsAnswersAreForgotten(t *testing.T) {
+	for _, source := range []awsapi.Source{awsapi.SourceAuto, awsapi.SourceLive} {
+		t.Run(string(source), func(t *testing.T) {
+			inBubble(t, source, awssim.Options{}, func(h *harness) {
+				var changed atomic.Bool
+				config := h.world.Config()
+				config.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+					if changed.Load() {
+						return aws.Credentials{AccessKeyID: "AKIAOTHER", SecretAccessKey: "x"}, nil
+					}
+					return aws.Credentials{AccessKeyID: "AKIAOWN", SecretAccessKey: "x"}, nil
+				})
+				client := awsapi.New(config, awsapi.NewShared(1e6), awsapi.Options{Needs: awsapi.Needs{Source: source}, Rate: 1e6, Timeout: 10 * time.Second})
+				h.account = New(client, Options{RefreshInterval: refreshInterval, KeysInterval: keysInterval}, nil)
+				h.user("alice")
+				h.key("alice")
+				before := h.refreshFor(2 * refreshInterval)
+
+				other := awssim.New(awssim.Options{AccountID: "999999999999"})
+				_, err := other.CreateUser("alice", "/", time.Now())
+				h.ok(err)
+				h.ok(other.SetRootPassword(awssim.RootPasswordDisabled))
+				h.world.SetFault(func(operation string, _ int) http.HandlerFunc {
+					if changed.Load() {
+						return other.ServeHTTP
+					}
+					changed.Store(operation == "ListUsers")
+					return nil
+				})
+				h.account.ReadSoon("alice")
+				s := h.refreshFor(4 * refreshInterval)
+				if s.Health.State != inventory.StateDown {
+					h.Errorf("state under another account: got %s, want down", s.Health.State)
+				}
+				inventorytest.Equal(h.T, h.find(before, "alice").Keys, h.find(s, "alice").Keys)
+				if has, _ := s.Root.Console.Get(); !has {
+					h.Error("root: got what the other account's is like")
+				}
+
+				changed.Store(false)
+				h.world.SetFault(nil)
+				s = h.refreshFor(2 * refreshInterval)
+				keys := h.find(s, "alice").Keys
+				if got, _ := keys.Get(); len(got) != 1 || time.Since(keys.Observed()) > 2*refreshInterval || s.Health.State != inventory.StateUp {
+					h.Errorf("afterwards: got %d keys as of %s ago, %s; want one, read again", len(got), time.Since(keys.Observed()), s.Health.State)
 				}
 			})
 		})

@@ -20,8 +20,9 @@ type credentials struct {
 
 	mu      sync.Mutex
 	current aws.CredentialsProvider
-	refused bool // AWS did not take them, or there were none
-	wanted  bool // to be loaded anew
+	refused bool   // AWS did not take them, or there were none
+	wanted  bool   // to be loaded anew
+	key     string // the id of the one in use; empty before the first
 }
 
 // Retrieve implements aws.CredentialsProvider. It marks failures, which would
@@ -34,7 +35,18 @@ func (c *credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	if err != nil {
 		return found, &credentialsError{err}
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.key = found.AccessKeyID
 	return found, nil
+}
+
+// KeyInUse returns the id of the access key that has signed the last request; empty
+// before the first.
+func (c *Client) KeyInUse() string {
+	c.credentials.mu.Lock()
+	defer c.credentials.mu.Unlock()
+	return c.credentials.key
 }
 
 // prepare gets credentials that calls have to be made for before a request waits
