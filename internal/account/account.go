@@ -130,6 +130,7 @@ func (a *Account) ReadSoon(names ...string) { a.sweep.want(names) }
 // another client or at other intervals: until the next refresh, that is what counts.
 func (a *Account) Continue(other *Account) {
 	a.health = other.health
+	a.clock.Continue(other.clock)
 	a.trouble.inherit(&other.trouble)
 	if a.needs().Source != other.needs().Source { // which asks other things about users
 		return

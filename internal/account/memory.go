@@ -45,6 +45,7 @@ func (m *memory) Restore(kept *inventory.Snapshot) {
 		kept = nil
 	}
 	m.known = factsOf(kept, m.needs().Source, time.Now())
+	m.settled = 0 // what is kept may be of a time that is still to come
 	if kept != nil {
 		m.pace = paceOf(kept.Sweep.Length, len(kept.Users))
 	}

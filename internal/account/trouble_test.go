@@ -225,6 +225,53 @@ func TestClockSetAfterTheStart(t *testing.T) {
 	})
 }
 
+// TestFactsOfTheFutureAreRestoredAsOfNow keeps facts that an earlier process observed
+// under a clock that was a year ahead, of an account that AWS tells of first.
+func TestFactsOfTheFutureAreRestoredAsOfNow(t *testing.T) {
+	inBubble(t, awsapi.SourceAuto, awssim.Options{}, func(h *harness) {
+		h.user("alice")
+		h.password("alice")
+		h.refresh()
+		kept := h.account.Snapshot().Aged(365 * day)
+		h.account = New(h.client, Options{RefreshInterval: refreshInterval, KeysInterval: keysInterval}, nil)
+		if p := h.account.Step(h.Context(), nil); !p.Restore {
+			t.Fatalf("first step: got %+v, want it to have the facts restored", p)
+		}
+		h.account.Restore(kept)
+		h.ok(h.world.RemovePassword("alice"))
+		s := h.refreshFor(6 * time.Hour)
+		for fact := range h.find(s, "alice").KnownFacts() {
+			if fact.Observed.After(time.Now()) {
+				h.Errorf("%s: observed at %s, which is to come", fact.Name, fact.Observed)
+			}
+		}
+		if has, _ := h.find(s, "alice").Console.Get(); has {
+			h.Error("console access: still there six hours after the password went")
+		}
+	})
+}
+
+// TestAReloadKeepsTheTime has our clock five hours ahead of AWS's, and the account be
+// read in another way once AWS's time is trusted.
+func TestAReloadKeepsTheTime(t *testing.T) {
+	ahead := 5 * time.Hour
+	now := func() time.Time { return time.Now().Add(-ahead) }
+	inBubble(t, awsapi.SourceLive, awssim.Options{Now: now}, func(h *harness) {
+		_, err := h.world.CreateUser("alice", "/", now().Add(-100*day))
+		h.ok(err)
+		h.keyOf("alice", now().Add(-50*day))
+		h.refreshFor(time.Hour)
+		before := h.account
+		h.account = New(h.client, Options{RefreshInterval: 2 * refreshInterval, KeysInterval: keysInterval}, before.Snapshot())
+		h.account.Continue(before)
+		h.account.ReadSoon("alice")
+		s := h.refresh()
+		if at := h.find(s, "alice").Keys.Observed(); at.After(now()) {
+			h.Errorf("keys: observed at %s by AWS's clock, which shows %s", at, now())
+		}
+	})
+}
+
 // TestSweepGoesOnHoweverLongTheRefreshTakes has the few calls take all the time.
 func TestSweepGoesOnHoweverLongTheRefreshTakes(t *testing.T) {
 	inBubble(t, awsapi.SourceLive, awssim.Options{}, func(h *harness) {

@@ -54,6 +54,16 @@ func NewClock(patience time.Duration) *Clock {
 	return c
 }
 
+// Continue takes over what another clock knows of AWS's time, so that it does not begin
+// again with this machine's.
+func (c *Clock) Continue(other *Clock) {
+	other.mu.Lock()
+	defer other.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.start, c.trusted, c.told, c.doubted, c.settled = other.start, other.trusted, other.told, other.doubted, other.settled
+}
+
 func (c *Clock) here() moment {
 	now := time.Now()
 	return moment{wall: now.Round(0), running: now.Sub(c.start)}
