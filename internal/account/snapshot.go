@@ -31,7 +31,7 @@ func (a *Account) Snapshot() *inventory.Snapshot {
 	a.addFreshness(s)
 	s.Health.State = a.state()
 	s.Health.Next = a.next
-	s.Health.Skew = a.clock.Skew()
+	s.Health.Skew, s.Health.Doubt = a.clock.Skew(), a.clock.Doubt()
 	s.Health.Errors = a.trouble.counts()
 	s.Health.Problems = a.problems()
 	if a.o.Suspended { // nothing newer is to come, so nothing is late or missing

@@ -380,6 +380,28 @@ func TestCheckOldReport(t *testing.T) {
 	}
 }
 
+// TestCheckUnderAWrongClock gives no all-clear where this machine's clock is behind
+// AWS's, by which a key is too old.
+func TestCheckUnderAWrongClock(t *testing.T) {
+	setEnvironment(t, nil)
+	for _, source := range []string{"auto", "report", "live"} {
+		t.Run(source, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				now := func() time.Time { return time.Now().Add(60 * day) }
+				world := awssim.New(awssim.Options{Seed: 1, Now: now})
+				b := builder{t, world, now()}
+				b.user("ann", "/", 300*day)
+				b.key("ann", 100*day, never)
+				r := scanned(t, through(world, world.Transport()), "--iam.source="+source, "--rules=key_rotation")
+				want := []string{"AWS's dates differ by 1440h0m0s from this machine's clock, by which everything was judged: correct that clock"}
+				if r.Summary.ExitCode != report.ExitUnknown || !slices.Equal(r.Accounts[0].Gaps, want) {
+					t.Errorf("got %+v with %q, want no all-clear and %q", r.Summary, r.Accounts[0].Gaps, want)
+				}
+			})
+		})
+	}
+}
+
 // TestCheckWholeOrganization checks every account of an organization once it is listed.
 func TestCheckWholeOrganization(t *testing.T) {
 	setEnvironment(t, nil)

@@ -169,6 +169,9 @@ func gapsOf(s *inventory.Snapshot, began time.Time) []string {
 	if s.Sweep.Unread > 0 {
 		gaps = append(gaps, fmt.Sprintf("%d users were not read", s.Sweep.Unread))
 	}
+	if doubt := s.Health.Doubt.Abs().Round(time.Second); doubt != 0 {
+		gaps = append(gaps, fmt.Sprintf("AWS's dates differ by %s from this machine's clock, by which everything was judged: correct that clock", doubt))
+	}
 	if old := oldGap(s, began.Add(s.Health.Skew)); old != "" {
 		gaps = append(gaps, old)
 	}

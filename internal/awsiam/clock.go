@@ -88,6 +88,18 @@ func (c *Clock) Skew() time.Duration {
 	return 0
 }
 
+// Doubt returns how far dates of AWS's that are in doubt are ahead of the time that
+// answers count as; 0 if there are none.
+func (c *Clock) Doubt() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.doubted == nil {
+		return 0
+	}
+	here := c.here()
+	return c.doubted.after(here).Sub(c.trusted.after(here))
+}
+
 // Latest returns the latest time that a fact can be of: what has happened has
 // happened by now. Now may be later than by the trusted dates: by this machine's
 // clock, if something between here and AWS has a slow one; or by a date that is

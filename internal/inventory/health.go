@@ -62,6 +62,7 @@ type Health struct {
 	Next      time.Time         // when the next refresh begins, by our clock; zero if none is to come, or not known
 	Saved     time.Time         // when its facts were last kept on disk; zero if never
 	Skew      time.Duration     // AWS's clock less ours, as far as it is known and matters
+	Doubt     time.Duration     // AWS's dates less the time that its answers count as, while nobody knows which is right
 	Problems  []Problem         // what is wrong now
 }
 
