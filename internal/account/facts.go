@@ -126,14 +126,20 @@ func factsOf(s *inventory.Snapshot, source awsapi.Source, now time.Time) facts {
 // askedAbout returns when AWS was last asked about the user alone. That is by
 // AWS's clock, which may be ahead of ours.
 func askedAbout(user *inventory.User, source awsapi.Source, now time.Time) time.Time {
-	asked := user.Keys.Observed()
-	if source == awsapi.SourceReport { // which tells everything but tags
-		asked = user.Tags.Observed()
-	}
+	asked := observedAlone(user, source)
 	if asked.After(now) {
 		return now
 	}
 	return asked
+}
+
+// observedAlone returns as of when the facts are that AWS was last asked about the user
+// alone for; zero if there are none.
+func observedAlone(user *inventory.User, source awsapi.Source) time.Time {
+	if source == awsapi.SourceReport { // which tells everything but tags
+		return user.Tags.Observed()
+	}
+	return user.Keys.Observed()
 }
 
 // relist takes over a listing of users, who are known by id. Whoever was known
@@ -284,6 +290,19 @@ func (f *facts) within(now, latest time.Time) {
 		}
 	}
 }
+
+// retryMisdated has users read again who were asked about later than it looks: our clock
+// was behind AWS's then.
+func (f *facts) retryMisdated(now, here time.Time, source awsapi.Source) {
+	for _, user := range f.users {
+		observed := observedAlone(&user.User, source)
+		misdated := !observed.IsZero() && now.Sub(observed)-here.Sub(user.attempted) > clockTolerance
+		user.retry = user.retry || misdated
+	}
+}
+
+// clockTolerance is how far two clocks may be apart.
+const clockTolerance = time.Minute
 
 // none reports whether nobody is known, and not even that there is nobody.
 func (f *facts) none() bool { return f.listed.IsZero() && len(f.users) == 0 }

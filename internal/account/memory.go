@@ -76,8 +76,8 @@ func (m *memory) Identified() bool { return m.identified }
 // still to be restored.
 func (m *memory) identify(ctx context.Context) (restore bool, err error) {
 	renewed, err := m.reads.RenewCredentials(ctx)
-	m.trouble.note(ctx, "credentials", err) // those at hand stay, and may do
-	if m.verified = m.verified && !renewed; m.verified {
+	m.trouble.note(ctx, "credentials", err)                                      // those at hand stay, and may do
+	if m.verified = m.verified && !renewed; m.verified && m.clock.Doubt() == 0 { // else it is the cheapest call that tells AWS's date
 		return false, nil
 	}
 	account, err := m.reads.Account(ctx)
@@ -123,7 +123,7 @@ func (m *memory) expected() string {
 
 // settle forgets what cannot be, once AWS's time is certain: the first trusted
 // date tells what an earlier process kept wrongly, and the end of doubts what
-// was taken in meanwhile.
+// was taken in meanwhile. What counts as older than it is, is asked for again.
 func (m *memory) settle() {
 	count, certain := m.clock.Settled()
 	if !certain || count == m.settled {
@@ -132,6 +132,7 @@ func (m *memory) settle() {
 	m.settled = count
 	now, latest := inventory.Truncate(m.clock.Now()), m.clock.Latest()
 	m.known.within(now, latest)
+	m.known.retryMisdated(now, time.Now(), m.needs().Source)
 	m.report.within(now, latest, time.Now())
 	m.joinReport()
 }

@@ -134,6 +134,7 @@ func (r *refresh) noteReport(ctx context.Context, newest *awsiam.Report, err err
 		err = checkReport(r.known.account.ID, newest)
 	}
 	known := r.report.generated()
+	r.report.misdated = r.report.misdated && err != nil
 	if err == nil && !newest.Generated.After(known) && !r.reportUsable() {
 		// AWS still hands out a report that it should have replaced long ago.
 		err = awsapi.Wrap(awsiam.GetReport, "the account", awsapi.ErrReportNotReady)

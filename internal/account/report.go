@@ -29,6 +29,8 @@ type reportState struct {
 	awaitedFrom time.Time                  // since when a report is waited for
 	polls       []time.Time                // when to look again for a report in the making
 	denied      bool                       // the report is not allowed
+	outlived    bool                       // the newest looked older than reports get when it came
+	misdated    bool                       // the newest is younger than it looks, and to be read again
 	liveSince   time.Time                  // since when auto does without a report; zero if it does not
 }
 
@@ -49,6 +51,7 @@ func (r *reportState) within(now, latest, here time.Time) {
 		r.newest = &awsiam.Report{Report: r.newest.Report, Generated: now}
 	}
 	r.born = now.Add(r.bornHere.Sub(here))
+	r.misdated = r.born.Sub(r.newest.Generated) > clockTolerance && !r.outlived
 	maps.DeleteFunc(r.rows, func(_ string, row *credreport.Row) bool { return row.Happened(latest) != nil })
 }
 
@@ -57,7 +60,7 @@ func (r *reportState) within(now, latest, here time.Time) {
 // between here and AWS has a fast clock.
 func (r *reportState) take(newest *awsiam.Report, life time.Duration, now, here time.Time) {
 	age := newest.Age
-	if age > life {
+	if r.outlived = age > life; r.outlived {
 		age = 0
 	}
 	r.newest, r.taken, r.born, r.bornHere = newest, here, now.Add(-age), here.Add(-age)
@@ -74,7 +77,7 @@ func (r *reportState) younger(age time.Duration, now, here time.Time) (byAWS, by
 // clock.
 func (r *reportState) due(life time.Duration, now, here time.Time) bool {
 	byAWS, byOurs := r.younger(life, now, here)
-	return r.newest == nil || !byAWS || !byOurs
+	return r.newest == nil || r.misdated || !byAWS || !byOurs
 }
 
 // decideFallback lets auto do without a report once none can be had: not

@@ -251,6 +251,31 @@ func TestFactsOfTheFutureAreRestoredAsOfNow(t *testing.T) {
 	})
 }
 
+// TestClockFarBehindAtTheStart has our clock sixty days behind AWS's. Once AWS's time
+// is trusted, nothing stays as of two months ago.
+func TestClockFarBehindAtTheStart(t *testing.T) {
+	now := func() time.Time { return time.Now().Add(60 * day) }
+	for _, source := range awsapi.Sources() {
+		t.Run(string(source), func(t *testing.T) {
+			inBubble(t, source, awssim.Options{Now: now}, func(h *harness) {
+				h.user("alice")
+				h.key("alice")
+				s := h.refreshFor(30 * time.Minute)
+				for fact := range h.find(s, "alice").KnownFacts() {
+					if age := now().Sub(fact.Observed); age > time.Hour {
+						h.Errorf("%s: %s old", fact.Name, age)
+					}
+				}
+				for fact := range s.Root.KnownFacts() {
+					if age := now().Sub(fact.Observed); age > time.Hour {
+						h.Errorf("root's %s: %s old", fact.Name, age)
+					}
+				}
+			})
+		})
+	}
+}
+
 // TestAReloadKeepsTheTime has our clock five hours ahead of AWS's, and the account be
 // read in another way once AWS's time is trusted.
 func TestAReloadKeepsTheTime(t *testing.T) {
