@@ -111,9 +111,7 @@ func (f *Fleet) Reload(targets []Target, p *policy.Policy) error {
 	return f.reconcile(targets, func() {
 		before := f.board.Apply(p)
 		if p.NeedsTags() && !before.NeedsTags() {
-			for _, w := range f.all() {
-				w.tell(message{refresh: true})
-			}
+			f.refresh(f.all())
 		}
 	})
 }
@@ -214,13 +212,25 @@ func (f *Fleet) Ready() bool {
 		!slices.ContainsFunc(f.all(), func(w *watcher) bool { return !w.tried.Load() })
 }
 
-// RenewCredentials has every account's credentials loaded anew: at once where AWS
-// has refused those at hand, else at the next refresh.
+// RenewCredentials has every account's credentials loaded anew: soon where AWS has
+// refused those at hand, else at the next refresh.
 func (f *Fleet) RenewCredentials() {
+	var refused []*watcher
 	for _, w := range f.all() {
-		if refused := w.target.Client.NoteOtherCredentials(); refused {
-			w.tell(message{refresh: true})
+		if w.target.Client.NoteOtherCredentials() {
+			refused = append(refused, w)
 		}
+	}
+	f.refresh(refused)
+}
+
+// refresh has accounts refreshed before it is time, one after the other: all at once
+// would stay so from then on.
+func (f *Fleet) refresh(watchers []*watcher) {
+	at := time.Now()
+	for _, w := range watchers {
+		w.tell(message{refresh: at})
+		at = at.Add(f.pause)
 	}
 }
 

@@ -70,15 +70,19 @@ func (c *crowd) want(w *awssim.World) fleet.Target {
 	}
 }
 
-// oldest watches the accounts for a while, and returns how old the facts of each
-// group became among those that are good, once all had been read.
-func (c *crowd) oldest(good []*awssim.World) map[inventory.Group]time.Duration {
-	c.Helper()
+func (c *crowd) wantAll() []fleet.Target {
 	var wanted []fleet.Target
 	for _, w := range c.worlds {
 		wanted = append(wanted, c.want(w))
 	}
-	check(c.T, c.accounts.Reconcile(wanted))
+	return wanted
+}
+
+// oldest watches the accounts for a while, and returns how old the facts of each
+// group became among those that are good, once all had been read.
+func (c *crowd) oldest(good []*awssim.World) map[inventory.Group]time.Duration {
+	c.Helper()
+	check(c.T, c.accounts.Reconcile(c.wantAll()))
 	defer run(c.T, c.accounts)()
 	time.Sleep(time.Hour)
 	oldest := map[inventory.Group]time.Duration{}

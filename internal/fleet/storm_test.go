@@ -1,11 +1,13 @@
 package fleet_test
 
 import (
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/fleet"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
 
 // TestManyAccountsAtOnceAreNoStorm has many accounts found at the same moment. AWS
@@ -14,11 +16,7 @@ import (
 func TestManyAccountsAtOnceAreNoStorm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, crowdSize)
-		var wanted []fleet.Target
-		for _, w := range c.worlds {
-			wanted = append(wanted, c.want(w))
-		}
-		check(t, c.accounts.Reconcile(wanted))
+		check(t, c.accounts.Reconcile(c.wantAll()))
 		defer run(t, c.accounts)()
 		requests := func() (n uint64) {
 			for _, calls := range c.shared.Calls() {
@@ -53,5 +51,43 @@ func TestManyAccountsAtOnceAreNoStorm(t *testing.T) {
 		if halfway < crowdSize/4 || halfway == crowdSize {
 			t.Errorf("known after a quarter of that: got %d of %d accounts, want them one after the other", halfway, crowdSize)
 		}
+	})
+}
+
+// TestRenewalIsNoStorm has AWS accept no credentials for a while, and somebody reload
+// meanwhile. The accounts are refreshed one after the other, then and ever after.
+func TestRenewalIsNoStorm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(t, crowdSize)
+		check(t, c.accounts.Reconcile(c.wantAll()))
+		stop := run(t, c.accounts)
+		time.Sleep(time.Hour)
+		c.realm.SetFault(func(string, int) http.HandlerFunc {
+			return awssim.Error(http.StatusForbidden, "ExpiredToken", "The security token included in the request is expired")
+		})
+		c.realm.EndSessions()
+		time.Sleep(time.Hour)
+		refreshes := func() (n uint64) {
+			for _, ev := range c.board.View().Accounts() {
+				if s := ev.Snapshot; s.Health.State != inventory.StateDown {
+					t.Errorf("account %s is %s, want it down", s.Account.ID, s.Health.State)
+				}
+				n += ev.Snapshot.Health.Refreshes
+			}
+			return n
+		}
+		before := refreshes()
+		c.accounts.RenewCredentials()
+		const step, most = 30 * time.Second, crowdSize / 3
+		for at := step; at <= 2*interval; at += step {
+			time.Sleep(step)
+			now := refreshes()
+			if now-before > most {
+				t.Errorf("refreshes in the half minute before %s: got %d of %d accounts, want at most %d", at, now-before, crowdSize, most)
+			}
+			before = now
+		}
+		stop()
+		time.Sleep(10 * time.Minute) // until the calls that begin sessions had their turns: the SDK lets nobody end them
 	})
 }

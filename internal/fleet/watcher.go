@@ -21,8 +21,9 @@ type watcher struct {
 	account   *account.Account
 	log       refreshLog
 
-	saved saved
-	tried atomic.Bool // the first refresh has asked its few calls
+	saved   saved
+	refresh time.Time   // when others want the next one; zero for when it is due
+	tried   atomic.Bool // the first refresh has asked its few calls
 	life
 	mailbox
 }
@@ -94,21 +95,27 @@ func (w *watcher) run(ctx context.Context, pause time.Duration) {
 		w.rest(ctx, time.Until(begin)) // whoever wants something meanwhile waits for the turn, too
 	}
 	for ctx.Err() == nil {
-		message := w.take()
-		if message.refresh {
-			w.account.RefreshSoon()
-		}
-		w.account.ReadSoon(message.users...)
-		if message.described != nil {
-			w.account.Describe(*message.described)
-			w.show(w.account.Snapshot())
-		}
+		w.heed(w.take())
 		progress := w.account.Step(ctx, w.accused())
 		if ctx.Err() != nil {
 			return // calls that were cut short are no news about AWS
 		}
 		w.note(progress)
-		w.rest(ctx, time.Until(progress.Next))
+		w.rest(ctx, time.Until(sooner(progress.Next, w.refresh)))
+	}
+}
+
+// heed does what others want.
+func (w *watcher) heed(m message) {
+	w.refresh = sooner(w.refresh, m.refresh)
+	if !w.refresh.IsZero() && !time.Now().Before(w.refresh) {
+		w.account.RefreshSoon()
+		w.refresh = time.Time{}
+	}
+	w.account.ReadSoon(m.users...)
+	if m.described != nil {
+		w.account.Describe(*m.described)
+		w.show(w.account.Snapshot())
 	}
 }
 
@@ -139,6 +146,7 @@ func (w *watcher) note(p account.Progress) {
 	}
 	if p.Tried {
 		w.tried.Store(true)
+		w.refresh = time.Time{} // whoever wanted one has it
 	}
 }
 
