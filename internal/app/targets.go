@@ -137,11 +137,13 @@ func (t *targets) watch(c *config.Config, list watchlist.List, reconcile func([]
 	if why != nil {
 		next, forgotten = list.Next(time.Now(), ids(accounts), why)
 	}
-	t.tellChanges(next, c, accounts)
-	t.board.SetWatchlist(next) // first, so that nobody misses an account without learning why
+	t.board.SetWatchlist(t.list.Until(next)) // nobody is to miss an account without learning why, not for a moment
 	if err := reconcile(all); err != nil {
+		t.board.SetWatchlist(t.list)
 		return err
 	}
+	t.board.SetWatchlist(next)
+	t.tellChanges(next, c, accounts)
 	t.watched, t.list = accounts, next
 	t.inForce.Store(c)
 	t.keep(c, forgotten)

@@ -38,7 +38,7 @@ type Removal struct {
 	At        time.Time `json:"at"`
 }
 
-// List is what is remembered. It is immutable.
+// List is who is watched, and what is remembered of others. It is immutable.
 type List struct {
 	// OrganizationID, Listed and Accounts are the last complete list of the
 	// organization; empty without one.
@@ -50,7 +50,7 @@ type List struct {
 	Removals []Removal `json:"removals"` // ordered by account
 }
 
-// WithListing returns the watchlist with another complete list of the organization. What that
+// WithListing returns the list with another complete list of the organization. What that
 // does not know of an account stays as it was known: tags that cannot be read for a
 // day take nobody out.
 func (l List) WithListing(listing *organization.Listing) List {
@@ -79,13 +79,13 @@ func (l List) WithListing(listing *organization.Listing) List {
 	return l
 }
 
-// WithoutOrganization returns the watchlist of accounts that are those of no organization.
+// WithoutOrganization returns the list of accounts that are those of no organization.
 func (l List) WithoutOrganization() List {
 	l.OrganizationID, l.Listed, l.Accounts = "", time.Time{}, nil
 	return l
 }
 
-// WithoutTags returns the watchlist without the accounts' tags: those that nobody asks for
+// WithoutTags returns the list without the accounts' tags: those that nobody asks for
 // grow old unseen, and must decide nothing later.
 func (l List) WithoutTags() List {
 	l.Accounts = slices.Clone(l.Accounts)
@@ -95,7 +95,7 @@ func (l List) WithoutTags() List {
 	return l
 }
 
-// AlsoWatching returns the watchlist in which these accounts were watched, too, unless they are
+// AlsoWatching returns the list in which these accounts were watched, too, unless they are
 // known to have been taken out.
 func (l List) AlsoWatching(ids ...string) List {
 	all := slices.Clone(l.Watched)
@@ -117,7 +117,7 @@ func (l List) Listing() organization.Listing {
 	return organization.Listing{OrganizationID: l.OrganizationID, Accounts: l.Accounts, Observed: l.Listed}
 }
 
-// Next returns the watchlist once these accounts are watched, and the ids of those whose
+// Next returns the list once these accounts are watched, and the ids of those whose
 // removal is forgotten. Why says why an account that was watched is no longer; it
 // reports false if it was not removed, but is watched elsewhere.
 func (l List) Next(now time.Time, watched []string, why func(id string) (Reason, bool)) (next List, forgotten []string) {
@@ -141,8 +141,26 @@ func (l List) Next(now time.Time, watched []string, why func(id string) (Reason,
 			next.Removals = append(next.Removals, Removal{AccountID: id, Reason: reason, At: now})
 		}
 	}
-	slices.SortFunc(next.Removals, func(a, b Removal) int { return strings.Compare(a.AccountID, b.AccountID) })
+	sortRemovals(next.Removals)
 	return next, forgotten
+}
+
+// Until returns what is to be shown while accounts come and go on the way to the next
+// list: the removals of both. Who is watched, still or again, is not shown as removed.
+func (l List) Until(next List) List {
+	all := slices.Clone(next.Removals)
+	for _, removal := range l.Removals {
+		if !slices.ContainsFunc(all, func(r Removal) bool { return r.AccountID == removal.AccountID }) {
+			all = append(all, removal)
+		}
+	}
+	sortRemovals(all)
+	l.Removals = all
+	return l
+}
+
+func sortRemovals(all []Removal) {
+	slices.SortFunc(all, func(a, b Removal) int { return strings.Compare(a.AccountID, b.AccountID) })
 }
 
 func contains(sorted []string, id string) bool {
@@ -152,7 +170,7 @@ func contains(sorted []string, id string) bool {
 
 // WhyNot returns why an account is not among those that are read, by what was
 // decided about each account of the organization's newest list. Before is the
-// organization of the watchlist: who was watched as part of no organization, or of
+// organization of the list: who was watched as part of no organization, or of
 // another, was taken out by the configuration.
 func WhyNot(before string, listing *organization.Listing, decisions []organization.Decision) func(id string) (Reason, bool) {
 	byID := make(map[string]organization.Decision, len(decisions))
@@ -175,7 +193,7 @@ func WhyNot(before string, listing *organization.Listing, decisions []organizati
 	}
 }
 
-// Check refuses a watchlist that no exporter has written.
+// Check refuses a list that no exporter has written.
 func (l List) Check() error {
 	if !slices.IsSorted(l.Watched) {
 		return errors.New("the accounts that were watched are not in order")

@@ -196,3 +196,17 @@ func TestAlsoWatching(t *testing.T) {
 		t.Errorf("watched (-want +got):\n%s", diff)
 	}
 }
+
+func TestUntil(t *testing.T) {
+	gone, back, both := removed(one, watchlist.Closed, 0), removed(two, watchlist.Excluded, time.Hour), removed(three, watchlist.Closed, time.Hour)
+	before := watchlist.List{OrganizationID: org, Listed: now.Add(-time.Hour), Watched: []string{one}, Removals: []watchlist.Removal{back, both}}
+	next := watchlist.List{OrganizationID: org, Listed: now, Watched: []string{two}, Removals: []watchlist.Removal{gone, both}}
+	want := before
+	want.Removals = []watchlist.Removal{gone, back, both}
+	if diff := cmp.Diff(want, before.Until(next)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if len(before.Removals) != 2 || len(next.Removals) != 2 {
+		t.Errorf("the lists have changed: %v, %v", before, next)
+	}
+}
