@@ -52,12 +52,12 @@ func (d *discovery) ready() bool {
 // soon has the organization listed at once, since the configuration is another. The
 // list under way is for nobody any more.
 func (d *discovery) soon() {
-	if cancel := d.cancel.Load(); cancel != nil {
-		(*cancel)()
-	}
 	select {
 	case d.wake <- struct{}{}:
 	default: // it is about to be
+	}
+	if cancel := d.cancel.Load(); cancel != nil { // last, so that the next list finds that it is the one that is wanted
+		(*cancel)()
 	}
 }
 
@@ -77,6 +77,10 @@ func (d *discovery) run(ctx context.Context) {
 
 // step lists the organization, and returns in how long to do it again.
 func (d *discovery) step(ctx context.Context) time.Duration {
+	select {
+	case <-d.wake: // whoever wants a list gets it now
+	default:
+	}
 	if d.prepare(); d.reader == nil {
 		d.targets.forget()
 		return discoveryInterval

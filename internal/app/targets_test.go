@@ -3,8 +3,10 @@ package app
 import (
 	"errors"
 	"log/slog"
+	"net/http"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -65,4 +67,28 @@ func TestNobodyIsMissedUnexplained(t *testing.T) {
 		return w.fleet.Reconcile(all)
 	}))
 	explained("after", []string{stays, returns}, []string{goes})
+}
+
+// TestReloadListsOnce reloads while the organization is being listed: the list under
+// way is given up, and one more is enough.
+func TestReloadListsOnce(t *testing.T) {
+	for range 8 { // what is ready at the same moment is chosen by chance
+		synctest.Test(t, func(t *testing.T) {
+			c := newCompany(t)
+			c.organization.SetFault(func(string, int) http.HandlerFunc { return awssim.Hang() })
+			file := newConfigFile(t, organizationList)
+			e := c.start(t, file)
+			time.Sleep(5 * time.Second)
+			c.organization.SetFault(nil)
+			before := c.organization.Calls()["ListAccounts"]
+			file.write(organizationList + "    - {id: \"222222222222\", source: live}\n")
+			if status, answer := e.post("/-/reload"); status != http.StatusOK {
+				t.Fatalf("reload: got %d: %s", status, answer)
+			}
+			time.Sleep(10 * time.Minute)
+			if got := c.organization.Calls()["ListAccounts"] - before; got != 1 {
+				t.Errorf("listings after the reload: got %d, want 1", got)
+			}
+		})
+	}
 }
