@@ -48,7 +48,7 @@ func (t *Target) sameReading(other *Target) bool {
 // at the same time.
 type Fleet struct {
 	board  *view.Board
-	store  *state.Store // nil without one
+	disk   *disk // nil without one
 	pause  time.Duration
 	logger *slog.Logger
 	began  time.Time
@@ -63,7 +63,7 @@ type Fleet struct {
 // the board.
 func New(board *view.Board, o Options) *Fleet {
 	return &Fleet{
-		board: board, store: o.Store, pause: o.Pause, logger: o.Logger, began: time.Now(),
+		board: board, disk: newDisk(o.Store), pause: o.Pause, logger: o.Logger, began: time.Now(),
 		watchers: map[string]*watcher{}, added: make(chan struct{}, 1),
 	}
 }

@@ -12,6 +12,30 @@ import (
 // the sake of the times of their observation.
 const saveInterval = time.Hour
 
+// savesAtOnce is how many accounts are saved at the same time: when a process stops,
+// all of them are to be, and each takes memory for its file and a thread to write it.
+const savesAtOnce = 8
+
+// disk is where the accounts of a fleet are kept.
+type disk struct {
+	*state.Store
+	turns chan struct{} // has an element for each account that is being saved
+}
+
+func newDisk(store *state.Store) *disk {
+	if store == nil {
+		return nil
+	}
+	return &disk{store, make(chan struct{}, savesAtOnce)}
+}
+
+// Save saves the facts once it is their turn.
+func (d *disk) Save(s *inventory.Snapshot) error {
+	d.turns <- struct{}{}
+	defer func() { <-d.turns }()
+	return d.Store.Save(s)
+}
+
 // saved is what was last written to disk.
 type saved struct {
 	at    time.Time // zero if nothing was
@@ -21,7 +45,7 @@ type saved struct {
 // saveIfDue saves the facts if they are others than those on disk, or if that was
 // long ago.
 func (w *watcher) saveIfDue(s *inventory.Snapshot) {
-	if w.store == nil || time.Since(w.saved.at) < saveInterval && w.saved.facts == s.Digest() {
+	if w.disk == nil || time.Since(w.saved.at) < saveInterval && w.saved.facts == s.Digest() {
 		return
 	}
 	w.save(s)
@@ -31,10 +55,10 @@ func (w *watcher) saveIfDue(s *inventory.Snapshot) {
 // restart. What was only restored is not written again: another exporter, whose
 // account it is, may have newer facts there.
 func (w *watcher) save(s *inventory.Snapshot) {
-	if w.store == nil || !w.account.Identified() {
+	if w.disk == nil || !w.account.Identified() {
 		return
 	}
-	err, now := w.store.Save(s), time.Now()
+	err, now := w.disk.Save(s), time.Now()
 	if errors.Is(err, state.ErrNothingKnown) {
 		return
 	}
@@ -47,12 +71,12 @@ func (w *watcher) save(s *inventory.Snapshot) {
 // kept returns what an earlier process knew of the account, or nil. Without an
 // id it is the only account on disk.
 func (w *watcher) kept(id string) *inventory.Snapshot {
-	if w.store == nil {
+	if w.disk == nil {
 		return nil
 	}
-	load := func() (*inventory.Snapshot, error) { return w.store.Load(id) }
+	load := func() (*inventory.Snapshot, error) { return w.disk.Load(id) }
 	if id == "" {
-		load = w.store.Sole
+		load = w.disk.Sole
 	}
 	known, err := load()
 	switch {

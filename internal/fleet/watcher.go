@@ -8,7 +8,6 @@ import (
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/account"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/state"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
 
@@ -17,7 +16,7 @@ type watcher struct {
 	target    Target
 	described account.Options // as the account was last told; for Fleet.Reconcile alone
 	board     *view.Board
-	store     *state.Store // nil without one
+	disk      *disk // nil without one
 	account   *account.Account
 	log       refreshLog
 
@@ -82,7 +81,7 @@ func newWatcherFrom(f *Fleet, t Target, other *watcher) *watcher {
 
 func watcherOf(f *Fleet, t Target) *watcher {
 	return &watcher{
-		target: t, described: t.Account, board: f.board, store: f.store, log: refreshLog{logger: f.logger},
+		target: t, described: t.Account, board: f.board, disk: f.disk, log: refreshLog{logger: f.logger},
 		life: life{done: make(chan struct{})}, mailbox: mailbox{wake: make(chan struct{}, 1)},
 	}
 }
