@@ -87,7 +87,10 @@ func (p places) explain(err error) error {
 // isSSOOver reports whether a failure means that somebody has to sign in.
 func isSSOOver(err error) bool {
 	var invalid *ssocreds.InvalidTokenError
-	return errors.As(err, &invalid) || awsapi.Code(err) == "UnauthorizedException" || strings.Contains(err.Error(), "cached SSO token")
+	if errors.As(err, &invalid) || awsapi.Code(err) == "UnauthorizedException" {
+		return true
+	}
+	return strings.Contains(err.Error(), "cached SSO token") // profiles with an sso_session get an error of no type of its own
 }
 
 // files are the SDK's two files.

@@ -290,3 +290,38 @@ func TestKnownByID(t *testing.T) {
 		mustBe("allowed", 2, inventory.StateUp)
 	})
 }
+
+// TestReconcileTellsNothingTwice wants accounts at other intervals, of which one is
+// fine and the other is not: neither is news, and the exporter stays ready.
+func TestReconcileTellsNothingTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		good, bad := worldOf(t, first, "alice"), worldOf(t, second, "bob")
+		told := &messages{count: map[string]int{}}
+		board := newBoard()
+		targets := []fleet.Target{wantedOf(good, first, 1000), wantedOf(bad, second, 1000)}
+		accounts := fleetOf(t, board, slog.New(told), targets...)
+		bad.SetFault(func(operation string, _ int) http.HandlerFunc {
+			if operation == "ListAccessKeys" {
+				return awssim.Error(http.StatusForbidden, "AccessDenied", "no")
+			}
+			return nil
+		})
+		defer run(t, accounts)()
+		time.Sleep(time.Minute)
+		for i := range targets {
+			targets[i].Account.RefreshInterval = 2 * interval
+		}
+		check(t, accounts.Reconcile(targets))
+		if !accounts.Ready() {
+			t.Error("not ready although every account was asked")
+		}
+		time.Sleep(time.Minute)
+		for message, want := range map[string]int{
+			"Refresh complete": 1, "Refresh incomplete, keeping the last facts": 1, "A problem is over": 0,
+		} {
+			if got := told.told(message); got != want {
+				t.Errorf("told %d times %q, want %d", got, message, want)
+			}
+		}
+	})
+}

@@ -75,7 +75,8 @@ func newWatcherFrom(f *Fleet, t Target, other *watcher) *watcher {
 	w := watcherOf(f, t)
 	w.account = account.New(t.Client, t.Account, other.account.Snapshot())
 	w.account.Continue(other.account)
-	w.saved = other.saved
+	w.saved, w.log = other.saved, other.log
+	w.tried.Store(other.tried.Load())
 	return w
 }
 
