@@ -12,6 +12,7 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/fleet"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
 
@@ -322,6 +323,36 @@ func TestReconcileTellsNothingTwice(t *testing.T) {
 			if got := told.told(message); got != want {
 				t.Errorf("told %d times %q, want %d", got, message, want)
 			}
+		}
+	})
+}
+
+// TestAWantedRefreshStopsNoOther has a reload want every account refreshed, the second
+// one so late that a refresh of its own is due before.
+func TestAWantedRefreshStopsNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		board := newBoard()
+		accounts := fleet.New(board, fleet.Options{Logger: quiet(), Pause: interval - time.Minute})
+		targets := []fleet.Target{wantedOf(worldOf(t, first, "alice"), first, 1000), wantedOf(worldOf(t, second, "bob"), second, 1000)}
+		check(t, accounts.Reconcile(targets))
+		defer run(t, accounts)()
+		time.Sleep(3 * interval) // the second begins its refreshes a minute before the first
+		before := board.View().Account(second).Snapshot.Health
+		tags := policy.WithLimits(policy.DefaultLimits())
+		tags.OwnerTags = []string{"owner"}
+		for i := range targets {
+			targets[i].Client.SetTags(awsapi.TagsFromAuthorizationDetails)
+		}
+		time.Sleep(2 * time.Minute)
+		check(t, accounts.Reload(targets, tags))
+		time.Sleep(2*time.Minute + time.Second)
+		s := board.View().Account(second).Snapshot
+		if s.Health.Finished != before.Finished+1 || !s.Users[0].Tags.Known() {
+			t.Errorf("got %d refreshes after %d, and tags %v; want one more, with tags", s.Health.Finished, before.Finished, s.Users[0].Tags)
+		}
+		time.Sleep(4*time.Minute + 30*time.Second)
+		if s := board.View().Account(second).Snapshot; s.Health.Finished != before.Finished+1 {
+			t.Errorf("got %d refreshes after %d, want no other than the one that was due", s.Health.Finished, before.Finished)
 		}
 	})
 }

@@ -101,7 +101,11 @@ func (w *watcher) run(ctx context.Context, pause time.Duration) {
 			return // calls that were cut short are no news about AWS
 		}
 		w.note(progress)
-		w.rest(ctx, time.Until(sooner(progress.Next, w.refresh)))
+		next := progress.Next // in the past for at once, so no zero time is to be passed over
+		if !w.refresh.IsZero() && w.refresh.Before(next) {
+			next = w.refresh
+		}
+		w.rest(ctx, time.Until(next))
 	}
 }
 

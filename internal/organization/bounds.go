@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// MostAccounts is how many accounts an organization has at most.
-	MostAccounts = 10_000
+	// mostAccounts is how many accounts an organization has at most.
+	mostAccounts = 10_000
 	// pageSize is how many accounts AWS hands out at once, at most.
 	pageSize = 20
 	// leastPerPage is how many elements a page must have on average in a long

@@ -12,7 +12,7 @@ const (
 	maxAge = 24 * time.Hour
 	// mostAgain is how many are read again in one listing at most, so that what was
 	// first read together does not come due together forever. At one listing an hour
-	// it is enough for MostAccounts a day.
+	// it is enough for mostAccounts a day.
 	mostAgain = 500
 	// mostFailures is how many failures on end are enough to think that all others
 	// would fail too.

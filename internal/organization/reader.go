@@ -167,8 +167,8 @@ func take(byID map[string]*Account, told *types.Account, organization identity) 
 		}
 		return nil
 	}
-	if len(byID) == MostAccounts {
-		return &awsapi.Malformed{What: fmt.Sprintf("the organization has more than %d accounts: expected fewer", MostAccounts)}
+	if len(byID) == mostAccounts {
+		return &awsapi.Malformed{What: fmt.Sprintf("the organization has more than %d accounts: expected fewer", mostAccounts)}
 	}
 	byID[account.ID] = &account
 	return nil

@@ -322,13 +322,13 @@ func TestAnotherOrganization(t *testing.T) {
 func TestMostAccounts(t *testing.T) {
 	inBubble(t, awsapi.Discovery{}, func(h *harness) {
 		members := []awssim.Member{member(hubID)}
-		for i := range MostAccounts - 1 {
+		for i := range mostAccounts - 1 {
 			members = append(members, member(fmt.Sprintf("%012d", i), prod, team))
 		}
 		h.organization.SetMembers(members...)
 		began := time.Now()
-		if got := len(h.list().Accounts); got != MostAccounts {
-			t.Errorf("accounts: got %d, want %d", got, MostAccounts)
+		if got := len(h.list().Accounts); got != mostAccounts {
+			t.Errorf("accounts: got %d, want %d", got, mostAccounts)
 		}
 		if took := time.Since(began); took > 3*time.Minute {
 			t.Errorf("took %s, want about two minutes for 500 pages", took)
