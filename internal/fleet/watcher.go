@@ -140,6 +140,7 @@ func (w *watcher) note(p account.Progress) {
 	case p.Restore:
 		id := w.account.Snapshot().Account.ID
 		w.account.Restore(w.kept(id))
+		w.show(w.account.Snapshot())
 	case p.Ended:
 		s := w.account.Snapshot()
 		w.saveIfDue(s)
