@@ -50,7 +50,7 @@ func inBubble(t *testing.T, prepare func(*awssim.World), test func(*small)) {
 		check(t, err)
 		prepare(s.world)
 		s.board = newBoard()
-		s.accounts = fleetOf(t, s.board, s.logger(), wantedOf(s.world, "", 1000))
+		s.accounts = fleetOf(t, s.board, s.logger(), targetOf(s.world, "", 1000))
 		s.stop = run(t, s.accounts)
 		defer s.stop()
 		test(s)
@@ -61,9 +61,9 @@ func newBoard() *view.Board {
 	return view.New(policy.WithLimits(policy.DefaultLimits()), view.Reload{})
 }
 
-// wantedOf wants the account to be read live; an empty id leaves it to AWS to
+// targetOf has the account read live; an empty id leaves it to AWS to
 // tell which one it is.
-func wantedOf(world *awssim.World, id string, limit rate.Limit) fleet.Target {
+func targetOf(world *awssim.World, id string, limit rate.Limit) fleet.Target {
 	return fleet.Target{
 		Client: awsapi.New(world.Config(), awsapi.NewShared(1000), awsapi.Options{
 			Needs: awsapi.Needs{Source: awsapi.SourceLive}, Rate: limit, Timeout: 10 * time.Second,
@@ -72,10 +72,10 @@ func wantedOf(world *awssim.World, id string, limit rate.Limit) fleet.Target {
 	}
 }
 
-func fleetOf(t *testing.T, board *view.Board, logger *slog.Logger, wanted ...fleet.Target) *fleet.Fleet {
+func fleetOf(t *testing.T, board *view.Board, logger *slog.Logger, targets ...fleet.Target) *fleet.Fleet {
 	t.Helper()
 	f := fleet.New(board, fleet.Options{Logger: logger})
-	check(t, f.Reconcile(wanted))
+	check(t, f.Reconcile(targets))
 	return f
 }
 
@@ -185,7 +185,7 @@ func TestReadyAfterTheFirstRefresh(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				world := awssim.New(awssim.Options{})
 				prepare(world)
-				accounts := fleetOf(t, newBoard(), slog.New(slog.DiscardHandler), wantedOf(world, "", 1000))
+				accounts := fleetOf(t, newBoard(), slog.New(slog.DiscardHandler), targetOf(world, "", 1000))
 				if accounts.Ready() { // it does not run yet, or it might be done by now
 					t.Error("ready before anything was asked")
 				}
@@ -203,7 +203,7 @@ func TestReadyAfterTheFirstRefresh(t *testing.T) {
 // TestReadyAfterSilence never runs the account, so that it learns nothing.
 func TestReadyAfterSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		accounts := fleetOf(t, newBoard(), slog.New(slog.DiscardHandler), wantedOf(awssim.New(awssim.Options{}), "", 1000))
+		accounts := fleetOf(t, newBoard(), slog.New(slog.DiscardHandler), targetOf(awssim.New(awssim.Options{}), "", 1000))
 		time.Sleep(2*time.Minute - 1)
 		if accounts.Ready() {
 			t.Error("ready within two minutes")
@@ -224,7 +224,7 @@ func TestPublishesWhileSweeping(t *testing.T) {
 			check(t, err)
 		}
 		board := newBoard()
-		stop := run(t, fleetOf(t, board, slog.New(slog.DiscardHandler), wantedOf(world, "", 1)))
+		stop := run(t, fleetOf(t, board, slog.New(slog.DiscardHandler), targetOf(world, "", 1)))
 		evaluation := func() *policy.Evaluation { return board.View().Account("") }
 		known := func() (n int) {
 			for _, u := range evaluation().Snapshot.Users {

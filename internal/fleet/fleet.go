@@ -94,11 +94,11 @@ func (f *Fleet) startAll(ctx context.Context, running *sync.WaitGroup) {
 	}
 }
 
-// Reconcile makes the accounts that are wanted the ones that are watched. Those
-// that are no longer wanted go, with everything about them; those that are new
-// are shown at once, with what is kept of them; those that are wanted in another
-// way keep what is known; those of whom something else is told go on; and all others
-// notice nothing. It returns an error, and changes nothing, if an id is wanted twice.
+// Reconcile has the targets watched, and nobody else. Accounts that are no target go,
+// with everything about them; new ones are shown at once, with what is kept of them;
+// those that are to be read in another way keep what is known; those of whom something
+// else is told go on; and all others notice nothing. It returns an error, and changes
+// nothing, if two targets have the same id.
 func (f *Fleet) Reconcile(targets []Target) error {
 	return f.reconcile(targets, func() {})
 }
@@ -116,8 +116,8 @@ func (f *Fleet) Reload(targets []Target, p *policy.Policy) error {
 	})
 }
 
-// reconcile calls change once nobody is left who is no longer wanted, and before
-// anybody comes.
+// reconcile calls change once nobody is left who is no target, and before anybody
+// comes.
 func (f *Fleet) reconcile(targets []Target, change func()) error {
 	byID := make(map[string]*Target, len(targets))
 	for i, t := range targets {
@@ -142,7 +142,7 @@ func (f *Fleet) reconcile(targets []Target, change func()) error {
 	return nil
 }
 
-// dropOthers stops every watcher that is not wanted as it is, and waits until
+// dropOthers stops every watcher whose account is no target as it is, and waits until
 // none of them can show anything more.
 func (f *Fleet) dropOthers(targets map[string]*Target) {
 	var dropped []*watcher

@@ -59,8 +59,8 @@ func newCrowd(t *testing.T, accounts int) *crowd {
 	return c
 }
 
-// want is the account of the world, to be watched by its role.
-func (c *crowd) want(w *awssim.World) fleet.Target {
+// target is the account of the world, to be watched by its role.
+func (c *crowd) target(w *awssim.World) fleet.Target {
 	return fleet.Target{
 		Client: awsapi.New(c.realm.Config(), c.shared, awsapi.Options{
 			Needs: awsapi.Needs{Source: awsapi.SourceAuto}, Rate: 5, Timeout: 10 * time.Second,
@@ -70,19 +70,19 @@ func (c *crowd) want(w *awssim.World) fleet.Target {
 	}
 }
 
-func (c *crowd) wantAll() []fleet.Target {
-	var wanted []fleet.Target
+func (c *crowd) targets() []fleet.Target {
+	var targets []fleet.Target
 	for _, w := range c.worlds {
-		wanted = append(wanted, c.want(w))
+		targets = append(targets, c.target(w))
 	}
-	return wanted
+	return targets
 }
 
 // oldest watches the accounts for a while, and returns how old the facts of each
 // group became among those that are good, once all had been read.
 func (c *crowd) oldest(good []*awssim.World) map[inventory.Group]time.Duration {
 	c.Helper()
-	check(c.T, c.accounts.Reconcile(c.wantAll()))
+	check(c.T, c.accounts.Reconcile(c.targets()))
 	defer run(c.T, c.accounts)()
 	time.Sleep(time.Hour)
 	oldest := map[inventory.Group]time.Duration{}

@@ -25,7 +25,7 @@ func TestRestartOfManyAccountsInSilence(t *testing.T) {
 		store, err := state.Open(dir)
 		check(t, err)
 		c.accounts = fleet.New(c.board, fleet.Options{Store: store, Logger: slog.New(slog.DiscardHandler)})
-		check(t, c.accounts.Reconcile(c.wantAll()))
+		check(t, c.accounts.Reconcile(c.targets()))
 		stop := run(t, c.accounts)
 		time.Sleep(time.Hour + time.Minute) // between two refreshes, lest one ends with the run: it would be saved, but not shown
 		stop()
@@ -43,7 +43,7 @@ func TestRestartOfManyAccountsInSilence(t *testing.T) {
 		c.realm.SetFault(func(string, int) http.HandlerFunc { return awssim.Hang() })
 		c.board = newBoard()
 		c.accounts = fleet.New(c.board, fleet.Options{Store: store, Pause: 250 * time.Millisecond, Logger: slog.New(slog.DiscardHandler)})
-		check(t, c.accounts.Reconcile(c.wantAll()))
+		check(t, c.accounts.Reconcile(c.targets()))
 		compare := func(when string, state inventory.State) {
 			t.Helper()
 			for _, w := range c.worlds {

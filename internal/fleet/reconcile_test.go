@@ -64,16 +64,16 @@ func mustShow(t *testing.T, when string, board *view.Board, want map[string]stri
 func TestReconcile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := worldOf(t, first, "alice"), worldOf(t, second, "bob")
-		wantA, wantB := wantedOf(a, first, 1000), wantedOf(b, second, 1000)
+		targetA, targetB := targetOf(a, first, 1000), targetOf(b, second, 1000)
 		board := newBoard()
-		accounts := fleetOf(t, board, quiet(), wantA)
+		accounts := fleetOf(t, board, quiet(), targetA)
 		mustShow(t, "before anything was asked", board, map[string]string{first: ""})
 		defer run(t, accounts)()
 		time.Sleep(time.Second)
 		mustShow(t, "alone", board, map[string]string{first: "alice"})
 
 		before := board.View().Account(first)
-		check(t, accounts.Reconcile([]fleet.Target{wantB, wantA}))
+		check(t, accounts.Reconcile([]fleet.Target{targetB, targetA}))
 		if board.View().Account(second) == nil { // its users may be there already: nothing here takes any time
 			t.Error("joined: the account is not shown, want it at once")
 		}
@@ -83,7 +83,7 @@ func TestReconcile(t *testing.T) {
 			t.Errorf("the account that was there: got %d listings, want it undisturbed", a.Calls()["ListUsers"])
 		}
 
-		check(t, accounts.Reconcile([]fleet.Target{wantB}))
+		check(t, accounts.Reconcile([]fleet.Target{targetB}))
 		mustShow(t, "left alone", board, map[string]string{second: "bob"})
 		a.ResetCalls()
 		time.Sleep(2 * interval)
@@ -92,7 +92,7 @@ func TestReconcile(t *testing.T) {
 			t.Errorf("calls of an account that is not wanted: got %v, want none", calls)
 		}
 
-		check(t, accounts.Reconcile([]fleet.Target{wantA, wantB}))
+		check(t, accounts.Reconcile([]fleet.Target{targetA, targetB}))
 		time.Sleep(time.Second)
 		mustShow(t, "back", board, map[string]string{first: "alice", second: "bob"})
 
@@ -108,8 +108,8 @@ func TestReconcile(t *testing.T) {
 func TestReconcileRefusesAnIDTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		board := newBoard()
-		accounts := fleetOf(t, board, quiet(), wantedOf(worldOf(t, first), first, 1000))
-		twice := wantedOf(worldOf(t, second), second, 1000)
+		accounts := fleetOf(t, board, quiet(), targetOf(worldOf(t, first), first, 1000))
+		twice := targetOf(worldOf(t, second), second, 1000)
 		err := accounts.Reconcile([]fleet.Target{twice, twice})
 		if want := `watch accounts: got account "222222222222" twice, want each once`; err == nil || err.Error() != want {
 			t.Errorf("error: got %v, want %s", err, want)
@@ -124,14 +124,14 @@ func TestReconcileInAnotherWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := worldOf(t, first, "alice")
 		board := newBoard()
-		accounts := fleetOf(t, board, quiet(), wantedOf(world, first, 1000))
+		accounts := fleetOf(t, board, quiet(), targetOf(world, first, 1000))
 		defer run(t, accounts)()
 		time.Sleep(time.Second)
 		observed := board.View().Account(first).Snapshot.Users[0].Keys.Observed()
 
 		world.SetFault(func(string, int) http.HandlerFunc { return awssim.Hang() })
 		time.Sleep(interval) // into the calls that hang
-		check(t, accounts.Reconcile([]fleet.Target{wantedOf(world, first, 999)}))
+		check(t, accounts.Reconcile([]fleet.Target{targetOf(world, first, 999)}))
 		mustShow(t, "at once", board, map[string]string{first: "alice"})
 		time.Sleep(interval)
 		mustShow(t, "later", board, map[string]string{first: "alice"})
@@ -160,7 +160,7 @@ func TestReconcileToAnotherSource(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				world := worldOf(t, first, "alice")
 				from := func(source awsapi.Source) fleet.Target {
-					w := wantedOf(world, first, 1000)
+					w := targetOf(world, first, 1000)
 					w.Client = awsapi.New(world.Config(), awsapi.NewShared(1000), awsapi.Options{
 						Needs: awsapi.Needs{Source: source}, Rate: 1000, Timeout: 10 * time.Second,
 					})
@@ -201,7 +201,7 @@ func TestReconcileWhileAUserFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := worldOf(t, first, "alice")
 		board := newBoard()
-		accounts := fleetOf(t, board, quiet(), wantedOf(world, first, 1000))
+		accounts := fleetOf(t, board, quiet(), targetOf(world, first, 1000))
 		defer run(t, accounts)()
 		time.Sleep(time.Minute)
 		world.SetFault(func(operation string, _ int) http.HandlerFunc {
@@ -218,7 +218,7 @@ func TestReconcileWhileAUserFails(t *testing.T) {
 			}
 		}
 		wantState("before", inventory.StateDown)
-		check(t, accounts.Reconcile([]fleet.Target{wantedOf(world, first, 999)}))
+		check(t, accounts.Reconcile([]fleet.Target{targetOf(world, first, 999)}))
 		wantState("at once", inventory.StateDown)
 		for range 20 {
 			time.Sleep(time.Minute)
@@ -235,7 +235,7 @@ func TestReadyOnceAllWereTried(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		silent := worldOf(t, second)
 		silent.SetFault(func(string, int) http.HandlerFunc { return awssim.Hang() })
-		accounts := fleetOf(t, newBoard(), quiet(), wantedOf(worldOf(t, first), first, 1000), wantedOf(silent, second, 1000))
+		accounts := fleetOf(t, newBoard(), quiet(), targetOf(worldOf(t, first), first, 1000), targetOf(silent, second, 1000))
 		defer run(t, accounts)()
 		time.Sleep(20 * time.Second)
 		if accounts.Ready() {
@@ -253,7 +253,7 @@ func TestReadSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		world := worldOf(t, first, "alice", "bob")
 		board := newBoard()
-		accounts := fleetOf(t, board, quiet(), wantedOf(world, first, 1000))
+		accounts := fleetOf(t, board, quiet(), targetOf(world, first, 1000))
 		defer run(t, accounts)()
 		time.Sleep(time.Second)
 		_, err := world.CreateKey("bob", time.Now())
@@ -274,7 +274,7 @@ func TestKnownByID(t *testing.T) {
 		world := worldOf(t, first, "alice")
 		world.SetFault(func(string, int) http.HandlerFunc { return awssim.Error(http.StatusForbidden, "AccessDenied", "no") })
 		board := newBoard()
-		accounts := fleetOf(t, board, quiet(), wantedOf(world, first, 1000))
+		accounts := fleetOf(t, board, quiet(), targetOf(world, first, 1000))
 		mustBe := func(when string, refreshes uint64, state inventory.State) {
 			t.Helper()
 			s := board.View().Account(first).Snapshot
@@ -299,7 +299,7 @@ func TestReconcileTellsNothingTwice(t *testing.T) {
 		good, bad := worldOf(t, first, "alice"), worldOf(t, second, "bob")
 		told := &messages{count: map[string]int{}}
 		board := newBoard()
-		targets := []fleet.Target{wantedOf(good, first, 1000), wantedOf(bad, second, 1000)}
+		targets := []fleet.Target{targetOf(good, first, 1000), targetOf(bad, second, 1000)}
 		accounts := fleetOf(t, board, slog.New(told), targets...)
 		bad.SetFault(func(operation string, _ int) http.HandlerFunc {
 			if operation == "ListAccessKeys" {
@@ -333,7 +333,7 @@ func TestAWantedRefreshStopsNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		board := newBoard()
 		accounts := fleet.New(board, fleet.Options{Logger: quiet(), Pause: interval - time.Minute})
-		targets := []fleet.Target{wantedOf(worldOf(t, first, "alice"), first, 1000), wantedOf(worldOf(t, second, "bob"), second, 1000)}
+		targets := []fleet.Target{targetOf(worldOf(t, first, "alice"), first, 1000), targetOf(worldOf(t, second, "bob"), second, 1000)}
 		check(t, accounts.Reconcile(targets))
 		defer run(t, accounts)()
 		time.Sleep(3 * interval) // the second begins its refreshes a minute before the first

@@ -23,7 +23,7 @@ func TestFactsOfAnotherAccountGo(t *testing.T) {
 		board := newBoard()
 		watch := func(world *awssim.World) (stop func()) {
 			accounts := fleet.New(board, fleet.Options{Store: store, Logger: quiet()})
-			check(t, accounts.Reconcile([]fleet.Target{wantedOf(world, "", 1000)}))
+			check(t, accounts.Reconcile([]fleet.Target{targetOf(world, "", 1000)}))
 			return run(t, accounts)
 		}
 		stop := watch(worldOf(t, first, "alice"))

@@ -40,7 +40,7 @@ func keptInBubble(t *testing.T, test func(*kept)) {
 		k.store, err = state.Open(k.dir)
 		check(t, err)
 		k.accounts = fleet.New(k.board, fleet.Options{Logger: slog.New(&k.messages), Store: k.store})
-		check(t, k.accounts.Reconcile([]fleet.Target{wantedOf(k.world, "", 1000)}))
+		check(t, k.accounts.Reconcile([]fleet.Target{targetOf(k.world, "", 1000)}))
 		k.stop = run(t, k.accounts)
 		defer k.stop()
 		time.Sleep(time.Minute) // never when a refresh is due

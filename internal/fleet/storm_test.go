@@ -16,7 +16,7 @@ import (
 func TestManyAccountsAtOnceAreNoStorm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, crowdSize)
-		check(t, c.accounts.Reconcile(c.wantAll()))
+		check(t, c.accounts.Reconcile(c.targets()))
 		defer run(t, c.accounts)()
 		requests := func() (n uint64) {
 			for _, calls := range c.shared.Calls() {
@@ -59,7 +59,7 @@ func TestManyAccountsAtOnceAreNoStorm(t *testing.T) {
 func TestRenewalIsNoStorm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCrowd(t, crowdSize)
-		check(t, c.accounts.Reconcile(c.wantAll()))
+		check(t, c.accounts.Reconcile(c.targets()))
 		stop := run(t, c.accounts)
 		time.Sleep(time.Hour)
 		c.realm.SetFault(func(string, int) http.HandlerFunc {

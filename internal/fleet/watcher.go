@@ -23,12 +23,12 @@ type watcher struct {
 	saved   saved
 	refresh time.Time   // when others want the next one; zero for when it is due
 	tried   atomic.Bool // the first refresh has asked its few calls
-	life
+	lifecycle
 	mailbox
 }
 
-// life is the goroutine of a watcher.
-type life struct {
+// lifecycle is the goroutine of a watcher.
+type lifecycle struct {
 	mu      sync.Mutex
 	cancel  context.CancelFunc // nil before the start
 	stopped bool
@@ -37,7 +37,7 @@ type life struct {
 
 // start returns the context of the goroutine, and whether to run it, which is
 // done once.
-func (l *life) start(ctx context.Context) (context.Context, bool) {
+func (l *lifecycle) start(ctx context.Context) (context.Context, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.cancel != nil || l.stopped {
@@ -48,7 +48,7 @@ func (l *life) start(ctx context.Context) (context.Context, bool) {
 }
 
 // stop ends the goroutine, without waiting for that.
-func (l *life) stop() {
+func (l *lifecycle) stop() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.stopped = true
@@ -60,7 +60,7 @@ func (l *life) stop() {
 }
 
 // wait waits until the goroutine has ended after stop.
-func (l *life) wait() { <-l.done }
+func (l *lifecycle) wait() { <-l.done }
 
 // newWatcher returns a watcher that knows what is kept of the account. Before AWS
 // has told which account it is, that is what is kept of the only one on disk.
@@ -83,7 +83,7 @@ func newWatcherFrom(f *Fleet, t Target, other *watcher) *watcher {
 func watcherOf(f *Fleet, t Target) *watcher {
 	return &watcher{
 		target: t, described: t.Account, board: f.board, disk: f.disk, log: refreshLog{logger: f.logger},
-		life: life{done: make(chan struct{})}, mailbox: mailbox{wake: make(chan struct{}, 1)},
+		lifecycle: lifecycle{done: make(chan struct{})}, mailbox: mailbox{wake: make(chan struct{}, 1)},
 	}
 }
 
