@@ -160,15 +160,27 @@ func (f *Fleet) dropOthers(targets map[string]*Target) {
 	}
 	for _, w := range dropped {
 		w.wait()
-		id := w.target.Account.ID
-		f.mu.Lock()
-		delete(f.watchers, id)
-		f.mu.Unlock()
-		if t, still := targets[id]; still { // in another way
-			f.add(id, newWatcherFrom(f, *t, w))
-			continue
-		}
-		f.board.Remove(id)
+		f.replace(w, targets)
+	}
+}
+
+// replace removes a watcher that has ended. If its account is a target, in another way
+// or by its id, another watcher goes on with what is known.
+func (f *Fleet) replace(w *watcher, targets map[string]*Target) {
+	key := w.target.Account.ID
+	f.mu.Lock()
+	delete(f.watchers, key)
+	f.mu.Unlock()
+	id := key
+	if targets[key] == nil {
+		id = w.identity()
+	}
+	t := targets[id]
+	if t != nil && f.watcher(id) == nil {
+		f.add(id, newWatcherFrom(f, *t, w))
+	}
+	if t == nil || id != key {
+		f.board.Remove(key) // last, so that the account is never missed
 	}
 }
 

@@ -356,3 +356,23 @@ func TestAWantedRefreshStopsNoOther(t *testing.T) {
 		}
 	})
 }
+
+// TestReconcileByID wants by its id the account that was watched as that of the
+// credentials: what is known of it stays, without a directory to keep it in.
+func TestReconcileByID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := worldOf(t, first, "alice"), worldOf(t, second, "bob")
+		board := newBoard()
+		accounts := fleetOf(t, board, quiet(), targetOf(a, "", 1000))
+		defer run(t, accounts)()
+		time.Sleep(time.Minute)
+		a.SetFault(func(string, int) http.HandlerFunc { return awssim.Hang() })
+		check(t, accounts.Reconcile([]fleet.Target{targetOf(a, first, 1000), targetOf(b, second, 1000)}))
+		mustShow(t, "at once", board, map[string]string{first: "alice", second: ""})
+		time.Sleep(time.Minute)
+		mustShow(t, "later", board, map[string]string{first: "alice", second: "bob"})
+		if own := board.View().Account(""); own != nil {
+			t.Errorf("account %s is still that of the credentials", own.Snapshot.Account.ID)
+		}
+	})
+}

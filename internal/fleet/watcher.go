@@ -87,6 +87,14 @@ func watcherOf(f *Fleet, t Target) *watcher {
 	}
 }
 
+// identity returns the account's id; empty if AWS has not told it.
+func (w *watcher) identity() string {
+	if !w.account.Identified() {
+		return w.target.Account.ID
+	}
+	return w.account.Snapshot().Account.ID
+}
+
 // run takes the account's steps, after a pause, until the watcher is stopped.
 func (w *watcher) run(ctx context.Context, pause time.Duration) {
 	defer close(w.done)
