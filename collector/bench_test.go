@@ -61,20 +61,18 @@ func BenchmarkPageExemptions(b *testing.B) {
 		s.Account.ID = fmt.Sprintf("%012d", i)
 		accounts = append(accounts, s)
 	}
-	var v *view.View
-	r := collector.NewRenderer(scene{}.options(func() *view.View { return v }))
-	v = scene{snapshots: accounts, policy: p}.view().RenderedBy(r.Rendering())
+	r := collector.NewRenderer(scene{}.options(nil))
+	v := scene{snapshots: accounts, policy: p}.view().RenderedBy(r.Rendering())
 	b.ReportAllocs()
 	for b.Loop() {
-		r.Page()
+		r.Page(v)
 	}
 }
 
 // many is a board of so many accounts, with 80 users and 120 keys each.
 func many(accounts int) *view.Board {
 	r := collector.NewRenderer(scene{}.options(nil))
-	board := view.New(defaults(), view.Reload{})
-	board.Rendering = r.Rendering()
+	board := view.New(defaults(), view.Reload{}, r.Rendering())
 	for i := range accounts {
 		s := crowd(80)
 		s.Account.ID = fmt.Sprintf("%012d", i)

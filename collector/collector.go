@@ -22,9 +22,10 @@ import (
 // Options configure a Collector or a Renderer. The functions are required, and must
 // be safe for concurrent use.
 type Options struct {
-	// View returns what is served now.
+	// View returns what is served now. A Renderer is told instead, and may lack it.
 	View func() *view.View
-	// API returns the requests sent to AWS so far, each operation once.
+	// API returns the requests sent to AWS so far, each operation once. A Renderer
+	// may lack it.
 	API func() []inventory.Calls
 	// Now is this machine's clock. Only the ages of keys use it, corrected by how
 	// far it is from AWS's.

@@ -268,7 +268,7 @@ func (sc scene) render(tb testing.TB) (rendered, library string) {
 	o := sc.options(func() *view.View { return v })
 	r := collector.NewRenderer(o)
 	v = sc.view().RenderedBy(r.Rendering())
-	return served(tb, r.Page()), libraryText(tb, collector.OfView(o))
+	return served(tb, r.Page(v)), libraryText(tb, collector.OfView(o))
 }
 
 func of(snapshots ...*inventory.Snapshot) []*inventory.Snapshot { return snapshots }

@@ -25,10 +25,9 @@ import (
 // was at one time, under one policy.
 func TestScrapesWhileEverythingChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		board := view.New(branded("a"), view.Reload{})
-		r := collector.NewRenderer(collector.Options{View: board.View, API: func() []inventory.Calls { return nil }, Now: time.Now, KeyAge: true, Users: true})
-		board.Rendering = r.Rendering()
-		h := &exposition.Handler{Page: r.Page, Tail: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), Failed: func(*http.Request, error) {}}
+		r := collector.NewRenderer(collector.Options{API: func() []inventory.Calls { return nil }, Now: time.Now, KeyAge: true, Users: true})
+		board := view.New(branded("a"), view.Reload{}, r.Rendering())
+		h := &exposition.Handler{Page: func() *exposition.Page { return r.Page(board.View()) }, Tail: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), Failed: func(*http.Request, error) {}}
 
 		ctx, cancel := context.WithTimeout(t.Context(), 150*time.Second)
 		defer cancel()

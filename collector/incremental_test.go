@@ -187,7 +187,7 @@ func TestRenderedStepByStep(t *testing.T) {
 					}
 					return rendered[key].part
 				}})
-				if diff := gocmp.Diff(libraryText(t, collector.OfView(w.options(&v))), served(t, r.Page())); diff != "" {
+				if diff := gocmp.Diff(libraryText(t, collector.OfView(w.options(&v))), served(t, r.Page(v))); diff != "" {
 					t.Fatalf("after %q (-library +ours):\n%s", story, diff)
 				}
 				story = append(story, w.change())
@@ -274,7 +274,7 @@ func TestEveryChangeOfAUserShows(t *testing.T) {
 			v = v.RenderedBy(view.Rendering{Render: func(now, _ *policy.Evaluation, _ *exposition.Part) *exposition.Part {
 				return r.Render(now, old, r.Render(old, nil, nil))
 			}})
-			if diff := gocmp.Diff(libraryText(t, collector.OfView(o)), served(t, r.Page())); diff != "" {
+			if diff := gocmp.Diff(libraryText(t, collector.OfView(o)), served(t, r.Page(v))); diff != "" {
 				t.Errorf("-library +ours:\n%s", diff)
 			}
 		})

@@ -70,10 +70,9 @@ func (r *Renderer) Rendering() view.Rendering {
 	return view.Rendering{Render: r.Render, RenderClock: r.RenderClock}
 }
 
-// Page returns what is served now, all of it of one view. It is not kept, or else what
-// is not served any more would stay in memory with it.
-func (r *Renderer) Page() *exposition.Page {
-	v := r.options.View()
+// Page returns what is served of the view. It is not kept, or else what is not served any
+// more would stay in memory with it.
+func (r *Renderer) Page(v *view.View) *exposition.Page {
 	var parts []*exposition.Part
 	r.families.Build(func(b *exposition.Builder) {
 		t := r.text(b, subject{view: v}, v.Policy)

@@ -50,7 +50,7 @@ func scanFrom(ctx context.Context, from awsSource, s *settings, logger *slog.Log
 	if err != nil {
 		return nil, nil, err
 	}
-	w := newWatching(from, s, view.New(c.Policy, view.Reload{}), nil, logger)
+	w := newWatching(from, s, view.New(c.Policy, view.Reload{}, view.Rendering{}), nil, logger)
 	if err := w.targets.begin(c); err != nil {
 		return nil, nil, err
 	}

@@ -82,11 +82,11 @@ func wire(from awsSource, s *settings, logger *slog.Logger) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
-	board := view.New(c.Policy, view.Reload{Wanted: s.configFile != "", Successful: true, At: time.Now()})
-	w := newWatching(from, s, board, store, logger)
-	metrics := metricsOf(w, s)
+	metrics := metricsOf(s)
 	renderer := collector.NewRenderer(metrics)
-	board.Rendering = renderer.Rendering() // which begins with the first account
+	board := view.New(c.Policy, view.Reload{Wanted: s.configFile != "", Successful: true, At: time.Now()}, renderer.Rendering())
+	w := newWatching(from, s, board, store, logger)
+	metrics.View, metrics.API = board.View, w.shared.Calls // of which a renderer knows nothing
 	if err := w.targets.begin(c); err != nil {
 		return nil, err
 	}
@@ -105,9 +105,9 @@ func wire(from awsSource, s *settings, logger *slog.Logger) (*program, error) {
 	return p, nil
 }
 
-func metricsOf(w *watching, s *settings) collector.Options {
+func metricsOf(s *settings) collector.Options {
 	return collector.Options{
-		View: w.board.View, API: w.shared.Calls, Now: time.Now,
+		Now:          time.Now,
 		AccessKeyIDs: view.KeyIDFormat(s.accessKeyID), KeyAge: s.keyAge, Users: s.users, Share: s.totalShards > 1,
 	}
 }

@@ -79,7 +79,7 @@ func TestAgreesWithTheProgram(t *testing.T) {
 func count(t *testing.T, settings config.Settings, people cost.Population, watch time.Duration) map[string]int {
 	world := awssim.New(awssim.Options{Seed: 1, ReportDelay: 20 * time.Second})
 	populate(t, world, people)
-	board := view.New(policy.WithLimits(policy.DefaultLimits()), view.Reload{})
+	board := view.New(policy.WithLimits(policy.DefaultLimits()), view.Reload{}, view.Rendering{})
 	accounts := fleet.New(board, fleet.Options{Logger: slog.New(slog.DiscardHandler)})
 	check(t, accounts.Reconcile([]fleet.Target{{
 		Client: awsapi.New(world.Config(), awsapi.NewShared(20), awsapi.Options{

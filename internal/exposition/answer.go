@@ -25,11 +25,9 @@ const endOfDeflate = "\x03\x00"
 
 // sendGzip sends the answer as one gzip member.
 func (a *answer) sendGzip(w http.ResponseWriter, onlyHeader bool) error {
-	compressor := a.page.families.compressor()
-	last := compressor.compress(a.tail, 0)
-	a.page.families.release(compressor)
-	body := a.page.total(a.chosen)
-	size := len(gzipHeader) + body.deflated + len(last.deflated) + len(endOfDeflate) + 8
+	last := a.page.families.compress(a.tail, 0)
+	body, deflated := a.page.total(a.chosen)
+	size := len(gzipHeader) + deflated + len(last.deflated) + len(endOfDeflate) + 8
 	w.Header().Set("Content-Encoding", "gzip")
 	w.Header().Set("Content-Length", strconv.Itoa(size))
 	if onlyHeader {
@@ -60,7 +58,8 @@ func (a *answer) blocks(last *block, yield func(*block) error) error {
 
 // sendText sends the answer uncompressed.
 func (a *answer) sendText(w http.ResponseWriter, onlyHeader bool) error {
-	w.Header().Set("Content-Length", strconv.FormatInt(a.page.total(a.chosen).size+int64(len(a.tail)), 10))
+	body, _ := a.page.total(a.chosen)
+	w.Header().Set("Content-Length", strconv.FormatInt(body.size+int64(len(a.tail)), 10))
 	if onlyHeader {
 		return nil
 	}

@@ -86,8 +86,6 @@ func (b *Builder) Add(s *Series, value float64, escaped, others []string) {
 // Section returns what has been written since the last one. Blocks of the section
 // before, which may be nil, are kept where their text is still the same.
 func (b *Builder) Section(before *Section) *Section {
-	compressor := b.families.compressor()
-	defer b.families.release(compressor)
 	s := &Section{}
 	for family, text := range b.texts {
 		if len(text) == 0 {
@@ -97,7 +95,7 @@ func (b *Builder) Section(before *Section) *Section {
 		if old := before.find(family); old != nil && old.holds(text, digest) {
 			s.entries = append(s.entries, entry{family, *old})
 		} else {
-			s.entries = append(s.entries, entry{family, compressor.compress(text, digest)})
+			s.entries = append(s.entries, entry{family, b.families.compress(text, digest)})
 		}
 		b.texts[family] = text[:0]
 	}

@@ -22,7 +22,7 @@ type Family struct {
 // Families are those that can be served, in the order in which they are.
 type Families struct {
 	names   []string
-	headers []block // HELP and TYPE of each
+	headers []run // HELP and TYPE of each
 	seed    maphash.Seed
 
 	// What takes memory to make, to be used again. A client who reads slowly holds one
@@ -39,12 +39,11 @@ func NewFamilies(families []Family) *Families {
 	f.builders.New = func() any { return &Builder{families: f, texts: make([][]byte, len(f.names))} }
 	f.inflaters.New = func() any { return newInflater() }
 	f.buffers.New = func() any { return bufio.NewWriterSize(nil, 32<<10) }
-	compressor := f.compressor()
-	defer f.release(compressor)
 	for _, family := range slices.SortedFunc(slices.Values(families), func(a, b Family) int { return cmp.Compare(a.Name, b.Name) }) {
 		header := "# HELP " + family.Name + " " + helpEscaper.Replace(family.Help) + "\n# TYPE " + family.Name + " " + family.Type + "\n"
 		f.names = append(f.names, family.Name)
-		f.headers = append(f.headers, compressor.compress([]byte(header), 0))
+		b := f.compress([]byte(header), 0)
+		f.headers = append(f.headers, run{b.sum, len(b.deflated), []*block{&b}})
 	}
 	return f
 }
@@ -52,20 +51,20 @@ func NewFamilies(families []Family) *Families {
 // mostIdle is how many compressors wait for work.
 const mostIdle = 4
 
-func (f *Families) compressor() *compressor {
+// compress returns the text as a block.
+func (f *Families) compress(text []byte, digest uint64) block {
+	var c *compressor
 	select {
-	case c := <-f.idle:
-		return c
+	case c = <-f.idle:
 	default:
-		return newCompressor()
+		c = newCompressor()
 	}
-}
-
-func (f *Families) release(c *compressor) {
+	made := c.compress(text, digest)
 	select {
 	case f.idle <- c:
 	default:
 	}
+	return made
 }
 
 func (f *Families) buffered(w io.Writer) *bufio.Writer {

@@ -1,5 +1,7 @@
 package exposition
 
+import "iter"
+
 // Part is what one source of series has to serve: sections in a row. It is
 // immutable.
 type Part struct {
@@ -47,60 +49,51 @@ func (f *Families) Part(sections ...*Section) *Part {
 type Page struct {
 	families *Families
 	parts    []*Part
-	totals   []total // by family
-}
-
-// total is what there is of a family, with its header; nothing if no part has it.
-type total struct {
-	sum
-	deflated int
 }
 
 // Page returns the parts as a page; they need not be all of those there are.
-func (f *Families) Page(parts []*Part) *Page {
-	p := &Page{families: f, parts: parts, totals: make([]total, len(f.names))}
-	for family := range p.totals {
-		t := total{f.headers[family].sum, len(f.headers[family].deflated)}
-		for _, part := range parts {
-			t.sum = t.then(part.runs[family].sum)
-			t.deflated += part.runs[family].deflated
-		}
-		if t.size > f.headers[family].size {
-			t.sum = t.whole()
-			p.totals[family] = t
+func (f *Families) Page(parts []*Part) *Page { return &Page{f, parts} }
+
+// runs yields what there is of the chosen families: the header of each as a run of its
+// own, unless no part has the family, and then what each part has.
+func (p *Page) runs(chosen func(family string) bool) iter.Seq[*run] {
+	return func(yield func(*run) bool) {
+		for family, name := range p.families.names {
+			if !chosen(name) {
+				continue
+			}
+			headed := false
+			for _, part := range p.parts {
+				r := &part.runs[family]
+				if r.size == 0 {
+					continue
+				}
+				if !headed && !yield(&p.families.headers[family]) || !yield(r) {
+					return
+				}
+				headed = true
+			}
 		}
 	}
-	return p
 }
 
 // blocks hands over what there is of the chosen families, block by block.
 func (p *Page) blocks(chosen func(family string) bool, yield func(*block) error) error {
-	for family, name := range p.families.names {
-		if p.totals[family].size == 0 || !chosen(name) {
-			continue
-		}
-		if err := yield(&p.families.headers[family]); err != nil {
-			return err
-		}
-		for _, part := range p.parts {
-			for _, b := range part.runs[family].blocks {
-				if err := yield(b); err != nil {
-					return err
-				}
+	for r := range p.runs(chosen) {
+		for _, b := range r.blocks {
+			if err := yield(b); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
 }
 
-// total returns what there is of the chosen families.
-func (p *Page) total(chosen func(family string) bool) total {
-	var all total
-	for family, name := range p.families.names {
-		if p.totals[family].size > 0 && chosen(name) {
-			all.sum = all.then(p.totals[family].sum)
-			all.deflated += p.totals[family].deflated
-		}
+// total returns what there is of the chosen families, and how many bytes it is compressed.
+func (p *Page) total(chosen func(family string) bool) (all sum, deflated int) {
+	for r := range p.runs(chosen) {
+		all = all.then(r.sum)
+		deflated += r.deflated
 	}
-	return all
+	return all, deflated
 }

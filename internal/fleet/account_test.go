@@ -58,7 +58,7 @@ func inBubble(t *testing.T, prepare func(*awssim.World), test func(*small)) {
 }
 
 func newBoard() *view.Board {
-	return view.New(policy.WithLimits(policy.DefaultLimits()), view.Reload{})
+	return view.New(policy.WithLimits(policy.DefaultLimits()), view.Reload{}, view.Rendering{})
 }
 
 // targetOf has the account read live; an empty id leaves it to AWS to

@@ -15,24 +15,21 @@ import (
 // Board holds the view in force and replaces it as accounts and the policy
 // change. Its methods may be called at the same time. Nobody judges while
 // holding the lock that guards the view, so accounts do not wait for one
-// another, and readers wait for nothing but the end of an exemption.
+// another, and readers wait for nothing.
 type Board struct {
-	Rendering // set before anything is published
-
-	view  atomic.Pointer[View]
-	judge func(*inventory.Snapshot, *policy.Policy, time.Time) *policy.Evaluation // policy.Evaluate; tests watch it
+	rendering Rendering
+	view      atomic.Pointer[View]
+	judge     func(*inventory.Snapshot, *policy.Policy, time.Time) *policy.Evaluation // policy.Evaluate; tests watch it
 
 	mu    sync.Mutex        // held while the view is replaced
 	turn  uint64            // counts what was published and removed
 	turns map[string]uint64 // the turn that last changed each account
 
 	reloading sync.Mutex // held while a reload takes effect
-	renewing  sync.Mutex // held while accounts are judged again because an exemption has ended
 }
 
 // Rendering makes what is served of an account. Nothing is made of accounts if the
-// functions are nil. They are called at the same time, and never by who asks for a view,
-// except where an exemption has ended.
+// functions are nil. They are called at the same time, and never by who asks for a view.
 type Rendering struct {
 	// Render renders an account. What it was before, and how that was rendered, are nil
 	// at first.
@@ -42,31 +39,14 @@ type Rendering struct {
 }
 
 // New returns a board without accounts, under the policy.
-func New(p *policy.Policy, reload Reload) *Board {
-	b := &Board{judge: policy.Evaluate, turns: map[string]uint64{}}
+func New(p *policy.Policy, reload Reload, rendering Rendering) *Board {
+	b := &Board{rendering: rendering, judge: policy.Evaluate, turns: map[string]uint64{}}
 	b.view.Store(newView(p, reload, nil))
 	return b
 }
 
-// View returns what is served now, all of it under one policy. It never waits,
-// except where an exemption has ended: then one reader judges the accounts again
-// that it concerns, and those who come meanwhile wait for that.
-func (b *Board) View() *View {
-	now := time.Now()
-	if v := b.view.Load(); v.outdated(now) == nil {
-		return v
-	}
-	b.renewing.Lock()
-	defer b.renewing.Unlock()
-	for {
-		v := b.view.Load()
-		old := v.outdated(now)
-		if old == nil {
-			return v
-		}
-		b.replace(map[*account]*account{old: b.judged(old.key, old.Snapshot, v.Policy, old)})
-	}
-}
+// View returns what is served now, all of it under one policy. It never waits.
+func (b *Board) View() *View { return b.view.Load() }
 
 // replace replaces accounts, given by those that they replace, unless something else
 // has replaced them.
@@ -80,17 +60,18 @@ func (b *Board) replace(renewed map[*account]*account) {
 func (b *Board) judged(key string, s *inventory.Snapshot, p *policy.Policy, before *account) *account {
 	a := newAccount(key, b.judge(s, p, time.Now()))
 	switch {
-	case b.Render == nil:
+	case b.rendering.Render == nil:
 	case before == nil:
-		a.rendered = b.Render(a.Evaluation, nil, nil)
+		a.rendered = b.rendering.Render(a.Evaluation, nil, nil)
 	default:
-		a.rendered = b.Render(a.Evaluation, before.Evaluation, before.rendered)
+		a.rendered = b.rendering.Render(a.Evaluation, before.Evaluation, before.rendered)
 	}
 	return a
 }
 
-// KeepTime renders what depends on the time of day whenever a minute of the clock
-// begins, until the context ends.
+// KeepTime does what the time of day asks for whenever a minute of the clock begins,
+// until the context ends: it renders what depends on the time, and judges accounts again
+// in which an exemption has ended. Exemptions end with a day.
 func (b *Board) KeepTime(ctx context.Context) {
 	minute := time.NewTimer(untilNextMinute())
 	defer minute.Stop()
@@ -100,7 +81,19 @@ func (b *Board) KeepTime(ctx context.Context) {
 			return
 		case <-minute.C:
 			b.renderClock()
+			b.judgeAgain(time.Now())
 			minute.Reset(untilNextMinute())
+		}
+	}
+}
+
+// judgeAgain judges each account again in which an exemption has ended, and shows it
+// before it turns to the next.
+func (b *Board) judgeAgain(now time.Time) {
+	v := b.view.Load()
+	for _, old := range v.accounts {
+		if old.outdated(now) {
+			b.replace(map[*account]*account{old: b.judged(old.key, old.Snapshot, v.Policy, old)})
 		}
 	}
 }
@@ -110,13 +103,13 @@ func untilNextMinute() time.Duration {
 }
 
 func (b *Board) renderClock() {
-	if b.RenderClock == nil {
+	if b.rendering.RenderClock == nil {
 		return
 	}
 	renewed := map[*account]*account{}
-	for _, old := range b.View().accounts {
+	for _, old := range b.view.Load().accounts {
 		next := *old
-		next.rendered = b.RenderClock(old.Evaluation, old.rendered)
+		next.rendered = b.rendering.RenderClock(old.Evaluation, old.rendered)
 		renewed[old] = &next
 	}
 	b.replace(renewed)

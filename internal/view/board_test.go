@@ -1,7 +1,10 @@
 package view_test
 
 import (
+	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -28,7 +31,7 @@ type hold struct{ begun, goOn chan struct{} }
 
 func newBoard(p *policy.Policy) (*view.Board, *court) {
 	c := &court{counts: map[*inventory.Snapshot]int{}, holds: map[*inventory.Snapshot]*hold{}}
-	b := view.New(p, view.Reload{})
+	b := view.New(p, view.Reload{}, view.Rendering{})
 	b.SetJudge(c.judge)
 	return b, c
 }
@@ -105,7 +108,7 @@ func TestPublishAndRemove(t *testing.T) {
 func TestApplyAndFailedReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first, second := under(), under()
-		b := view.New(first, view.Reload{Wanted: true, Successful: true, At: time.Now()})
+		b := view.New(first, view.Reload{Wanted: true, Successful: true, At: time.Now()}, view.Rendering{})
 		b.Publish("1", in("1", sinner("alice")))
 		b.Publish("2", in("2", sinner("bob")))
 		started := time.Now()
@@ -136,6 +139,7 @@ func TestExemptionEnds(t *testing.T) {
 		for _, s := range []*inventory.Snapshot{alice, bob, carol} {
 			b.Publish(s.Account.ID, s)
 		}
+		keepTime(t, b)
 		for _, step := range []struct {
 			at         time.Duration
 			violations map[string]bool
@@ -148,6 +152,7 @@ func TestExemptionEnds(t *testing.T) {
 			{1000 * time.Hour, map[string]bool{"alice": true, "bob": true, "carol": true}, []int{2, 2, 1}},
 		} {
 			time.Sleep(time.Until(start.Add(step.at)))
+			synctest.Wait()
 			violations := map[string]bool{}
 			for _, j := range b.View().Accounts() {
 				if name := j.Snapshot.Users[0].Name; j.Accused()[name] != 0 {
@@ -168,59 +173,59 @@ func TestExemptionEnds(t *testing.T) {
 // published.
 func TestExemptionOfANewPolicyEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := view.New(under(), view.Reload{})
+		b := view.New(under(), view.Reload{}, view.Rendering{})
 		b.Publish("1", in("1", sinner("alice")))
+		keepTime(t, b)
 		b.Apply(under(exempt("1", "alice", time.Now().Add(time.Hour))))
 		for _, want := range []bool{false, true} {
 			if got := b.View().Account("1").Accused()["alice"] != 0; got != want {
 				t.Errorf("in violation: got %t, want %t", got, want)
 			}
 			time.Sleep(time.Hour)
+			synctest.Wait()
 		}
 	})
 }
 
-// lapsed returns a board of two accounts, judged just before the end of the
-// exemption of the first, which is long ago.
-func lapsed() (b *view.Board, c *court, first, second *inventory.Snapshot) {
-	b, c = newBoard(under(exempt("1", "alice", end)))
-	first, second = in("1", sinner("alice")), in("2", sinner("bob"))
-	b.SetJudge(func(s *inventory.Snapshot, p *policy.Policy, _ time.Time) *policy.Evaluation {
-		return policy.Evaluate(s, p, end.Add(-1))
-	})
-	b.Publish("1", first)
-	b.Publish("2", second)
-	b.SetJudge(c.judge)
-	return b, c, first, second
+// keepTime keeps the time of the board until the test ends.
+func keepTime(t *testing.T, b *view.Board) {
+	ctx, stop := context.WithCancel(t.Context())
+	var keeping sync.WaitGroup
+	keeping.Go(func() { b.KeepTime(ctx) })
+	t.Cleanup(func() { stop(); keeping.Wait() })
 }
 
-func TestOneReaderJudgesForAll(t *testing.T) {
-	const readers = 16
-	b, c, first, second := lapsed()
-	var calling, done sync.WaitGroup
-	calling.Add(readers - 1)
-	views := make([]*view.View, readers)
-	read := func(i int) { views[i] = b.View() }
-	release := c.holdUp(first, func() { read(0) })
-	for i := 1; i < readers; i++ {
-		done.Go(func() { calling.Done(); read(i) })
-	}
-	calling.Wait()
-	release()
-	done.Wait()
-	for i, v := range views {
-		if v.Account("1").Accused()["alice"] == 0 {
-			t.Errorf("reader %d sees a verdict that is out of date", i)
+// TestNobodyWaitsForTheEndOfAnExemption has two accounts judged again because an
+// exemption has ended, of which the second takes long. Readers see the first at once,
+// and both in the end.
+func TestNobodyWaitsForTheEndOfAnExemption(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, c := newBoard(under(exempt("", "alice", time.Now().Add(time.Hour))))
+		first, second, third := in("1", sinner("alice")), in("2", sinner("alice")), in("3", sinner("bob"))
+		for _, s := range []*inventory.Snapshot{first, second, third} {
+			b.Publish(s.Account.ID, s)
 		}
-		if v != views[0] {
-			t.Errorf("reader %d sees another view than the first", i)
+		keepTime(t, b)
+		release := c.holdUp(second, func() { time.Sleep(time.Hour) })
+		checkAccused(t, b, "1: true, 2: false, 3: true")
+		release()
+		synctest.Wait()
+		checkAccused(t, b, "1: true, 2: true, 3: true")
+		if got, want := []int{c.count(first), c.count(second), c.count(third)}, []int{2, 2, 1}; !slices.Equal(got, want) {
+			t.Errorf("judged %d times, want %d", got, want)
 		}
+	})
+}
+
+// checkAccused compares whether somebody in each account is accused.
+func checkAccused(t *testing.T, b *view.Board, want string) {
+	t.Helper()
+	var got []string
+	for _, j := range b.View().Accounts() {
+		got = append(got, fmt.Sprintf("%s: %t", j.Snapshot.Account.ID, len(j.Accused()) > 0))
 	}
-	if got := c.count(first); got != 1 {
-		t.Errorf("the account whose exemption has ended was judged %d times, want once", got)
-	}
-	if got := c.count(second); got != 0 {
-		t.Errorf("the other account was judged %d times, want never", got)
+	if got := strings.Join(got, ", "); got != want {
+		t.Errorf("accused: got %s, want %s", got, want)
 	}
 }
 
@@ -233,31 +238,23 @@ func TestWhatComesWhileJudgingAgain(t *testing.T) {
 		"the account is published": {func(b *view.Board) { b.Publish("1", in("1", sinner("anna"))) }, []string{"anna", "bob"}},
 		"another is published":     {func(b *view.Board) { b.Publish("2", in("2", sinner("bobby"))) }, []string{"alice", "bobby"}},
 		"the account is removed":   {func(b *view.Board) { b.Remove("1") }, []string{"bob"}},
+		"another policy comes":     {func(b *view.Board) { b.Apply(under()) }, []string{"alice", "bob"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b, c, first, _ := lapsed()
-			var v *view.View
-			release := c.holdUp(first, func() { v = b.View() })
-			test.change(b)
-			release()
-			check(t, v, b.View().Policy, test.want...)
-			if j := v.Account("1"); j != nil && j.Snapshot == first && j.Accused()["alice"] == 0 {
-				t.Error("the reader sees a verdict that is out of date")
-			}
-			if got := c.count(first); got != 1 {
-				t.Errorf("the account was judged %d times, want once", got)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				b, c := newBoard(under(exempt("1", "alice", time.Now().Add(time.Hour))))
+				alice := in("1", sinner("alice"))
+				b.Publish("1", alice)
+				b.Publish("2", in("2", sinner("bob")))
+				keepTime(t, b)
+				release := c.holdUp(alice, func() { time.Sleep(time.Hour) })
+				test.change(b)
+				release()
+				synctest.Wait()
+				check(t, b.View(), b.View().Policy, test.want...)
+			})
 		})
 	}
-	t.Run("another policy comes", func(t *testing.T) {
-		b, c, first, _ := lapsed()
-		next := under()
-		var v *view.View
-		release := c.holdUp(first, func() { v = b.View() })
-		b.Apply(next)
-		release()
-		check(t, v, next, "alice", "bob")
-	})
 }
 
 // TestAccountsAreJudgedAtTheSameTime holds up one account in the middle, which
@@ -367,7 +364,7 @@ func TestFailedReloadComesLast(t *testing.T) {
 func TestEverythingAtOnce(t *testing.T) {
 	const accounts, rounds = 4, 100
 	p := under(exempt("", "alice", end))
-	b := view.New(p, view.Reload{})
+	b := view.New(p, view.Reload{}, view.Rendering{})
 	var writers, readers sync.WaitGroup
 	var over atomic.Bool
 	for i := range accounts {

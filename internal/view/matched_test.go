@@ -104,7 +104,7 @@ func TestMatchedFollowsTheAccounts(t *testing.T) {
 	}
 	random := rand.New(rand.NewPCG(1, 2))
 	p := under(exemptions...)
-	b := view.New(p, view.Reload{})
+	b := view.New(p, view.Reload{}, view.Rendering{})
 	shown := map[string]*inventory.Snapshot{}
 	compare := func(got, want *view.View) {
 		t.Helper()

@@ -88,8 +88,7 @@ func (p *painter) check(t *testing.T, b *view.Board, want ...string) {
 // it.
 func TestRendering(t *testing.T) {
 	p := newPainter()
-	b := view.New(under(), view.Reload{})
-	b.Rendering = p.rendering()
+	b := view.New(under(), view.Reload{}, p.rendering())
 	p.check(t, b)
 	b.Publish("2", in("2", sinner("bob")))
 	b.Publish("1", in("1", sinner("alice")))
@@ -110,8 +109,7 @@ func TestRendering(t *testing.T) {
 func TestKeepTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPainter()
-		b := view.New(under(), view.Reload{})
-		b.Rendering = p.rendering()
+		b := view.New(under(), view.Reload{}, p.rendering())
 		b.Publish("1", in("1", sinner("alice")))
 		b.Publish("2", in("2", sinner("bob")))
 		ctx, stop := context.WithCancel(t.Context())
@@ -140,26 +138,26 @@ func TestKeepTime(t *testing.T) {
 	})
 }
 
-// TestExemptionEndsRendered has who asks after the end of an exemption see what is
-// rendered of it.
+// TestExemptionEndsRendered has an account rendered when an exemption in it ends.
 func TestExemptionEndsRendered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPainter()
-		b := view.New(under(exempt("", "bob", time.Now().Add(time.Hour))), view.Reload{})
-		b.Rendering = p.rendering()
+		b := view.New(under(exempt("", "bob", time.Now().Add(time.Hour))), view.Reload{}, p.rendering())
 		b.Publish("1", in("1", sinner("alice")))
 		b.Publish("2", in("2", sinner("bob")))
-		time.Sleep(time.Hour - 1)
+		time.Sleep(time.Hour - time.Second)
+		keepTime(t, b)
 		p.check(t, b, "(alice)", "(bob)")
-		time.Sleep(time.Nanosecond)
-		p.check(t, b, "(alice)", "(bob after bob: (bob))")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		p.check(t, b, "(alice) at 00:00", "(bob after bob: (bob) at 00:00)")
 	})
 }
 
 // TestBoardWithoutRendering renders nothing, and keeps no time.
 func TestBoardWithoutRendering(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := view.New(under(), view.Reload{})
+		b := view.New(under(), view.Reload{}, view.Rendering{})
 		b.Publish("1", in("1", sinner("alice")))
 		before := b.View()
 		ctx, stop := context.WithTimeout(t.Context(), time.Hour)

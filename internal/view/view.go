@@ -27,7 +27,6 @@ type View struct {
 
 	accounts   []*account // ordered by key
 	exemptions []tally    // one for each of the policy's exemptions
-	validUntil time.Time  // when the next exemption ends; zero if none does
 }
 
 // Reload says how the last reading of the configuration file went.
@@ -79,7 +78,6 @@ func newView(p *policy.Policy, reload Reload, accounts []*account) *View {
 	for _, a := range accounts {
 		v.count(a, 1)
 	}
-	v.validUntil = firstEnd(accounts)
 	return v
 }
 
@@ -157,7 +155,6 @@ func (v *View) splice(key string, others ...*account) *View {
 		next.count(a, 1)
 	}
 	next.accounts = slices.Concat(v.accounts[:i], others, rest)
-	next.validUntil = firstEnd(next.accounts)
 	return &next
 }
 
@@ -173,32 +170,10 @@ func (v *View) replace(renewed map[*account]*account) *View {
 			next.accounts[i] = a
 		}
 	}
-	next.validUntil = firstEnd(next.accounts)
 	return &next
 }
 
-// firstEnd returns when the first exemption ends from which an account's
-// verdicts rest on; zero if none does.
-func firstEnd(accounts []*account) time.Time {
-	var first time.Time
-	for _, a := range accounts {
-		if first.IsZero() || !a.ValidUntil.IsZero() && a.ValidUntil.Before(first) {
-			first = a.ValidUntil
-		}
-	}
-	return first
-}
-
-// outdated returns an account in which an exemption has ended since it was
-// judged; nil if there is none.
-func (v *View) outdated(now time.Time) *account {
-	if v.validUntil.IsZero() || now.Before(v.validUntil) {
-		return nil
-	}
-	for _, a := range v.accounts {
-		if !a.ValidUntil.IsZero() && !now.Before(a.ValidUntil) {
-			return a
-		}
-	}
-	return nil
+// outdated reports whether an exemption has ended since the account was judged.
+func (a *account) outdated(now time.Time) bool {
+	return !a.ValidUntil.IsZero() && !now.Before(a.ValidUntil)
 }

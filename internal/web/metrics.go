@@ -12,6 +12,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/exposition"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
 
 // metrics serves what is rendered of the accounts, and after it what can be gathered
@@ -27,10 +28,10 @@ func metrics(o Options) http.Handler {
 	}
 	if o.Page == nil {
 		nothing := exposition.NewFamilies(nil).Page(nil)
-		o.Page, o.Rendered = func() *exposition.Page { return nothing }, prometheus.Gatherers{}
+		o.Page, o.Rendered = func(*view.View) *exposition.Page { return nothing }, prometheus.Gatherers{}
 	}
 	h := &exposition.Handler{
-		Page: o.Page, Tail: promhttp.HandlerFor(o.Gatherer, options), Live: gathered(o, options),
+		Page: func() *exposition.Page { return o.Page(o.View()) }, Tail: promhttp.HandlerFor(o.Gatherer, options), Live: gathered(o, options),
 		Failed: func(r *http.Request, err error) { noteFailure(o.Logger, r, err) },
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

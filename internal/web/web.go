@@ -16,11 +16,11 @@ import (
 
 // Options say what to serve.
 type Options struct {
-	Page     func() *exposition.Page // what is rendered of the view; nil for nothing
-	Rendered prometheus.Gatherer     // the same, for clients that take no plain text
-	Gatherer prometheus.Gatherer     // of everything else
-	Register prometheus.Registerer   // of the counter of failed scrapes; nil for none
-	View     func() *view.View       // what is known and judged now
+	Page     func(*view.View) *exposition.Page // what is rendered of a view; nil for nothing
+	Rendered prometheus.Gatherer               // the same, for clients that take no plain text
+	Gatherer prometheus.Gatherer               // of everything else
+	Register prometheus.Registerer             // of the counter of failed scrapes; nil for none
+	View     func() *view.View                 // what is known and judged now
 	Ready    func() bool
 	Reload   func() error // reloads the configuration file; one call at a time; nil without a file
 	Now      func() time.Time
