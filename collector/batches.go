@@ -13,14 +13,14 @@ import (
 // there are, the less is rendered for one that has changed, and the more memory all take.
 const batchSize = 40
 
-// batches yields n of something in batches: the index of the first, and that after the
+// split yields n of something in batches: the index of the first, and that after the
 // last. Where a batch begins is a matter of the first one's user alone, so that who comes
 // or goes changes no other batch.
-func batches(n int, user func(i int) string) iter.Seq2[int, int] {
+func split(n int, user func(i int) string) iter.Seq2[int, int] {
 	return func(yield func(int, int) bool) {
 		from := 0
 		for i := 1; i <= n; i++ {
-			if i == n || begins(user(i)) && user(i) != user(i-1) {
+			if i == n || user(i) != user(i-1) && begins(user(i)) {
 				if !yield(from, i) {
 					return
 				}
@@ -30,12 +30,12 @@ func batches(n int, user func(i int) string) iter.Seq2[int, int] {
 	}
 }
 
-func batchesOfUsers(ev *policy.Evaluation) iter.Seq2[int, int] {
-	return batches(len(ev.Snapshot.Users), func(i int) string { return ev.Snapshot.Users[i].Name })
+func splitUsers(ev *policy.Evaluation) iter.Seq2[int, int] {
+	return split(len(ev.Snapshot.Users), func(i int) string { return ev.Snapshot.Users[i].Name })
 }
 
-func batchesOfFindings(ev *policy.Evaluation) iter.Seq2[int, int] {
-	return batches(len(ev.Findings), func(i int) string { return ev.Findings[i].UserName })
+func splitFindings(ev *policy.Evaluation) iter.Seq2[int, int] {
+	return split(len(ev.Findings), func(i int) string { return ev.Findings[i].UserName })
 }
 
 // begins reports whether a batch begins with the user of that name, by the FNV-1a hash
@@ -48,11 +48,12 @@ func begins(name string) bool {
 	return hash>>8%batchSize == 0
 }
 
-// batch is some users, or findings, that have been rendered.
+// batch is some users, or findings, and what is rendered of them.
 type batch struct {
 	ev       *policy.Evaluation // nil for a batch that was not there
 	from, to int
 	section  *exposition.Section
+	changed  bool // since the section was rendered
 }
 
 // first tells batches apart.
@@ -74,14 +75,40 @@ func earlier(before *policy.Evaluation, rendered *exposition.Part) map[first]bat
 	}
 	all, sections := map[first]batch{}, rendered.Sections[otherSections:]
 	take := func(key first, from, to int) {
-		all[key] = batch{before, from, to, sections[0]}
+		all[key] = batch{ev: before, from: from, to: to, section: sections[0]}
 		sections = sections[1:]
 	}
-	for from, to := range batchesOfUsers(before) {
+	for from, to := range splitUsers(before) {
 		take(firstUser(before, from), from, to)
 	}
-	for from, to := range batchesOfFindings(before) {
+	for from, to := range splitFindings(before) {
 		take(firstFinding(before, from), from, to)
+	}
+	return all
+}
+
+// batchesOfUsers returns the batches of an account's users, with what was rendered of
+// them before, and the names of users who may have changed since.
+func batchesOfUsers(ev *policy.Evaluation, before map[first]batch) (all []batch, changed map[string]bool) {
+	changed = map[string]bool{}
+	for from, to := range splitUsers(ev) {
+		was := before[firstUser(ev, from)]
+		b := batch{ev, from, to, was.section, !was.sameUsers(ev, from, to)}
+		for i := from; b.changed && i < to; i++ {
+			changed[ev.Snapshot.Users[i].Name] = true
+		}
+		all = append(all, b)
+	}
+	return all, changed
+}
+
+// batchesOfFindings returns the batches of an account's findings, with what was rendered
+// of them before.
+func batchesOfFindings(ev *policy.Evaluation, before map[first]batch, changed map[string]bool) []batch {
+	var all []batch
+	for from, to := range splitFindings(ev) {
+		was := before[firstFinding(ev, from)]
+		all = append(all, batch{ev, from, to, was.section, !was.sameFindings(ev, from, to, changed)})
 	}
 	return all
 }

@@ -175,10 +175,13 @@ func (w *writer) write(scope scope, s *subject, scopeLabels ...string) {
 
 // writeAccount writes all series of an account.
 func (w *writer) writeAccount(s *subject) {
-	w.write(perAccount, s, s.Snapshot.Account.ID)
+	w.writeOfAccount(s)
 	w.writeUsers(s, 0, len(s.Users))
 	w.writeFindings(s, 0, len(s.Findings))
 }
+
+// writeOfAccount writes the series about the account as a whole.
+func (w *writer) writeOfAccount(s *subject) { w.write(perAccount, s, s.Snapshot.Account.ID) }
 
 // writeUsers writes the series of some of the account's users, by their indexes, and
 // of their keys.

@@ -90,33 +90,52 @@ func (r *Renderer) Page(v *view.View) *exposition.Page {
 // Render renders an account. What it was before, and how that was rendered, are nil at
 // first; whatever has not changed since is taken from there.
 func (r *Renderer) Render(now, before *policy.Evaluation, rendered *exposition.Part) *exposition.Part {
+	was := earlier(before, rendered)
+	users, changed := batchesOfUsers(now, was)
+	findings := batchesOfFindings(now, was, changed)
 	var sections [otherSections]*exposition.Section
-	var batches []*exposition.Section
-	var clock sync.WaitGroup
-	clock.Go(func() { sections[clockSection] = r.clockOf(now, section(rendered, clockSection)) })
-	r.families.Build(func(b *exposition.Builder) {
-		t := r.text(b, subject{Evaluation: now}, now.Policy)
-		sections[accountSection] = t.section(&r.facts, section(rendered, accountSection), func(w *writer, s *subject) {
-			w.write(perAccount, s, s.Snapshot.Account.ID)
-		})
-		batches = t.batches(&r.facts, earlier(before, rendered))
+	var others sync.WaitGroup
+	others.Go(func() {
+		sections[clockSection] = r.section(now, &r.clock, section(rendered, clockSection), (*writer).writeAccount)
 	})
-	clock.Wait()
-	return r.families.Part(append(sections[:], batches...)...)
+	others.Go(func() { r.renew(now, findings, (*writer).writeFindings) })
+	sections[accountSection] = r.section(now, &r.facts, section(rendered, accountSection), (*writer).writeOfAccount)
+	r.renew(now, users, (*writer).writeUsers)
+	others.Wait()
+	all := sections[:]
+	for _, b := range slices.Concat(users, findings) {
+		all = append(all, b.section)
+	}
+	return r.families.Part(all...)
 }
 
 // RenderClock renders anew what depends on the time of day.
 func (r *Renderer) RenderClock(now *policy.Evaluation, rendered *exposition.Part) *exposition.Part {
 	sections := slices.Clone(rendered.Sections)
-	sections[clockSection] = r.clockOf(now, sections[clockSection])
+	sections[clockSection] = r.section(now, &r.clock, sections[clockSection], (*writer).writeAccount)
 	return r.families.Part(sections...)
 }
 
-func (r *Renderer) clockOf(now *policy.Evaluation, before *exposition.Section) (s *exposition.Section) {
+// section returns a section of what the function writes about an account.
+func (r *Renderer) section(about *policy.Evaluation, of *metrics, before *exposition.Section, write func(*writer, *subject)) (s *exposition.Section) {
 	r.families.Build(func(b *exposition.Builder) {
-		s = r.text(b, subject{Evaluation: now}, now.Policy).section(&r.clock, before, (*writer).writeAccount)
+		s = r.text(b, subject{Evaluation: about}, about.Policy).section(of, before, write)
 	})
 	return s
+}
+
+// renew renders those of the batches that have changed.
+func (r *Renderer) renew(about *policy.Evaluation, batches []batch, write func(w *writer, s *subject, from, to int)) {
+	r.families.Build(func(b *exposition.Builder) {
+		t := r.text(b, subject{Evaluation: about}, about.Policy)
+		w := t.writer(&r.facts)
+		for i := range batches {
+			if one := &batches[i]; one.changed {
+				write(w, &t.subject, one.from, one.to)
+				one.section = t.Section(one.section)
+			}
+		}
+	})
 }
 
 func section(part *exposition.Part, i int) *exposition.Section {
@@ -162,31 +181,4 @@ func (t *text) writer(of *metrics) *writer {
 	return newWriter(of, prepare, func(m *metric, value float64, ofScope, others []string) {
 		t.Add(t.series[m.row], value, ofScope, others)
 	})
-}
-
-// batches returns the sections of users, and then of findings. It takes over those in
-// which nothing has changed.
-func (t *text) batches(facts *metrics, before map[first]batch) []*exposition.Section {
-	w, ev, changed := t.writer(facts), t.subject.Evaluation, map[string]bool{}
-	var sections []*exposition.Section
-	for from, to := range batchesOfUsers(ev) {
-		was := before[firstUser(ev, from)]
-		if !was.sameUsers(ev, from, to) {
-			w.writeUsers(&t.subject, from, to)
-			was.section = t.Section(was.section)
-			for i := from; i < to; i++ {
-				changed[ev.Snapshot.Users[i].Name] = true
-			}
-		}
-		sections = append(sections, was.section)
-	}
-	for from, to := range batchesOfFindings(ev) {
-		was := before[firstFinding(ev, from)]
-		if !was.sameFindings(ev, from, to, changed) {
-			w.writeFindings(&t.subject, from, to)
-			was.section = t.Section(was.section)
-		}
-		sections = append(sections, was.section)
-	}
-	return sections
 }

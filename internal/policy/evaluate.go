@@ -105,27 +105,36 @@ func Evaluate(snapshot *inventory.Snapshot, policy *Policy, now time.Time) *Eval
 		Users:     make([]Classification, len(snapshot.Users)),
 		RootOwner: policy.ownerOfAccount(&snapshot.Account),
 		counts:    map[Rule]tally{},
-		accused:   map[string]inventory.GroupSet{},
 		excused:   map[exemptionKey]bool{},
 	}
 	for i := range snapshot.Users {
 		j.Users[i] = policy.classification(&snapshot.Account, &snapshot.Users[i])
 	}
 	j.collectExemptions(now)
+	rests := make([]inventory.GroupSet, len(snapshot.Users)+1) // of each user, and of root
 	for _, r := range rules() {
-		j.judge(r)
+		j.judge(r, rests)
 	}
+	j.accuse(rests)
 	return j
 }
 
-// judge judges every subject under the rule.
-func (j *Evaluation) judge(r rule) {
+// judge judges every subject under the rule, and adds to the facts that findings about
+// each user rest on, and to those about root.
+func (j *Evaluation) judge(r rule, rests []inventory.GroupSet) {
 	first := len(j.Findings)
 	e := evaluator{rule: r, excused: j.excused, findings: j.Findings}
-	for i := range j.Snapshot.Users {
-		e.judgeUser(j.Users[i].Limits(), &j.Snapshot.Users[i])
+	for i := range rests {
+		before := len(e.findings)
+		if i < len(j.Snapshot.Users) {
+			e.judgeUser(j.Users[i].Limits(), &j.Snapshot.Users[i])
+		} else {
+			e.judgeRoot(&j.Snapshot.Root)
+		}
+		if len(e.findings) > before {
+			rests[i] |= r.rests
+		}
 	}
-	e.judgeRoot(&j.Snapshot.Root)
 	j.Findings, j.counts[r.name] = e.findings, e.tally
 
 	found := j.Findings[first:]
@@ -135,9 +144,24 @@ func (j *Evaluation) judge(r rule) {
 		}
 		return strings.Compare(x.KeyID, y.KeyID)
 	})
-	for i := range found {
-		if i == 0 || found[i].UserName != found[i-1].UserName {
-			j.accused[found[i].UserName] |= r.rests
+}
+
+// accuse notes about whom there are findings, and what they rest on.
+func (j *Evaluation) accuse(rests []inventory.GroupSet) {
+	accused := 0
+	for _, groups := range rests {
+		if groups != 0 {
+			accused++
+		}
+	}
+	j.accused = make(map[string]inventory.GroupSet, accused)
+	for i, groups := range rests {
+		name := RootUserName
+		if i < len(j.Snapshot.Users) {
+			name = j.Snapshot.Users[i].Name
+		}
+		if groups != 0 {
+			j.accused[name] |= groups
 		}
 	}
 }
