@@ -83,7 +83,7 @@ func TestDemoOfSeveralAccounts(t *testing.T) {
 // accountRows returns the first columns of the table of accounts.
 func accountRows(e *exporter) (rows []string) {
 	_, page := e.get("/")
-	row := regexp.MustCompile(`<tr><td class="head name"><a href="/accounts/(\d+)">(?:([^<]*) )?<small>\d+</small></a></td><td class="mark \w+">([^<]*)</td>.*<td>([^<]*)</td></tr>`)
+	row := regexp.MustCompile(`<td role="cell" class="head name"><a href="/accounts/(\d+)">(?:([^<]*) )?<small>\d+</small></a></td><td role="cell" class="mark \w+">([^<]*)</td>.*<td role="cell">([^<]*)</td></tr>`)
 	for _, columns := range row.FindAllStringSubmatch(page, -1) {
 		rows = append(rows, strings.Join(columns[1:], " "))
 	}
@@ -119,7 +119,7 @@ func TestDemoAloneIsOneAccount(t *testing.T) {
 		if roles := x.find("aws_iam_exporter_api_requests_total", `operation="AssumeRole"`); len(roles) > 0 {
 			t.Errorf("got %v, want no roles", roles)
 		}
-		if _, page := e.get("/"); strings.Contains(page, `<table class="cards accounts">`) {
+		if _, page := e.get("/"); strings.Contains(page, `<table role="table" class="cards accounts">`) {
 			t.Error("the page has a table of accounts")
 		}
 	})

@@ -103,7 +103,7 @@ func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 20 * time.Second,
 		WriteTimeout: time.Minute, IdleTimeout: 3 * time.Minute,
 		MaxHeaderBytes: 64 << 10, // of each connection; a megabyte if nobody says
-		ErrorLog: slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+		ErrorLog:       slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
 	}
 }
 

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,7 @@ type finding struct {
 	Due                string // how soon it will be worse; empty if it is a violation now
 	OutOfDate          string // which of the facts that it rests on are; empty if none is
 	Same               bool   // as in the row above: account and user
+	Alike, ByRule      string // how many other accounts have the same finding, which has no row there; and the link to all
 }
 
 // key is an access key, as it may be shown.
@@ -37,10 +39,16 @@ func newFinding(o *Options, f *found, q *query, now time.Time) finding {
 		Rule: f.Rule, Title: f.Rule.Title(), Runbook: f.Rule.Runbook(), Severity: f.Rule.Severity(),
 		User: shorten(shownUser(f.UserName)), Root: f.user == nil, ByUser: q.with("user", f.UserName) + "#findings",
 		AccountID: f.account().ID, Account: shorten(f.account().ShownName()),
-		Since: newMoment(f.Since, awsNow), OutOfDate: outOfDate(f, now),
+		Since: newMoment(f.Since, awsNow).bounded(f.ev.Bound(f.Finding)), OutOfDate: outOfDate(f, now),
 	}
 	words, pattern := ownerInWords(f.owner)
 	r.Owner, r.ByOwner = words, q.with("owner", pattern)+"#findings"
+	if n := len(f.alike); n > 0 {
+		r.Alike, r.ByRule = "and "+count(n, "more account"), q.with("rule", string(f.Rule))+"#findings"
+		if slices.ContainsFunc(f.alike, func(other *found) bool { return other.owner != f.owner }) {
+			r.Owner, r.ByOwner = "several", r.ByRule
+		}
+	}
 	if !f.due.IsZero() {
 		r.Since, r.Due = newMoment(f.due, awsNow), dueIn(f.due, awsNow)
 	}

@@ -52,12 +52,16 @@ func newFindings(o *Options, accounts []*policy.Evaluation, q *query, now time.T
 		t.None, t.Wider = none(q, len(shown), t.All, accounts)
 		return t
 	}
-	first, end := t.turnTo(q, len(chosen))
-	t.Count = countSentence(q, chosen, first, end, len(shown))
-	chosen = inOrder(chosen, q)[first:end]
-	for i, f := range chosen {
+	rows := inOrder(chosen, q)
+	if several && !q.filtered() && q.Sort == "" {
+		rows = folded(rows)
+	}
+	first, end := t.turnTo(q, len(rows))
+	t.Count = countSentence(q, chosen, len(shown), first, end, len(rows))
+	rows = rows[first:end]
+	for i, f := range rows {
 		row := newFinding(o, f, q, now)
-		row.Same = i > 0 && f.ev == chosen[i-1].ev && f.UserName == chosen[i-1].UserName
+		row.Same = i > 0 && f.ev == rows[i-1].ev && f.UserName == rows[i-1].UserName
 		t.Rows = append(t.Rows, row)
 	}
 	return t
@@ -114,8 +118,9 @@ func unread(accounts []*policy.Evaluation, q *query, now time.Time) (notes []str
 	return nil
 }
 
-// countSentence says how many of the findings are shown, by the words of the page's sentence.
-func countSentence(q *query, chosen []*found, first, end, shown int) string {
+// countSentence says how many findings were chosen of those that may be shown, and which
+// rows of them are here, by the words of the page's sentence.
+func countSentence(q *query, chosen []*found, shown, first, end, rows int) string {
 	due := 0
 	for i := range chosen {
 		if chosen[i].Rule == policy.KeyRotationDue {
@@ -132,8 +137,8 @@ func countSentence(q *query, chosen []*found, first, end, shown int) string {
 	if len(chosen) < shown {
 		text += fmt.Sprintf(", of %d rows", shown)
 	}
-	if end-first < len(chosen) {
-		text = fmt.Sprintf("Rows %d to %d of %d: %s", first+1, end, len(chosen), text)
+	if end-first < rows {
+		text = fmt.Sprintf("Rows %d to %d of %d: %s", first+1, end, rows, text)
 	}
 	return fmt.Sprintf("%s; %s.", text, sortingOf(q.Sort).words)
 }

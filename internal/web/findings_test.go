@@ -335,3 +335,58 @@ type discard struct{}
 func (discard) Header() http.Header         { return http.Header{} }
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 func (discard) WriteHeader(int)             {}
+
+// TestEqualFindingsAboutRoot has three accounts whose root users have no MFA device, of
+// which one has an owner. The page folds these findings, unless somebody looks for them.
+func TestEqualFindingsAboutRoot(t *testing.T) {
+	p := policy.WithLimits(policy.DefaultLimits())
+	p.OwnerTags = []string{"Owner"}
+	var accounts []*inventory.Snapshot
+	for i, id := range []string{"111111111111", "222222222222", "333333333333"} {
+		s := whole(id, 1, 100*24*time.Hour)
+		s.Root.MFA, s.Root.Created = inventory.Observe(false, now), now.Add(-time.Duration(1000-i)*24*time.Hour)
+		accounts = append(accounts, s)
+	}
+	o := options()
+	o.View = under(p, accounts...)
+	const root, key = "root_user_without_mfa root user ", "key_rotation user-000 "
+	for query, want := range map[string]struct {
+		rows []string
+		says string
+	}{
+		"":                            {[]string{root + "111111111111", key + "111111111111", key + "222222222222", key + "333333333333"}, `<small>111111111111</small></a> <a href="?rule=root_user_without_mfa#findings">and 2 more accounts</a></td>`},
+		"?rule=root_user_without_mfa": {[]string{root + "111111111111", root + "222222222222", root + "333333333333"}, "3 findings, of 6 rows; worst first."},
+		"?sort=since":                 {[]string{root + "111111111111", root + "222222222222", root + "333333333333", key + "111111111111", key + "222222222222", key + "333333333333"}, "6 findings; oldest finding first."},
+	} {
+		_, _, body := ask(t, web.Handler(o), "GET", "/"+query)
+		if diff := cmp.Diff(want.rows, findingsOf(t, body)); diff != "" {
+			t.Errorf("%q: rows (-want +got):\n%s", query, diff)
+		}
+		if !strings.Contains(body, want.says) {
+			t.Errorf("%q: page lacks %s in\n%s", query, want.says, sectionOf(t, body, "Findings"))
+		}
+	}
+}
+
+// TestSinceBounds says of a time that is but a bound on which side it is.
+func TestSinceBounds(t *testing.T) {
+	const day = 24 * time.Hour
+	s := whole("111111111111", 1, 100*day)
+	s.Users[0].Console, s.Users[0].MFA = inventory.Observe(true, now), inventory.Observe(false, now)
+	s.Root.MFA = inventory.Observe(false, now.Add(-time.Hour))
+	o := options()
+	o.View = under(policy.WithLimits(policy.DefaultLimits()), s)
+	since := regexp.MustCompile(`</b> <code>(\w+)</code>.*data-label="Since"><time [^>]*>[^<]*</time> <small>([^<]*)</small>`)
+	got := map[string]string{}
+	_, _, body := ask(t, web.Handler(o), "GET", "/")
+	for _, cells := range since.FindAllStringSubmatch(body, -1) {
+		got[cells[1]] = cells[2]
+	}
+	want := map[string]string{
+		"root_user_without_mfa": "at least 1 hour", "console_user_without_mfa": "at most 100 days",
+		"console_user_with_active_keys": "at most 100 days", "key_rotation": "10 days",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("since (-want +got):\n%s", diff)
+	}
+}

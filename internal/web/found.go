@@ -19,6 +19,7 @@ type found struct {
 	owner    string
 	created  time.Time // of the oldest key that it is about; zero if it is about none
 	due      time.Time // when an early warning becomes a violation; zero for others
+	alike    []*found  // equal findings of other accounts, which are shown in one row with it
 }
 
 func (f *found) account() *inventory.Account { return &f.ev.Snapshot.Account }
@@ -167,4 +168,23 @@ func together(sorted []*found) []*found {
 		}
 	}
 	return joined
+}
+
+// folded leaves the first of equal findings about root, of which every account can have
+// one, and gives it the others.
+func folded(sorted []*found) []*found {
+	first := map[policy.Rule]*found{}
+	var left []*found
+	for _, f := range sorted {
+		switch of := first[f.Rule]; {
+		case f.user != nil:
+			left = append(left, f)
+		case of == nil:
+			first[f.Rule] = f
+			left = append(left, f)
+		default:
+			of.alike = append(of.alike, f)
+		}
+	}
+	return left
 }

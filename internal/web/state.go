@@ -147,7 +147,7 @@ func (t *totals) onlyFails() bool {
 // finding says what was found. The all-clear is given only if nothing is unknown.
 func (t *totals) finding(unsure bool) string {
 	f := &t.found
-	due := fmt.Sprintf("%s %s soon due for rotation", count(f.warnings, "key"), isOrAre(f.warnings))
+	due := fmt.Sprintf("%s %s due for rotation soon", count(f.warnings, "key"), isOrAre(f.warnings))
 	so := ""
 	if t.reading.unread+t.reading.pending > 0 {
 		so = " so far"
@@ -159,13 +159,13 @@ func (t *totals) finding(unsure bool) string {
 			text += fmt.Sprintf(" in %d of %d accounts", t.affected, t.accounts)
 		}
 		if text += so; f.warnings > 0 {
-			text += ", " + due
+			text += ", and " + due
 		}
 		return text
 	case f.warnings > 0 && unsure:
-		return "No findings" + so + ", " + due
+		return "No findings" + so + ", and " + due
 	case f.warnings > 0:
-		return "Nothing needs action, " + due
+		return "Nothing needs action yet: " + due
 	case unsure:
 		return "No findings" + so
 	}
@@ -300,10 +300,10 @@ func progressInWords(read, of int, left time.Duration) string {
 		return text
 	case left < time.Minute:
 		return text + ", less than a minute to go"
-	case left < 90*time.Second:
-		return text + ", about a minute to go"
-	case left < 2*time.Hour:
-		return fmt.Sprintf("%s, about %d minutes to go", text, left.Round(time.Minute)/time.Minute)
+	case left < time.Hour:
+		left = left.Round(time.Minute)
+	default:
+		left = left.Round(time.Hour)
 	}
-	return fmt.Sprintf("%s, about %d hours to go", text, left.Round(time.Hour)/time.Hour)
+	return fmt.Sprintf("%s, about %s to go", text, lasting(left))
 }

@@ -76,10 +76,10 @@ func TestSentence(t *testing.T) {
 		"healthy, several":         {accounts: []*inventory.Snapshot{whole(one, 3, day), whole(two, 4, day)}, want: "Nothing needs action: 7 users of 2 accounts comply.", tone: "good"},
 		"empty":                    {accounts: []*inventory.Snapshot{whole(one, 0, day)}, want: "Nothing needs action: the account has no IAM users.", tone: "good"},
 		"exempted":                 {policy: exempting, accounts: []*inventory.Snapshot{whole(one, 1, 100*day)}, want: "Nothing needs action: no findings among 1 user, 1 violation is exempted.", tone: "good"},
-		"due":                      {accounts: []*inventory.Snapshot{whole(one, 2, 80*day)}, want: "Nothing needs action, 2 keys are soon due for rotation.", tone: "warn"},
+		"due":                      {accounts: []*inventory.Snapshot{whole(one, 2, 80*day)}, want: "Nothing needs action yet: 2 keys are due for rotation soon.", tone: "warn"},
 		"violated":                 {accounts: []*inventory.Snapshot{whole(one, 27, 100*day)}, want: "27 findings need action.", tone: "bad"},
 		"violated, one":            {accounts: []*inventory.Snapshot{whole(one, 1, 100*day)}, want: "1 finding needs action.", tone: "bad"},
-		"violated, of several":     {accounts: []*inventory.Snapshot{whole(one, 9, 100*day), whole(two, 1, 80*day), whole(three, 5, day)}, want: "9 findings need action in 1 of 3 accounts, 1 key is soon due for rotation.", tone: "bad"},
+		"violated, of several":     {accounts: []*inventory.Snapshot{whole(one, 9, 100*day), whole(two, 1, 80*day), whole(three, 5, day)}, want: "9 findings need action in 1 of 3 accounts, and 1 key is due for rotation soon.", tone: "bad"},
 		"stale":                    {accounts: []*inventory.Snapshot{stale(whole(one, 3, day), inventory.GroupKeys, inventory.GroupMFA)}, want: "No findings, but 2 facts are out of date.", tone: "warn"},
 		"stale and violated":       {accounts: []*inventory.Snapshot{stale(whole(one, 3, 100*day), inventory.GroupKeys)}, want: "3 findings need action. warn: 1 fact is out of date.", tone: "bad"},
 		"unknown":                  {accounts: []*inventory.Snapshot{changed(whole(one, 3, day), func(s *inventory.Snapshot) { s.Root = inventory.Root{} })}, want: "No findings, but 2 verdicts are unknown.", tone: "unknown"},
@@ -97,7 +97,7 @@ func TestSentence(t *testing.T) {
 			s.Freshness = map[inventory.Group]inventory.Freshness{inventory.GroupRoot: s.Freshness[inventory.GroupRoot]}
 			s.Root.MFA, s.Health.State = inventory.Observe(false, now), inventory.StateDown
 		})}, want: "1 finding needs action. warn: The users are not known.", tone: "bad"},
-		"due, one unknown": {accounts: []*inventory.Snapshot{changed(whole(one, 2, 80*day), func(s *inventory.Snapshot) { s.Root = inventory.Root{} })}, want: "No findings, 2 keys are soon due for rotation. unknown: 2 verdicts are unknown.", tone: "warn"},
+		"due, one unknown": {accounts: []*inventory.Snapshot{changed(whole(one, 2, 80*day), func(s *inventory.Snapshot) { s.Root = inventory.Root{} })}, want: "No findings, and 2 keys are due for rotation soon. unknown: 2 verdicts are unknown.", tone: "warn"},
 		"one being read, others not yet": {accounts: []*inventory.Snapshot{
 			reading(whole(one, 247, day), 223, 4*time.Minute),
 			{Account: inventory.Account{ID: two}, Health: inventory.Health{State: inventory.StatePending}},

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
 // longestName is how many characters of a name a page shows.
@@ -56,6 +57,18 @@ const year = 365 * 24 * time.Hour
 
 // moment is a time for people.
 type moment struct{ Exact, Day, Ago string }
+
+// bounded says how long ago the moment is if it is but a bound.
+func (m moment) bounded(by policy.Bound) moment {
+	switch by {
+	case policy.NotBefore:
+		m.Ago = "at most " + m.Ago
+	case policy.NotAfter:
+		m.Ago = "at least " + m.Ago
+	case policy.Exactly:
+	}
+	return m
+}
 
 func newMoment(at, now time.Time) moment {
 	if at.IsZero() {
