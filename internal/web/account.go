@@ -68,11 +68,11 @@ func usersSentence(ev *policy.Evaluation, users bool) string {
 func readingSentence(s *inventory.Snapshot) string {
 	switch {
 	case s.Health.State == inventory.StateUp && s.Sweep.Unread > 0:
-		return "The last refresh got every fact it asked for. " + unreadSentence(s)
+		return "The last refresh got every fact it asked for. " + readSoFar(s) + "."
 	case s.Health.State == inventory.StateUp:
 		return "The last refresh got every fact it asked for."
 	case s.Health.State == inventory.StatePending && s.Sweep.Unread > 0:
-		return unreadSentence(s)
+		return readSoFar(s) + "."
 	case s.Health.State == inventory.StatePending:
 		return "The first refresh is under way."
 	case s.Health.State == inventory.StateSuspended:
@@ -83,10 +83,6 @@ func readingSentence(s *inventory.Snapshot) string {
 	return "The last refresh did not get every fact it asked for. What was known before is kept, with its age."
 }
 
-// unreadSentence says how many users have been read, and how long the rest takes.
-func unreadSentence(s *inventory.Snapshot) string {
-	return progressInWords(len(s.Users)-s.Sweep.Unread, len(s.Users), s.Left()) + "."
-}
 
 func modeSentence(r inventory.Report) string {
 	switch {

@@ -168,7 +168,7 @@ func wrong(ev *policy.Evaluation, stale []inventory.Group) string {
 	case len(ev.Problems) > 0:
 		return "an exemption tag cannot be read"
 	case ev.Snapshot.Sweep.Unread > 0:
-		return progressInWords(len(ev.Snapshot.Users)-ev.Snapshot.Sweep.Unread, len(ev.Snapshot.Users), ev.Snapshot.Left())
+		return readSoFar(ev.Snapshot)
 	}
 	return ""
 }

@@ -63,12 +63,12 @@ func newState(o *Options, accounts []*policy.Evaluation, failures []failure, now
 		}
 		s.Tiles = t.tiles()
 	}
-	if !t.reading.oldest.IsZero() {
-		s.Oldest = fmt.Sprintf("The oldest fact is %s old (%s).", lasting(now.Sub(t.reading.oldest)), t.reading.oldestOf)
+	if !t.reading.oldest.observed.IsZero() {
+		s.Oldest = fmt.Sprintf("The oldest fact is %s old (%s).", lasting(now.Sub(t.reading.oldest.observed)), t.reading.oldest.what)
 	}
 	s.Next = t.refreshes.words(t.accounts > 1, now)
-	if t.reading.unread > 0 {
-		s.Progress = progress{t.reading.of - t.reading.unread, t.reading.of}
+	if t.reading.first.unread > 0 {
+		s.Progress = progress{t.reading.first.of - t.reading.first.unread, t.reading.first.of}
 	}
 	s.Troubles = troubles(o, accounts, failures, now)
 	return s
@@ -84,7 +84,7 @@ func (t *totals) verdict(failures []failure) (how tone, sentence, unsure string)
 		return toneUnknown, "No account is watched yet.", ""
 	case t.accounts == t.reading.suspended && t.reading.listed == 0:
 		return toneIdle, fmt.Sprintf("%s suspended and not read; nothing is known.", either(t.accounts, "The account is", fmt.Sprintf("All %d accounts are", t.accounts))), ""
-	case t.reading.oldest.IsZero() && t.reading.listed == 0:
+	case t.reading.oldest.observed.IsZero() && t.reading.listed == 0:
 		return toneUnknown, "Nothing is known yet: " + t.nothing() + ".", ""
 	}
 	how = t.judged()
@@ -104,7 +104,7 @@ func (t *totals) verdict(failures []failure) (how tone, sentence, unsure string)
 		how = toneUnknown
 	}
 	join := ", but "
-	if t.reading.unread > 0 {
+	if t.reading.first.unread > 0 {
 		join = "; "
 	}
 	return how, found + join + listing(gaps) + ".", ""
@@ -141,7 +141,7 @@ func (t *totals) judged() tone {
 // work.
 func (t *totals) onlyFails() bool {
 	r := &t.reading
-	return t.found.unknown == 0 && r.unread+r.pending+r.suspended == 0
+	return t.found.unknown == 0 && r.first.unread+r.pending+r.suspended == 0
 }
 
 // finding says what was found. The all-clear is given only if nothing is unknown.
@@ -149,7 +149,7 @@ func (t *totals) finding(unsure bool) string {
 	f := &t.found
 	due := fmt.Sprintf("%s %s due for rotation soon", count(f.warnings, "key"), isOrAre(f.warnings))
 	so := ""
-	if t.reading.unread+t.reading.pending > 0 {
+	if t.reading.first.unread+t.reading.pending > 0 {
 		so = " so far"
 	}
 	switch {
@@ -199,7 +199,7 @@ func (t *totals) gaps() []string {
 		add(r.blind, "the users are not known")
 		add(r.down-r.blind, "not everything can be read")
 		add(r.suspended, "the account is suspended and not read any more")
-		if r.unread == 0 {
+		if r.first.unread == 0 {
 			add(r.pending, "the first refresh is under way")
 		}
 	} else {
@@ -209,7 +209,7 @@ func (t *totals) gaps() []string {
 		add(r.waiting, "%s %s not been read yet", count(r.waiting, "account"), either(r.waiting, "has", "have"))
 	}
 	add(r.outdated, "%s %s out of date", count(r.outdated, "fact"), isOrAre(r.outdated))
-	add(r.unread, "%s", progressInWords(r.of-r.unread, r.of, r.left))
+	add(r.first.unread, "%s", r.first.words())
 	what := "verdict"
 	if t.found.unknown > t.found.overlooked { // the tile counts them all
 		what = "other verdict"
@@ -235,7 +235,7 @@ func (t *totals) short(how tone) string {
 
 func (t *totals) tiles() []tile {
 	f, r := &t.found, &t.reading
-	unsure := f.unknown > 0 || r.unread+r.blind+r.waiting > 0
+	unsure := f.unknown > 0 || r.first.unread+r.blind+r.waiting > 0
 	found := func(n int, one, several, link string, how tone) tile {
 		words := either(n, one, several)
 		if unsure {
@@ -290,20 +290,4 @@ func (r *refreshes) words(several bool, now time.Time) string {
 		parts = append(parts, fmt.Sprintf("%s overdue, by up to %s.", either(r.overdue, "1 refresh is", fmt.Sprintf("%d refreshes are", r.overdue)), lasting(r.late)))
 	}
 	return strings.Join(parts, " ")
-}
-
-// progressInWords says how many users have been read, and how long the rest takes.
-func progressInWords(read, of int, left time.Duration) string {
-	text := fmt.Sprintf("%d of %d users read", read, of)
-	switch {
-	case left == 0:
-		return text
-	case left < time.Minute:
-		return text + ", less than a minute to go"
-	case left < time.Hour:
-		left = left.Round(time.Minute)
-	default:
-		left = left.Round(time.Hour)
-	}
-	return fmt.Sprintf("%s, about %s to go", text, lasting(left))
 }

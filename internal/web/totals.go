@@ -1,6 +1,7 @@
 package web
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
@@ -36,13 +37,53 @@ type coverage struct {
 	pending   int // being read for the first time
 	outdated  int // groups of facts that are out of date, of all accounts
 
+	first  firstReading
+	oldest oldestFact
+	why    inventory.Reason // why nothing could be read; ReasonOther if there are several reasons
+}
+
+// firstReading is of accounts in which somebody was never read.
+type firstReading struct {
 	unread, of int           // users who were never read, and all users of those accounts
 	left       time.Duration // until the last of them is read
+}
 
-	oldest   time.Time // when the oldest fact was observed; zero while nothing is known
-	oldestOf string    // the group, and the account if there are several
+func (r *firstReading) add(s *inventory.Snapshot) {
+	if s.Sweep.Unread > 0 {
+		r.unread += s.Sweep.Unread
+		r.of += len(s.Users)
+		r.left = max(r.left, s.Left())
+	}
+}
 
-	why inventory.Reason // why nothing could be read; ReasonOther if there are several reasons
+// words says how many users have been read, and how long the rest takes.
+func (r *firstReading) words() string {
+	text := fmt.Sprintf("%d of %d users read", r.of-r.unread, r.of)
+	left := r.left
+	switch {
+	case left == 0:
+		return text
+	case left < time.Minute:
+		return text + ", less than a minute to go"
+	case left < time.Hour:
+		left = left.Round(time.Minute)
+	default:
+		left = left.Round(time.Hour)
+	}
+	return fmt.Sprintf("%s, about %s to go", text, lasting(left))
+}
+
+// readSoFar says of an account how many users have been read, and how long the rest takes.
+func readSoFar(s *inventory.Snapshot) string {
+	var r firstReading
+	r.add(s)
+	return r.words()
+}
+
+// oldestFact is the fact that was observed first.
+type oldestFact struct {
+	observed time.Time // zero while nothing is known
+	what     string    // the group, and the account if there are several
 }
 
 // refreshes tells how soon there will be news.
@@ -121,15 +162,11 @@ func (r *coverage) add(ev *policy.Evaluation, several bool, now time.Time) {
 			r.blind++
 		}
 	}
-	if s.Sweep.Unread > 0 {
-		r.unread += s.Sweep.Unread
-		r.of += len(s.Users)
-		r.left = max(r.left, s.Left())
-	}
-	if !oldest.IsZero() && (r.oldest.IsZero() || oldest.Before(r.oldest)) {
-		r.oldest, r.oldestOf = oldest, string(group)
+	r.first.add(s)
+	if known := r.oldest.observed; !oldest.IsZero() && (known.IsZero() || oldest.Before(known)) {
+		r.oldest = oldestFact{oldest, string(group)}
 		if several {
-			r.oldestOf += ", in " + accountName(&s.Account)
+			r.oldest.what += ", in " + accountName(&s.Account)
 		}
 	}
 }
