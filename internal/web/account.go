@@ -83,7 +83,6 @@ func readingSentence(s *inventory.Snapshot) string {
 	return "The last refresh did not get every fact it asked for. What was known before is kept, with its age."
 }
 
-
 func modeSentence(r inventory.Report) string {
 	switch {
 	case !r.Wanted:
