@@ -23,6 +23,7 @@ const (
 	Granted Status = "granted" // AWS has answered
 	Missing Status = "missing" // AWS has denied it
 	Unknown Status = "unknown" // AWS has done neither, or was not asked
+	Untried Status = "untried" // there is nothing in the account to try it on, and so nothing yet that needs it
 )
 
 // Permission is what is known of one.
@@ -137,17 +138,17 @@ type attempts struct {
 	reader  awsiam.Reader
 	checked *Checked
 
-	users  []string // some of the account
-	keyed  []string // users who had a key when AWS made its last report
-	key    string   // of one of them
-	nobody string   // why there is no user to try with; empty if there is
-	noKey  string   // why there is no key; empty if there is
-	ended  string   // why nothing else is tried; empty if it is
+	users    []string // some of the account
+	allUsers bool     // users are all of it
+	keyed    []string // users who had a key when AWS made its last report
+	noneHad  bool     // that report told that no user had one
+	key      string   // of one user
+	noneHas  bool     // none of users has one
+	ended    string   // why nothing else is tried; empty if it is
 }
 
 // run tries each operation: those about users last, when it is known which there are.
 func (a *attempts) run(ctx context.Context) {
-	a.nobody, a.noKey = "not tried: no user is known to try it on", "not tried: no key is known to try it on"
 	operations := slices.DeleteFunc(awsapi.OperationsFor(a.checked.needs), func(o awsapi.Operation) bool { return o.Free })
 	for _, aboutUsers := range []bool{false, true} {
 		for i := range operations {
@@ -163,12 +164,24 @@ func (a *attempts) try(ctx context.Context, o *awsapi.Operation) {
 	switch {
 	case a.ended != "":
 		a.skip(p, a.ended)
-	case o.OnUsers && len(a.users) == 0:
-		a.skip(p, a.nobody)
+	case p.Action == awsiam.GetKeyUse && a.keyless():
+		p.Status, p.Why = Untried, "no user has a key to try it on; it is needed as soon as one has"
+		a.checked.Permissions = append(a.checked.Permissions, p)
 	case p.Action == awsiam.GetKeyUse && a.key == "":
-		a.skip(p, a.noKey)
+		a.skip(p, "not tried: no key was found to try it on")
 	default:
 		a.note(ctx, p, a.call(ctx, p.Action))
+		if o.OnUsers && a.user() == awsiam.Nobody {
+			a.explainNobody()
+		}
+	}
+}
+
+// explainNobody says on whom the last call was tried if no policy allows it: one that
+// is limited to some users does not know Nobody.
+func (a *attempts) explainNobody() {
+	if p := &a.checked.Permissions[len(a.checked.Permissions)-1]; p.allow {
+		p.Why += ", at least not for every user: it was tried on a made-up name"
 	}
 }
 
@@ -178,14 +191,14 @@ const mostUsers = 10
 func (a *attempts) call(ctx context.Context, action string) error {
 	switch action {
 	case awsiam.ListUsers:
-		users, err := a.reader.SomeUsers(ctx, mostUsers)
-		a.found(users, err, "not tried: the account has no user")
+		var err error
+		a.users, a.allUsers, err = a.reader.SomeUsers(ctx, mostUsers)
 		return err
 	case awsiam.GetReport:
 		keyed, others, err := a.reader.ReportedUsers(ctx)
-		a.keyed = keyed[:min(len(keyed), mostUsers)]
-		if len(a.users) == 0 && (a.checked.needs.Source == awsapi.SourceReport || len(keyed)+len(others) > 0) {
-			a.found(slices.Concat(a.keyed, others), err, "not tried: the credential report has no user yet; AWS may still be making it, so try again in a minute")
+		a.keyed, a.noneHad = keyed[:min(len(keyed), mostUsers)], len(keyed) == 0 && len(others) > 0
+		if len(a.users) == 0 {
+			a.users = slices.Concat(a.keyed, others[:min(len(others), mostUsers)])
 		}
 		return err
 	case awsiam.ListKeys:
@@ -196,32 +209,35 @@ func (a *attempts) call(ctx context.Context, action string) error {
 	return a.reader.Try(ctx, action, a.user(), "")
 }
 
-// user returns one who exists; empty without one.
+// user returns one who exists, else Nobody.
 func (a *attempts) user() string {
 	if len(a.users) == 0 {
-		return ""
+		return awsiam.Nobody
 	}
 	return a.users[0]
-}
-
-func (a *attempts) found(users []string, err error, otherwise string) {
-	if a.users = users[:min(len(users), mostUsers)]; err == nil {
-		a.nobody = otherwise
-	}
 }
 
 // findKey looks for a key on one user after the other. That nobody has one is no
 // failure.
 func (a *attempts) findKey(ctx context.Context) error {
-	for _, user := range slices.Concat(a.keyed, a.users) {
+	users := slices.Concat(a.keyed, a.users)
+	if len(users) == 0 {
+		users = []string{awsiam.Nobody}
+	}
+	for _, user := range users {
 		key, err := a.reader.SomeKey(ctx, user)
 		if key != "" || err != nil {
 			a.key = key
 			return err
 		}
 	}
-	a.noKey = "not tried: none of the users that were looked at has a key"
+	a.noneHas = true
 	return nil
+}
+
+// keyless reports whether no user of the account has a key.
+func (a *attempts) keyless() bool {
+	return a.noneHad && a.key == "" || a.allUsers && (a.noneHas || len(a.users) == 0)
 }
 
 // note takes down how a call ended.

@@ -43,9 +43,9 @@ func (r *Result) Conclude(way *Way) {
 		r.Accounts = []*Checked{} // in JSON, too
 	}
 	slices.SortStableFunc(r.Accounts, func(a, b *Checked) int { return cmp.Compare(a.rank(), b.rank()) })
-	missing, unknown := 0, 0
+	missing, unknown, untried := 0, 0, 0
 	for _, c := range r.all() {
-		missing, unknown = missing+c.count(Missing), unknown+c.count(Unknown)
+		missing, unknown, untried = missing+c.count(Missing), unknown+c.count(Unknown), untried+c.count(Untried)
 	}
 	r.Grants = r.grants(way)
 	r.ExitCode = ExitUnknown
@@ -61,6 +61,8 @@ func (r *Result) Conclude(way *Way) {
 		r.Summary = "could not tell: unknown: " + inWords(unknown, "permission") + "; none is known to be missing"
 	case len(r.Accounts) == 0:
 		r.Summary = "could not tell: there is no account to read"
+	case untried > 0:
+		r.ExitCode, r.Summary = ExitGranted, "granted: everything that can be tried; untried: "+inWords(untried, "permission")
 	default:
 		r.ExitCode, r.Summary = ExitGranted, "granted: everything that is needed"
 	}

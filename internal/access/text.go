@@ -89,23 +89,29 @@ type line struct {
 }
 
 // checked writes a line about the whole, and one for each permission: for those that
-// are granted only if all is to be told. What is unknown for one reason is one line.
+// are granted or untried only if all is to be told. What is unknown for one reason is one line.
 func (w *writer) checked(c *Checked, title string, all bool) {
 	var lines []line
-	granted := 0
+	granted, untried := 0, 0
 	for _, p := range c.Permissions {
 		switch last := len(lines) - 1; {
 		case p.Status == Granted:
 			if granted++; all {
 				lines = append(lines, line{p.Status, p.Action, p.For, 0})
 			}
+		case p.Status == Untried && !all:
+			untried++
 		case p.Status == Unknown && last >= 0 && lines[last].status == Unknown && lines[last].text == p.Why:
 			lines[last].more++
 		default:
 			lines = append(lines, line{p.Status, p.Action, p.why(), 0})
 		}
 	}
-	w.printf("%s: %d of %d granted\n", title, granted, len(c.Permissions))
+	w.printf("%s: %d of %d granted", title, granted, len(c.Permissions))
+	if untried > 0 {
+		w.printf(", %d untried: no user has a key", untried)
+	}
+	w.printf("\n")
 	width := 0
 	for i := range lines {
 		if more := lines[i].more; more > 0 {

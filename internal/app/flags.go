@@ -282,10 +282,22 @@ func (s *settings) checkShards(c *config.Config) error {
 func (s *settings) validateLimits() error {
 	var errs []error
 	for _, p := range s.limits().Problems() {
+		if p.Other != "" && p.Value == policy.DefaultLimits().RotationWarning {
+			errs = append(errs, shortAge(p))
+			continue
+		}
 		flag := func(name string) string { return "--policy." + strings.ReplaceAll(name, "_", "-") }
 		errs = append(errs, fmt.Errorf("flag %s: got %s, want %s", flag(p.Limit), policy.InDays(p.Value), p.Wanted(flag(p.Other))))
 	}
 	return errors.Join(errs...)
+}
+
+// shortAge says what to do about a greatest age of keys that is shorter than the warning
+// before it, which is what it is by default: nobody chose it.
+func shortAge(p policy.LimitProblem) error {
+	const warnings = 7 // fit into the age
+	return fmt.Errorf("flag --policy.max-key-age: got %s, want more than --policy.rotation-warning, which is %s by default: set that too, for example --policy.rotation-warning=%s",
+		policy.InDays(p.OtherValue), policy.InDays(p.Value), policy.InDays((p.OtherValue / warnings).Truncate(time.Second)))
 }
 
 func (s *settings) limits() policy.Limits {

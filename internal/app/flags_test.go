@@ -271,6 +271,16 @@ func badCommandLines() []badCommandLine {
 		{"no age allowed", []string{"--policy.max-key-age=0"}, "flag --policy.max-key-age: got 0s, want more than 0"},
 		{"no idleness allowed", []string{"--policy.max-key-idle=0"}, "flag --policy.max-key-idle: got 0s, want more than 0"},
 		{
+			"shorter than the default warning",
+			[]string{"--policy.max-key-age=7d"},
+			"flag --policy.max-key-age: got 7d, want more than --policy.rotation-warning, which is 14d by default: set that too, for example --policy.rotation-warning=1d",
+		},
+		{
+			"shorter than the warning",
+			[]string{"--policy.max-key-age=7d", "--policy.rotation-warning=8d"},
+			"flag --policy.rotation-warning: got 8d, want less than --policy.max-key-age (7d)",
+		},
+		{
 			"warning from the start",
 			[]string{"--policy.rotation-warning=90d"},
 			"flag --policy.rotation-warning: got 90d, want less than --policy.max-key-age (90d)",

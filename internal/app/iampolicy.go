@@ -166,11 +166,7 @@ func (p *policyPrinter) configured() []config.Account {
 	if p.Organization == nil {
 		return p.Accounts
 	}
-	all := append([]config.Account{p.Organization.Default}, p.Organization.Overrides...)
-	for i := range all {
-		all[i].Name = cmp.Or(all[i].Name, "as the organization has it") // so that nobody asks for an alias
-	}
-	return all
+	return append([]config.Account{p.Organization.Default}, p.Organization.Overrides...)
 }
 
 // own returns the account of the exporter's own credentials, nil if the file
@@ -188,13 +184,15 @@ func (p *policyPrinter) own() *config.Account {
 // flags, if the file does not list it.
 func (p *policyPrinter) ownNeeds() awsapi.Needs {
 	if own := p.own(); own != nil {
-		return configuredNeeds(own)
+		return p.needs(own)
 	}
 	return awsapi.Needs{Source: awsapi.Source(p.source), Tags: p.Tags}
 }
 
-func configuredNeeds(a *config.Account) awsapi.Needs {
-	return awsapi.Needs{Source: a.Source, Tags: a.Settings.Tags, Named: a.Name != ""}
+// needs are what reading the account needs. The accounts of an organization have
+// their names from there.
+func (p *policyPrinter) needs(a *config.Account) awsapi.Needs {
+	return awsapi.Needs{Source: a.Source, Tags: a.Settings.Tags, Named: a.Name != "" || p.Organization != nil}
 }
 
 // members returns the accounts with a role that the policy is for.
@@ -236,7 +234,7 @@ func (p *policyPrinter) member() (awsapi.PolicyDocument, error) {
 	}
 	var needs []awsapi.Needs
 	for i := range members {
-		needs = append(needs, configuredNeeds(&members[i]))
+		needs = append(needs, p.needs(&members[i]))
 	}
 	return awsapi.Reading(p.partition, p.accountID, needs...), nil
 }
@@ -315,5 +313,5 @@ func (p *policyPrinter) readingOwn() awsapi.PolicyDocument {
 	if own == nil {
 		return awsapi.PolicyDocument{}
 	}
-	return awsapi.Reading(p.partition, own.ID, configuredNeeds(own))
+	return awsapi.Reading(p.partition, own.ID, p.needs(own))
 }

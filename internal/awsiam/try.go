@@ -16,12 +16,17 @@ import (
 // nothing to the question of whether it is allowed.
 const aUser = "a user"
 
+// Nobody is the name of a user that no account has, for calls that are to learn only
+// whether they are allowed. It begins like no name that a policy is likely to be
+// limited to.
+const Nobody = "made-up-by-check-access-of-aws_iam_exporter"
+
 // Try makes the cheapest call of an operation to learn whether it is allowed, and
-// throws the answer away. Operations about a user need the name of one that
-// exists, and that about a key a key's id; the others take neither. Those whose answers
+// throws the answer away. Operations about a user need a name, which may be Nobody,
+// and that about a key a key's id; the others take neither. Those whose answers
 // lead to users and keys have methods of their own. That AWS says
-// there is no such thing, or no report yet, proves that it may be asked. Errors name
-// neither user nor key.
+// there is no such thing, or no report yet, proves that it may be asked: it judges
+// whether a caller may ask before it looks. Errors name neither user nor key.
 func (r Reader) Try(ctx context.Context, action, user, key string) error {
 	call, known := tries()[action]
 	if !known {
@@ -86,8 +91,8 @@ func tries() map[string]try {
 const mostEmptyPages = 5
 
 // SomeUsers returns the names of at most so many users, by one call if its page has
-// any; none if the account has none.
-func (r Reader) SomeUsers(ctx context.Context, most int32) (names []string, err error) {
+// any, and whether the account has no others; none if it has none.
+func (r Reader) SomeUsers(ctx context.Context, most int32) (names []string, all bool, err error) {
 	var marker *string
 	for range mostEmptyPages {
 		out, err := r.client.IAM.ListUsers(ctx, &iam.ListUsersInput{MaxItems: &most, Marker: marker})
@@ -95,20 +100,20 @@ func (r Reader) SomeUsers(ctx context.Context, most int32) (names []string, err 
 			err = missingElement("Users")
 		}
 		if err != nil {
-			return nil, awsapi.Wrap(ListUsers, "the account", err)
+			return nil, false, awsapi.Wrap(ListUsers, "the account", err)
 		}
 		for i := range out.Users {
 			names = append(names, aws.ToString(out.Users[i].UserName))
 		}
 		if marker = out.Marker; len(names) > 0 || !out.IsTruncated {
-			return names, nil
+			return names, !out.IsTruncated, nil
 		}
 	}
-	return nil, awsapi.Wrap(ListUsers, "the account", &awsapi.Malformed{What: fmt.Sprintf("%d pages without a user: expected users, or an end", mostEmptyPages)})
+	return nil, false, awsapi.Wrap(ListUsers, "the account", &awsapi.Malformed{What: fmt.Sprintf("%d pages without a user: expected users, or an end", mostEmptyPages)})
 }
 
-// SomeKey returns the id of one of the user's keys; empty without one. A user who is
-// gone has none.
+// SomeKey returns the id of one of the user's keys; empty without one. Nobody, and
+// a user who is gone, has none.
 func (r Reader) SomeKey(ctx context.Context, user string) (string, error) {
 	out, err := r.client.IAM.ListAccessKeys(ctx, &iam.ListAccessKeysInput{UserName: &user, MaxItems: aws.Int32(1)})
 	if err == nil && out.AccessKeyMetadata == nil {
