@@ -58,7 +58,7 @@ func TestCheckStandardInput(t *testing.T) {
 	}{
 		"good":     {"owner_tags: [team]\n", "tags: read by GetAccountAuthorizationDetails\n", "", 0},
 		"a slip":   {"owner_tags: [team]\nusers: 1\n", "", "aws_iam_exporter: error: standard input:2: users: got \"1\", want a mapping with any of include, exclude\n", 1},
-		"nothing":  {"", "", "aws_iam_exporter: error: read configuration: standard input has no bytes, want a configuration", 1},
+		"nothing":  {"", "", "aws_iam_exporter: error: read configuration: standard input is empty, want a configuration", 1},
 		"too much": {strings.Repeat("#\n", 1<<20), "", "aws_iam_exporter: error: standard input: got more than 1048576 bytes, want no more\n", 1},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -90,7 +90,7 @@ func newApplication(s *settings) *kingpin.Application {
 	boolFlag(app, "demo", "false", "Show a made-up account instead of a real one: no AWS, no credentials, no network. Intervals and rates left at their defaults are made faster.", &s.demo)
 	countFlag(app, "demo.accounts", "1", fmt.Sprintf("How many made-up accounts the demo has, at most %d. The role in the third, and in every tenth from there on, cannot be assumed, to show what that looks like.", demo.MaxMembers()),
 		demo.MaxMembers(), &s.demoAccounts)
-	app.Flag("config.file", "Configuration file with classes of users, owners, exemptions and which users to show; see docs/configuration.md. Reloaded on SIGHUP and POST /-/reload.").
+	app.Flag("config.file", "Configuration file: accounts or an organization, limits, classes of users, owners, exemptions, and which users to show; see docs/configuration.md. Reloaded on SIGHUP and POST /-/reload.").
 		PlaceHolder("FILE").StringVar(&s.configFile)
 	app.Flag("state.dir", "Directory in which to keep the facts between restarts; nobody else may have access to it. Created if its parent exists. Without it, nothing is kept.").
 		PlaceHolder("DIRECTORY").StringVar(&s.stateDir)

@@ -38,6 +38,9 @@ func serve(ctx context.Context, s *settings, _, stderr io.Writer) error {
 	defer signal.Stop(hangup)
 	logger := s.logger(stderr)
 	logger.Info("Starting aws_iam_exporter", "version", version.Info(), "iam_source", s.source)
+	if err := toolkit.Validate(*s.web.WebConfigFile); err != nil {
+		return fmt.Errorf("flag --web.config.file: use %s: %w", *s.web.WebConfigFile, err) // the file's errors do not name it
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	from, err := connect(ctx, group, s, logger)
 	if err != nil {
@@ -112,7 +115,7 @@ func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
 func serveUntil(ctx context.Context, group *errgroup.Group, server *http.Server, logger *slog.Logger, patience time.Duration, serve func() error) {
 	group.Go(func() error {
 		if err := serve(); !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("serve HTTP: %w; check the addresses and files that the --web flags name", err)
+			return fmt.Errorf("serve HTTP: %w; check the addresses that the --web flags name", err)
 		}
 		return nil
 	})

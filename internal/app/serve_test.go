@@ -10,21 +10,36 @@ import (
 	"runtime/pprof"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 )
 
-// TestPortInUseAsksNothing starts a program that cannot listen: it must end before
-// it has asked AWS anything.
-func TestPortInUseAsksNothing(t *testing.T) {
+// TestCannotServeAsksNothing starts a program that cannot listen: it says why, and
+// ends before it has asked AWS anything.
+func TestCannotServeAsksNothing(t *testing.T) {
 	setEnvironment(t, nil)
 	taken := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
 	defer taken.Close()
-	for name, args := range map[string][]string{
-		"the port":        {"--web.listen-address=" + taken.Addr().String()},
-		"one of two":      {"--web.listen-address=127.0.0.1:0", "--web.listen-address=" + taken.Addr().String()},
-		"the probes'":     {"--web.listen-address=127.0.0.1:0", "--web.probe-address=" + taken.Addr().String()},
-		"a file for TLS":  {"--web.listen-address=127.0.0.1:0", "--web.config.file=testdata/none.yml"},
-		"no such address": {"--web.listen-address=192.0.2.1:10190"},
+	const (
+		free    = "--web.listen-address=127.0.0.1:0"
+		names   = "; check the addresses that the --web flags name"
+		noFile  = "testdata/none.yml"
+		useFile = "flag --web.config.file: use "
+	)
+	bad := filepath.Join(t.TempDir(), "web.yml")
+	check(t, os.WriteFile(bad, []byte("tls_server_config: {cert_file: server.crt}\n"), 0o600))
+	inUse := "serve HTTP: listen tcp " + taken.Addr().String() + ": bind: " + syscall.EADDRINUSE.Error() + names
+	for name, test := range map[string]struct {
+		args []string
+		want string
+	}{
+		"the port":                {[]string{"--web.listen-address=" + taken.Addr().String()}, inUse},
+		"one of two":              {[]string{free, "--web.listen-address=" + taken.Addr().String()}, inUse},
+		"the probes'":             {[]string{free, "--web.probe-address=" + taken.Addr().String()}, inUse},
+		"no file for TLS":         {[]string{free, "--web.config.file=" + noFile}, useFile + noFile + ": open " + noFile + ": no such file or directory"},
+		"half a file for TLS":     {[]string{free, "--web.config.file=" + bad}, useFile + bad + ": missing one of key or key_file"},
+		"an address of no use":    {[]string{"--web.listen-address=here"}, "serve HTTP: listen tcp: address here: missing port in address" + names},
+		"somebody else's address": {[]string{"--web.listen-address=192.0.2.1:10190"}, "serve HTTP: listen tcp 192.0.2.1:10190: bind: " + syscall.EADDRNOTAVAIL.Error() + names},
 	} {
 		t.Run(name, func(t *testing.T) {
 			forgetAWS(t)
@@ -38,9 +53,9 @@ func TestPortInUseAsksNothing(t *testing.T) {
 			t.Setenv("AWS_ACCESS_KEY_ID", callerKeyID)
 			t.Setenv("AWS_SECRET_ACCESS_KEY", callerSecret)
 			var output bytes.Buffer
-			code := Run(t.Context(), args, &output, &output)
-			if text := output.String(); code != 1 || !strings.Contains(text, "aws_iam_exporter: error: serve HTTP: ") {
-				t.Errorf("got exit code %d and %q, want 1 and what is wrong", code, text)
+			code := Run(t.Context(), test.args, &output, &output)
+			if want := "aws_iam_exporter: error: " + test.want + "\n"; code != 1 || !strings.HasSuffix(output.String(), want) {
+				t.Errorf("got exit code %d and %q, want 1 and %q at the end", code, &output, want)
 			}
 			if n := requests.Load(); n != 0 {
 				t.Errorf("AWS was sent %d requests, want none", n)

@@ -150,7 +150,7 @@ func TestFailures(t *testing.T) {
 
 		"connection reset":   {failure{fault: awssim.Reset()}, inventory.ReasonNetwork, "", 3, "read tcp: read: connection reset by peer" + network},
 		"connection refused": {sent(dial(syscall.ECONNREFUSED)), inventory.ReasonNetwork, "", 3, "dial tcp: connection refused" + network},
-		"no such host":       {sent(dial(&net.DNSError{Err: "no such host", Name: "iam.amazonaws.com", IsNotFound: true})), inventory.ReasonNetwork, "", 1, "dial tcp: lookup iam.amazonaws.com: no such host" + network},
+		"no such host":       {sent(dial(&net.DNSError{Err: "no such host", Name: "iam.amazonaws.com", IsNotFound: true})), inventory.ReasonNetwork, "", 1, "dial tcp: lookup iam.amazonaws.com: no such host; check the region (AWS_REGION, or region in the profile), DNS, proxy and network to AWS"},
 		"unknown authority":  {sent(x509.UnknownAuthorityError{}), inventory.ReasonNetwork, "", 3, "x509: certificate signed by unknown authority" + network},
 		"broken body":        {failure{transport: breaking}, inventory.ReasonNetwork, "", 1, "unexpected EOF" + network},
 

@@ -2,6 +2,7 @@ package awsapi
 
 import (
 	"errors"
+	"net"
 	"strings"
 
 	"github.com/aws/smithy-go"
@@ -33,7 +34,11 @@ func (e *Error) hint() string {
 	case inventory.ReasonTimeout:
 		return "check the network to AWS, or raise --iam.timeout"
 	case inventory.ReasonNetwork:
-		return "check DNS, proxy and network to AWS"
+		const network = "DNS, proxy and network to AWS"
+		if host := new(net.DNSError); errors.As(e.err, &host) && host.IsNotFound {
+			return "check the region (AWS_REGION, or region in the profile), " + network
+		}
+		return "check " + network
 	case inventory.ReasonMalformed:
 		return "check that nothing between here and AWS changes answers"
 	case inventory.ReasonReport:

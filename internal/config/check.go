@@ -74,7 +74,7 @@ func (d *document) failRelation(path string, p policy.LimitProblem) {
 	case own:
 		d.fail(limit, "got %s, want %s, %s", got, want, origin)
 	case ownOther:
-		d.fail(other, "got %s, want more than %s (%s), %s: set that beside it, to less", policy.InDays(p.OtherValue), p.Limit, got, origin)
+		d.fail(other, "got %s, want more than %s (%s), %s: set %s beside it", policy.InDays(p.OtherValue), p.Limit, got, origin, p.Limit)
 	default:
 		d.fail(limit, "got %s, %s, want %s", got, origin, want)
 	}

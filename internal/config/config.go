@@ -102,7 +102,7 @@ func readFile(file string) ([]byte, error) {
 func readBounded(r io.Reader) ([]byte, error) { return io.ReadAll(io.LimitReader(r, maxSize+1)) }
 
 func noBytes(name string) error {
-	return fmt.Errorf("%s has no bytes, want a configuration: one that sets nothing needs a comment", name)
+	return fmt.Errorf("%s is empty, want a configuration: to set nothing, write a comment into it", name)
 }
 
 // Parse reads the content of the file. The error holds every problem found, or the first hundred,

@@ -690,7 +690,7 @@ func TestLoadFrom(t *testing.T) {
 	for name, test := range map[string]struct{ content, err string }{
 		"good":     {"owner_tags: [team]", ""},
 		"a slip":   {"\nowner_tag: [team]", "standard input:2: owner_tag: unknown field, want one of policy, owner_tags, user_tags, key_descriptions, tags_from, exemptions, exemption_tag, users, account_defaults, account_tags, accounts, organization"},
-		"nothing":  {"", "read configuration: standard input has no bytes, want a configuration: one that sets nothing needs a comment"},
+		"nothing":  {"", "read configuration: standard input is empty, want a configuration: to set nothing, write a comment into it"},
 		"too much": {strings.Repeat("#", 1<<20+5), "standard input: got more than 1048576 bytes, want no more"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -26,7 +26,7 @@ func TestLoadOddFiles(t *testing.T) {
 	for name, test := range map[string]struct{ file, err string }{
 		"a pipe that nobody writes to": {pipe, "read configuration: " + pipe + " is a pipe that nobody writes to: name a file"},
 		"a directory":                  {dir, "is a directory"},
-		"a file of no bytes":           {empty, "read configuration: " + empty + " has no bytes, want a configuration: one that sets nothing needs a comment"},
+		"a file of no bytes":           {empty, "read configuration: " + empty + " is empty, want a configuration: to set nothing, write a comment into it"},
 		"a device without end":         {"/dev/zero", "read configuration: /dev/zero is a device or the like: name a file"},
 		"nothing":                      {os.DevNull, "read configuration: /dev/null is a device or the like: name a file"},
 	} {

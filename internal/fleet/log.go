@@ -73,21 +73,39 @@ func (l *refreshLog) writeProblems(logger *slog.Logger, now time.Time, s *invent
 		l.problems[id] = ongoing{p, known.since}
 	}
 	if !recovered {
+		l.keepUnasked(before)
 		l.writeEnds(logger, now, before)
 	}
 	for _, p := range begun {
 		l.told = now
-		if len(s.Freshness) == 0 {
-			logger.Warn("Refresh incomplete, no facts yet", "reason", p.Reason, "problem", p.Text)
-		} else {
-			logger.Warn("Refresh incomplete, keeping the last facts", "reason", p.Reason, "problem", p.Text)
+		message := "Refresh incomplete, keeping the last facts"
+		switch {
+		case s.Health.State == inventory.StateUp:
+			message = "A call failed, but others gave its facts"
+		case len(s.Freshness) == 0:
+			message = "Refresh incomplete, no facts yet"
 		}
+		logger.Warn(message, "reason", p.Reason, "problem", p.Text)
 	}
 	if len(l.problems) > 0 && now.Sub(l.told) >= repeatAfter {
 		l.told = now
 		oldest := slices.MinFunc(slices.Collect(maps.Values(l.problems)), compareOngoing)
 		logger.Warn("Refresh still incomplete", "reason", oldest.Reason, "for", now.Sub(oldest.since).Round(time.Second),
 			"others", len(l.problems)-1, "problem", oldest.Text)
+	}
+}
+
+// keepUnasked keeps the problems of before while AWS cannot be asked at all: nobody
+// knows whether they are over.
+func (l *refreshLog) keepUnasked(before map[inventory.Problem]ongoing) {
+	unasked := false
+	for id := range l.problems {
+		unasked = unasked || id.Reason == inventory.ReasonNetwork || id.Reason == inventory.ReasonCredentials || id.Reason == inventory.ReasonRole
+	}
+	for id, p := range before {
+		if _, still := l.problems[id]; unasked && !still {
+			l.problems[id] = p
+		}
 	}
 }
 

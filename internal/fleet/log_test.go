@@ -68,6 +68,7 @@ func about(user, action, text string) inventory.Problem {
 
 const (
 	incomplete = `msg="Refresh incomplete, keeping the last facts" reason=%s problem=%s`
+	replaced   = `msg="A call failed, but others gave its facts" reason=%s problem=%s`
 	over       = `msg="A problem is over" reason=%s lasted=%s problem=%s`
 	still      = `msg="Refresh still incomplete" reason=%s for=%s others=%d problem=%s`
 	allIsWell  = `msg="Refresh complete"`
@@ -77,7 +78,7 @@ const (
 // begin, change, last and end.
 func TestProblemsAreToldOnce(t *testing.T) {
 	const down, up, pending = inventory.StateDown, inventory.StateUp, inventory.StatePending
-	slow, no := problem(inventory.ReasonTimeout, "slow"), problem(inventory.ReasonDenied, "no")
+	slow, no, cut := problem(inventory.ReasonTimeout, "slow"), problem(inventory.ReasonDenied, "no"), problem(inventory.ReasonNetwork, "cut")
 	l := newLogged()
 	for i, step := range []struct {
 		after    time.Duration
@@ -101,8 +102,12 @@ func TestProblemsAreToldOnce(t *testing.T) {
 			fmt.Sprintf(over, "denied", "5m0s", "no"), fmt.Sprintf(over, "timeout", "5m0s", "slow"), `msg="Reading users"`,
 		}},
 		{5 * time.Minute, up, nil, []string{allIsWell}},
-		{5 * time.Minute, up, []inventory.Problem{slow}, []string{fmt.Sprintf(incomplete, "timeout", "slow")}}, // of which everything was learnt otherwise
+		{5 * time.Minute, up, []inventory.Problem{slow}, []string{fmt.Sprintf(replaced, "timeout", "slow")}}, // of which everything was learnt otherwise
 		{5 * time.Minute, up, nil, []string{fmt.Sprintf(over, "timeout", "5m0s", "slow")}},
+		{5 * time.Minute, down, []inventory.Problem{no}, []string{fmt.Sprintf(incomplete, "denied", "no")}},
+		{5 * time.Minute, down, []inventory.Problem{cut}, []string{fmt.Sprintf(incomplete, "network", "cut")}}, // nobody knows whether it is denied
+		{60 * time.Minute, down, []inventory.Problem{cut}, []string{fmt.Sprintf(still, "denied", "1h5m0s", 1, "no")}},
+		{5 * time.Minute, down, []inventory.Problem{no}, []string{fmt.Sprintf(over, "network", "1h5m0s", "cut")}},
 	} {
 		mustLog(t, fmt.Sprintf("step %d", i), step.want, l.refreshed(step.after, step.state, step.problems...))
 	}

@@ -14,7 +14,7 @@ func (r *Result) next() string {
 	user := shellQuoted(r.UserName)
 	switch {
 	case r.Verdict == policy.Unknown:
-		return "find out why the facts are missing; nothing is said about this one"
+		return "find out why its facts are missing"
 	case r.Rule.Subject() == policy.SubjectAccount:
 		return "sign in as root, and open Security credentials"
 	case r.Rule == policy.ConsoleUserWithoutMFA:
