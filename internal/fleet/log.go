@@ -78,14 +78,14 @@ func (l *refreshLog) writeProblems(logger *slog.Logger, now time.Time, s *invent
 	}
 	for _, p := range begun {
 		l.told = now
-		message := "Refresh incomplete, keeping the last facts"
 		switch {
 		case s.Health.State == inventory.StateUp:
-			message = "A call failed, but others gave its facts"
+			logger.Warn("A call failed, but others gave its facts", "reason", p.Reason, "problem", p.Text)
 		case len(s.Freshness) == 0:
-			message = "Refresh incomplete, no facts yet"
+			logger.Warn("Refresh incomplete, no facts yet", "reason", p.Reason, "problem", p.Text)
+		default:
+			logger.Warn("Refresh incomplete, keeping the last facts", "reason", p.Reason, "problem", p.Text)
 		}
-		logger.Warn(message, "reason", p.Reason, "problem", p.Text)
 	}
 	if len(l.problems) > 0 && now.Sub(l.told) >= repeatAfter {
 		l.told = now
