@@ -429,6 +429,63 @@ func TestShards(t *testing.T) {
 	})
 }
 
+// TestOtherShardsFactsExpire keeps the facts of accounts that another process watches for
+// as long as a removal is remembered, in case they come back. Those of its own, and of
+// accounts that were taken out, stay however old their files are.
+func TestOtherShardsFactsExpire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const watched, removed, moved, movedLately = 0, 1, 2, 3
+		home := awssim.New(awssim.Options{AccountID: homeID})
+		var worlds []*awssim.World
+		var ids []string
+		list := func(indexes ...int) string {
+			content := "account_defaults: {role: exporter, external_id: " + externalID + "}\naccounts:\n"
+			for _, i := range indexes {
+				content += "  - {id: \"" + ids[i] + "\"}\n"
+			}
+			return content
+		}
+		for n := 0; len(ids) < 4; n++ {
+			if id := fmt.Sprintf("5%011d", n); organization.Shard(id, 2) == min(len(ids)/2, 1) { // two of the first shard, two of the second
+				ids, worlds = append(ids, id), append(worlds, awssim.New(awssim.Options{AccountID: id}))
+			}
+		}
+		f := &federation{realm: awssim.NewRealm(home, worlds...), home: home}
+		for _, w := range worlds {
+			f.realm.AddRole(w, "exporter", externalID)
+		}
+		dir := filepath.Join(t.TempDir(), "state")
+		file := newConfigFile(t, list(watched, removed, moved, movedLately))
+		run := func(args ...string) []string {
+			e := f.start(t, file, append(args, "--state.dir="+dir)...)
+			time.Sleep(10 * time.Minute)
+			e.stop()
+			var kept []string
+			for i, id := range ids {
+				if _, err := os.Stat(filepath.Join(dir, id+".json")); err == nil {
+					kept = append(kept, ids[i])
+				}
+			}
+			return kept
+		}
+		if got := run(); !slices.Equal(got, ids) {
+			t.Fatalf("got the facts of %q, want those of all", got)
+		}
+		for i, id := range ids {
+			age := 36 * day
+			if i == movedLately {
+				age = 34 * day
+			}
+			at := time.Now().Add(-age)
+			check(t, os.Chtimes(filepath.Join(dir, id+".json"), at, at))
+		}
+		file.write(list(watched, moved, movedLately))
+		if got, want := run("--total-shards=2", "--shard=0"), []string{ids[watched], ids[removed], ids[movedLately]}; !slices.Equal(got, want) {
+			t.Errorf("got the facts of %q, want those of %q", got, want)
+		}
+	})
+}
+
 // TestRenamed gives an account another name, other tags and another unit: they show
 // within the hour, and nothing about the account is ever missing or begins anew.
 func TestRenamed(t *testing.T) {

@@ -68,6 +68,7 @@ func (t *targets) forget() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.list.Removals) == 0 {
+		t.expire(t.current())
 		return
 	}
 	if err := t.watch(t.current(), t.list, t.fleet.Reconcile); err != nil {
@@ -147,6 +148,7 @@ func (t *targets) watch(c *config.Config, list watchlist.List, reconcile func([]
 	t.watched, t.list = accounts, next
 	t.inForce.Store(c)
 	t.keep(c, forgotten)
+	t.expire(c)
 	return nil
 }
 
@@ -206,6 +208,26 @@ func (t *targets) keep(c *config.Config, forgotten []string) {
 	}
 	for _, id := range forgotten {
 		if id == t.ownID() {
+			continue
+		}
+		if err := t.store.Forget(id); err != nil {
+			t.logger.Error("Keeping facts that should go", "err", err)
+		}
+	}
+}
+
+// expire deletes the facts of accounts that were not removed, but that other processes
+// have watched for as long as a removal is remembered.
+func (t *targets) expire(c *config.Config) {
+	if t.store == nil || c.Accounts == nil && c.Organization == nil {
+		return
+	}
+	ids, err := t.store.SavedBefore(time.Now().Add(-watchlist.Memory))
+	if err != nil {
+		t.logger.Error("Keeping facts that should go", "err", err)
+	}
+	for _, id := range ids {
+		if t.list.Remembers(id) {
 			continue
 		}
 		if err := t.store.Forget(id); err != nil {

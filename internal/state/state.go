@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
@@ -131,6 +132,24 @@ func (s *Store) Accounts() (ids []string, err error) {
 	return ids, nil
 }
 
+// SavedBefore returns the ids of the accounts whose facts were last saved before the time.
+func (s *Store) SavedBefore(t time.Time) (ids []string, err error) {
+	err = s.use(func(root *os.Root) error {
+		all, err := accountsIn(root)
+		for _, id := range all {
+			// A file that has just gone was replaced, or forgotten.
+			if info, err := root.Lstat(fileName(id)); err == nil && info.ModTime().Before(t) {
+				ids = append(ids, id)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list state directory %s: %w", s.dir, err)
+	}
+	return ids, nil
+}
+
 // Forget deletes what is kept of an account.
 func (s *Store) Forget(accountID string) error {
 	if !inventory.IsAccountID(accountID) {
@@ -138,7 +157,7 @@ func (s *Store) Forget(accountID string) error {
 	}
 	err := s.use(func(root *os.Root) error { return root.Remove(fileName(accountID)) })
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("delete facts of an account that was taken out: %w", err)
+		return fmt.Errorf("delete facts of an account that is watched no longer: %w", err)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package state
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -97,6 +98,21 @@ func TestForget(t *testing.T) {
 	}
 	if err := store.Forget("../x"); err == nil {
 		t.Error("a path for an id: got no error")
+	}
+}
+
+func TestSavedBefore(t *testing.T) {
+	store := open(t)
+	now := time.Date(2026, 11, 5, 9, 30, 0, 0, time.UTC)
+	for i, id := range []string{"111111111111", "222222222222", "333333333333"} {
+		save(t, store, of(id))
+		at := now.Add(time.Duration(i-1) * time.Second)
+		if err := os.Chtimes(filepath.Join(store.dir, id+".json"), at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := store.SavedBefore(now); err != nil || !slices.Equal(got, []string{"111111111111"}) {
+		t.Errorf("got %q, %v, want the one of a second before", got, err)
 	}
 }
 

@@ -112,6 +112,11 @@ func (l List) AlsoWatching(ids ...string) List {
 // Watches reports whether the account was watched.
 func (l List) Watches(id string) bool { return contains(l.Watched, id) }
 
+// Remembers reports whether the account was watched, or taken out not long ago.
+func (l List) Remembers(id string) bool {
+	return l.Watches(id) || slices.ContainsFunc(l.Removals, func(removal Removal) bool { return removal.AccountID == id })
+}
+
 // Listing returns the last complete list of the organization.
 func (l List) Listing() organization.Listing {
 	return organization.Listing{OrganizationID: l.OrganizationID, Accounts: l.Accounts, Observed: l.Listed}
