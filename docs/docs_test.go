@@ -649,6 +649,33 @@ func TestMakeTargetsInDocs(t *testing.T) {
 	}
 }
 
+// TestLogInDocs checks that the table of messages in the log has every one that the
+// program writes without --log.level=debug.
+func TestLogInDocs(t *testing.T) {
+	_, table, _ := strings.Cut(readDoc(t, "docs/troubleshooting.md"), "\n## Messages in the log\n")
+	table, _, _ = strings.Cut(table, "\n## ")
+	var told []string
+	for _, m := range regexp.MustCompile("`([A-Z][^`]+)`").FindAllStringSubmatch(table, -1) {
+		told = append(told, strings.TrimSuffix(m[1], "…"))
+	}
+	logs := regexp.MustCompile(`[lL]og(?:ger)?\.(?:Info|Warn|Error)\("([^"]+)"`)
+	err := filepath.WalkDir(filepath.Join(repository, "internal"), func(file string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			return err
+		}
+		content, err := os.ReadFile(file)
+		for _, m := range logs.FindAllStringSubmatch(string(content), -1) {
+			if !slices.ContainsFunc(told, func(begins string) bool { return strings.HasPrefix(m[1], begins) }) {
+				t.Errorf("%s: docs/troubleshooting.md does not tell what %q means", file, m[1])
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestLinksInDocs follows the links between the documents, and into them.
 func TestLinksInDocs(t *testing.T) {
 	texts := documents(t)
