@@ -23,7 +23,7 @@ import (
 func TestNobodyIsMissedUnexplained(t *testing.T) {
 	s, _, err := parse(nil, t.Output(), t.Output())
 	check(t, err)
-	board := view.New(must[*config.Config](t)(configuration(awsSource{}, s)).Policy, view.Reload{})
+	board := view.New(must[*config.Config](t)(configuration(awsSource{}, s)).Policy, view.Reload{}, view.Rendering{})
 	w := newWatching(awsSource{config: awssim.New(awssim.Options{}).Config()}, s, board, nil, slog.New(slog.DiscardHandler))
 	listing := func(ids ...string) *config.Config {
 		c := &config.Config{Policy: board.View().Policy}
