@@ -76,13 +76,15 @@ func serve(ctx context.Context, s *settings, _, stderr io.Writer) error {
 func listen(ctx context.Context, group *errgroup.Group, s *settings, logger *slog.Logger, o web.Options) (listening []<-chan struct{}) {
 	main := newServer(web.Handler(o), logger)
 	listening = append(listening, noteListening(main))
-	serveUntil(ctx, group, main, logger, drainTime, func() error { return toolkit.ListenAndServe(main, s.web, logger) })
+	group.Go(func() error {
+		return serveUntil(ctx, main, logger, drainTime, func() error { return toolkit.ListenAndServe(main, s.web, logger) })
+	})
 	if s.probeAddress != "" {
 		probes := newServer(web.Probes(o.Ready), logger)
 		probes.Addr = s.probeAddress
 		listening = append(listening, noteListening(probes))
 		logger.Info("Serving probes without TLS and authentication", "address", s.probeAddress)
-		serveUntil(ctx, group, probes, logger, drainTime, probes.ListenAndServe)
+		group.Go(func() error { return serveUntil(ctx, probes, logger, drainTime, probes.ListenAndServe) })
 	}
 	return listening
 }
@@ -112,21 +114,23 @@ func newServer(handler http.Handler, logger *slog.Logger) *http.Server {
 
 // serveUntil serves until the context ends, then waits for requests in flight, but
 // not forever.
-func serveUntil(ctx context.Context, group *errgroup.Group, server *http.Server, logger *slog.Logger, patience time.Duration, serve func() error) {
-	group.Go(func() error {
-		if err := serve(); !errors.Is(err, http.ErrServerClosed) {
-			return fmt.Errorf("serve HTTP: %w; check the addresses that the --web flags name", err)
-		}
-		return nil
-	})
-	group.Go(func() error {
-		<-ctx.Done()
-		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
-		defer cancel()
-		if err := server.Shutdown(drain); err != nil {
-			logger.Warn("Ending requests that take too long", "err", err)
-			return server.Close()
-		}
-		return nil
-	})
+func serveUntil(ctx context.Context, server *http.Server, logger *slog.Logger, patience time.Duration, serve func() error) error {
+	drained := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() { drained <- drain(server, logger, patience) })
+	if err := serve(); !errors.Is(err, http.ErrServerClosed) {
+		stop()
+		_ = server.Close() // it may listen on another address
+		return fmt.Errorf("serve HTTP: %w; check the addresses that the --web flags name", err)
+	}
+	return <-drained
+}
+
+func drain(server *http.Server, logger *slog.Logger, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := server.Shutdown(ctx); err != nil {
+		logger.Warn("Ending requests that take too long", "err", err)
+		return server.Close()
+	}
+	return nil
 }

@@ -185,7 +185,9 @@ func TestStoppingWaitsForNobodyForever(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	var group errgroup.Group
 	var log bytes.Buffer
-	serveUntil(ctx, &group, server, slog.New(slog.NewTextHandler(&log, nil)), time.Millisecond, func() error { return server.Serve(listener) })
+	group.Go(func() error {
+		return serveUntil(ctx, server, slog.New(slog.NewTextHandler(&log, nil)), time.Millisecond, func() error { return server.Serve(listener) })
+	})
 	go func() {
 		if response, err := http.Get("http://" + listener.Addr().String()); err == nil {
 			_ = response.Body.Close()
