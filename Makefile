@@ -58,7 +58,7 @@ test: ## Run the tests with the race detector
 
 test-long: ## Run the tests that kill processes hundreds of times, count calls, and watch a thousand accounts
 	go test -tags long -count 1 -timeout 60m ./internal/state
-	go test -tags long -count 1 -timeout 60m -run 'TestCallsOfEachSource|TestBadAccounts|TestRestartOfMany|TestManyAccounts' ./internal/fleet
+	go test -tags long -count 1 -timeout 60m -run 'TestCallsOfEachSource|TestBadAccounts|TestRestartOfMany|TestManyAccounts|TestRenewal' ./internal/fleet
 	go test -tags long -count 1 -timeout 60m -run TestFewAccounts ./internal/app
 
 # A module of its own, so that `make test` needs no Prometheus. Go's test cache
