@@ -19,17 +19,20 @@ import (
 func TestCheckAccess(t *testing.T) {
 	for name, test := range map[string]struct {
 		lacking []string // permissions
+		moto    []string
 		args    []string
 		code    int
 	}{
-		"granted":     {nil, nil, 0},
-		"lacking":     {[]string{"iam:GetLoginProfile", "iam:GenerateCredentialReport"}, nil, 1},
-		"reports":     {[]string{"iam:GetLoginProfile"}, []string{"--iam.source=report"}, 1}, // one account of the file is read live
-		"external id": {nil, nil, 1},
+		"granted":          {nil, nil, nil, 0},
+		"lacking":          {[]string{"iam:GetLoginProfile", "iam:GenerateCredentialReport"}, nil, nil, 1},
+		"reports":          {[]string{"iam:GetLoginProfile"}, nil, []string{"--iam.source=report"}, 1}, // one account of the file is read live
+		"external id":      {nil, nil, nil, 1},
+		"no users":         {nil, []string{"--no-users"}, nil, 0},
+		"no users lacking": {[]string{"iam:GetLoginProfile"}, []string{"--no-users"}, nil, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			aws := asExporter(startMoto(t, "--accounts", "--policies="+policiesWithout(t, test.lacking)))
+			aws := asExporter(startMoto(t, append(test.moto, "--accounts", "--policies="+policiesWithout(t, test.lacking))...))
 			file := accountsFile
 			if name == "external id" {
 				file = writeConfig(t, strings.ReplaceAll(readFile(t, accountsFile), "its_own+id@2", "not-its-own+id@2"))

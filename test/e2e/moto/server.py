@@ -502,6 +502,7 @@ def main() -> None:
     what.add_argument("--empty", action="store_true", help="plain moto: no users, nothing mended")
     what.add_argument("--accounts", action="store_true", help="several accounts, each with fewer users")
     what.add_argument("--organization", action="store_true", help="the same accounts with fewer users, and others, in an organization")
+    parser.add_argument("--no-users", action="store_true", help="with --accounts: all but the first have nobody")
     parser.add_argument("--policies", help="JSON file of what the exporter may do, as caller, hub and member")
     args = parser.parse_args()
     several = args.accounts or args.organization
@@ -515,7 +516,8 @@ def main() -> None:
         seed_organization(now)
         mend_organizations()
     if several:
-        seed_members(now, fewer=3 if args.organization else 1)
+        if not args.no_users:
+            seed_members(now, fewer=3 if args.organization else 1)
         guard(read_policies(args.policies))
     serve(["--host", "127.0.0.1", "--port", args.port])
 
