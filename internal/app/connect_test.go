@@ -74,7 +74,7 @@ func TestConnectSaysWhatIsWrong(t *testing.T) {
 		env, files map[string]string
 		want       []string // in the message
 	}{
-		"nothing at all": {nil, map[string]string{".aws/config": "", ".aws/credentials": ""}, []string{"no usable credentials were found: ", "; give the exporter credentials: by AWS_ environment variables", notSet}},
+		"nothing at all": {nil, map[string]string{".aws/config": "", ".aws/credentials": ""}, []string{"no usable credentials were found: none in the environment or a profile, and none from the machine (EC2's instance metadata): access disabled", "; give the exporter credentials: by AWS_ environment variables", notSet}},
 		"no secret": {
 			map[string]string{"AWS_ACCESS_KEY_ID": "AKIAHALF"},
 			nil,

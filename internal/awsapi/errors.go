@@ -269,10 +269,13 @@ func detail(err error) string {
 	text := innermost(err).Error()
 	var creds *credentialsError
 	if errors.As(err, &creds) {
-		return "no usable credentials were found: " + text
+		return "no usable credentials were found: " + strings.Replace(text, sdksLastPlace, "none in the environment or a profile, and none from the machine (EC2's instance metadata): ", 1)
 	}
 	return text
 }
+
+// sdksLastPlace is how the SDK begins if it found no credentials in any other place.
+const sdksLastPlace = "failed to refresh cached credentials, no EC2 IMDS role found, operation error ec2imds: GetMetadata, "
 
 // denial returns what may be shown of the message of a denied call.
 func denial(message string) string {

@@ -201,3 +201,11 @@ func TestNobodyWasJudged(t *testing.T) {
 		}
 	}
 }
+
+// TestNothingIsKnown gives no advice about keys where AWS said nothing at all.
+func TestNothingIsKnown(t *testing.T) {
+	text := string(write(t, report.New([]report.Scan{{Snapshot: &inventory.Snapshot{}}}, question()), report.FormatTable, look()))
+	if !strings.Contains(text, "find out why its facts are missing") || strings.Contains(text, "Deactivate a key") {
+		t.Errorf("got %s\nwant no advice about keys", text)
+	}
+}

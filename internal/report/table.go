@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -26,8 +27,10 @@ func (r *Report) table(look Look) []byte {
 			t.line(grey, "  answers "+controls)
 		}
 	}
-	if len(r.Results) > 0 {
+	if slices.ContainsFunc(r.Results, func(result Result) bool { return strings.Contains(result.next(), "access-key") }) {
 		t.line("", howToUndo)
+	}
+	if len(r.Results) > 0 {
 		t.line("", "")
 	}
 	for _, fact := range r.facts() {
