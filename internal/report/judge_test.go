@@ -202,10 +202,12 @@ func TestNobodyWasJudged(t *testing.T) {
 	}
 }
 
-// TestNothingIsKnown gives no advice about keys where AWS said nothing at all.
+// TestNothingIsKnown gives no advice about keys, and no number of users, where AWS said
+// nothing at all.
 func TestNothingIsKnown(t *testing.T) {
 	text := string(write(t, report.New([]report.Scan{{Snapshot: &inventory.Snapshot{}}}, question()), report.FormatTable, look()))
-	if !strings.Contains(text, "find out why its facts are missing") || strings.Contains(text, "Deactivate a key") {
-		t.Errorf("got %s\nwant no advice about keys", text)
+	if !strings.Contains(text, "find out why its facts are missing") || strings.Contains(text, "Deactivate a key") ||
+		!strings.Contains(text, "account of unknown id: users unknown\n") || !strings.HasSuffix(text, "; 1 account, users unknown\n") {
+		t.Errorf("got %s\nwant no advice about keys, and users unknown", text)
 	}
 }

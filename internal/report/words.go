@@ -59,12 +59,24 @@ func (r *Report) summary() string {
 	verdict := map[int]string{ExitCompliant: "compliant", ExitViolation: "violations", ExitUnknown: "could not tell"}[s.ExitCode]
 	text := fmt.Sprintf("%s: %s (%d failing), %s, %d exempted, %d unknown, %d compliant; %s, %s",
 		verdict, count(s.Violations, "violation"), s.Failing, count(len(r.Rules), "rule"), s.Exempted, s.Unknown, s.Compliant,
-		count(s.Accounts, "account"), count(s.Users, "user"))
+		count(s.Accounts, "account"), r.users())
 	if s.Incomplete > 0 {
 		text += fmt.Sprintf("; %s not read whole", count(s.Incomplete, "account"))
 	}
 	return text
 }
+
+// users says how many there are, as far as that is known.
+func (r *Report) users() string {
+	for i := range r.Accounts {
+		if r.Accounts[i].listed() {
+			return count(r.Summary.Users, "user")
+		}
+	}
+	return usersUnknown
+}
+
+const usersUnknown = "users unknown"
 
 func count(n int, noun string) string {
 	if n == 1 {
@@ -97,7 +109,7 @@ func (r *Report) facts() []string {
 }
 
 func (a *Account) facts() []string {
-	line := "account " + a.title() + ": " + count(a.Users, "user")
+	line := "account " + a.title() + ": " + a.users()
 	if oldest := a.oldest(); !oldest.IsZero() {
 		line += ", facts of " + oldest.Format(time.RFC3339)
 		if !a.ObservedUntil.IsZero() {
@@ -129,6 +141,17 @@ func (a *Account) title() string {
 }
 
 // oldest returns when the oldest facts were observed; zero if nothing is known.
+// users says how many there are, if that is known.
+func (a *Account) users() string {
+	if a.listed() {
+		return count(a.Users, "user")
+	}
+	return usersUnknown
+}
+
+// listed reports whether it is known who the users are.
+func (a *Account) listed() bool { return !a.Observed[inventory.GroupUsers].IsZero() }
+
 func (a *Account) oldest() time.Time {
 	var oldest time.Time
 	for _, group := range inventory.Groups() {
