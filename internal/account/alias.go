@@ -20,9 +20,14 @@ func (m *memory) aliasDue(began time.Time) bool {
 // cannot be had, the last alias stays.
 func (a *Account) askAlias(ctx context.Context) Progress {
 	a.aliasAsked = a.began
+	by := a.reads.KeyInUse()
 	alias, err := a.reads.Alias(ctx)
-	if err != nil {
+	switch {
+	case err != nil:
 		return Progress{AliasErr: err}
+	case !a.isProven(by): // it may be another account's
+		a.aliasAsked = time.Time{}
+		return Progress{}
 	}
 	changed := alias != a.known.account.Alias
 	a.known.account.Alias = alias
