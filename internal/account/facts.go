@@ -51,6 +51,7 @@ type trackedUser struct {
 	row            *credreport.Row  // of the newest report; nil if no row is this user's
 	rowChanged     bool             // since the keys were last listed
 	attempted      time.Time        // when the sweep last came by, by our clock
+	readWhole      time.Time        // when it last asked all that it needed to
 	failed         map[string]error // by call
 	deferred       map[string]error // what AWS was too busy for, by call
 	retry          bool             // what was denied to this user works for others again
@@ -118,7 +119,8 @@ func factsOf(s *inventory.Snapshot, source awsapi.Source, now time.Time) facts {
 	}
 	maps.Copy(f.complete, s.Complete)
 	for i, user := range s.Users {
-		f.users[i] = &trackedUser{User: user, live: user, attempted: askedAbout(&user, source, now)}
+		asked := askedAbout(&user, source, now)
+		f.users[i] = &trackedUser{User: user, live: user, attempted: asked, readWhole: asked}
 	}
 	return f
 }
@@ -364,6 +366,9 @@ func (u *trackedUser) take(r *userRead, source awsapi.Source, now time.Time) (ag
 	u.attempted, u.deferred, u.retry, u.absent = now, nil, false, r.answer.absent
 	if len(u.absent) == 0 {
 		u.relisted = 0
+	}
+	if r.only == nil {
+		u.readWhole = now
 	}
 	if r.gone {
 		u.failed, u.missing = nil, source == awsapi.SourceReport

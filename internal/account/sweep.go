@@ -233,7 +233,11 @@ func (s *sweep) newRead(user *trackedUser, limits *breaker) *userRead {
 		},
 		answer: answer{worked: map[string]bool{}, failed: map[string]error{}},
 	}
-	r.limitTo(user, s.needs().Source, s.report.liveSince)
+	since := time.Now().Add(-s.o.KeysInterval)
+	if s.report.liveSince.After(since) {
+		since = s.report.liveSince
+	}
+	r.limitTo(user, s.needs().Source, since)
 	return r
 }
 

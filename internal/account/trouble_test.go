@@ -59,6 +59,30 @@ func TestOneThrottledCallStarvesNobody(t *testing.T) {
 	})
 }
 
+// TestOneThrottledCallFreezesNoOther throttles GetLoginProfile alone for a day, in
+// which the user gets another key.
+func TestOneThrottledCallFreezesNoOther(t *testing.T) {
+	for _, source := range []awsapi.Source{awsapi.SourceAuto, awsapi.SourceLive} {
+		t.Run(string(source), func(t *testing.T) {
+			inBubble(t, source, awssim.Options{}, func(h *harness) {
+				h.user("alice")
+				h.password("alice")
+				h.key("alice")
+				h.begin(source, 5, 20)
+				h.refresh()
+				h.fail("GetLoginProfile", throttled())
+				h.refreshFor(keysInterval)
+				h.key("alice")
+				s := h.refreshFor(day)
+				keys := h.find(s, "alice").Keys
+				if got, _ := keys.Get(); len(got) != 2 || time.Since(keys.Observed()) > 2*keysInterval {
+					h.Errorf("keys: got %d as of %s ago, want two, read each hour", len(got), time.Since(keys.Observed()))
+				}
+			})
+		})
+	}
+}
+
 // TestRootIsAsOldAsItsOldestFact loses the report, after which a summary goes
 // on telling that root has a key, but not whether the key is active.
 func TestRootIsAsOldAsItsOldestFact(t *testing.T) {

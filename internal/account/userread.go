@@ -48,13 +48,13 @@ type answer struct {
 }
 
 // limitTo has only that asked which AWS was too busy for the last time, if all
-// else is known and has not changed since.
-func (r *userRead) limitTo(user *trackedUser, source awsapi.Source, liveSince time.Time) {
+// else is known, was asked since the time that is given, and has not changed since.
+func (r *userRead) limitTo(user *trackedUser, source awsapi.Source, since time.Time) {
 	if source == awsapi.SourceReport {
 		r.only = map[string]bool{awsiam.ListTags: true}
 		return
 	}
-	again := user.deferred[awsiam.ListKeys] != nil || user.rowChanged || user.attempted.Before(liveSince)
+	again := user.deferred[awsiam.ListKeys] != nil || user.rowChanged || user.readWhole.Before(since)
 	keys, known := user.live.Keys.Get()
 	if !known || len(user.deferred) == 0 || again {
 		return
