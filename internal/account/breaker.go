@@ -9,9 +9,9 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
 
-// giveUpAfter is how many times in a row a call may fail before the sweep
-// hardly makes it any more: what fails for ten users in a row, and works for
-// nobody, fails for all, and each failure is an event in the customer's CloudTrail.
+// giveUpAfter is how often a call may fail before the sweep hardly makes it any
+// more: what fails for ten users and works for nobody fails for all, and each
+// failure is an event in the customer's CloudTrail.
 const giveUpAfter = 10
 
 // errGivenUp marks calls that were not made because they failed for others.

@@ -93,6 +93,7 @@ func TestOrderOfTheSweep(t *testing.T) {
 		return &trackedUser{User: inventory.User{Name: name}, attempted: attempted, row: r}
 	}
 	hour := now.Add(-keysInterval)
+	refused := map[string]error{"iam:X": awsapi.Wrap("iam:X", "user", refusal("AccessDenied"))}
 	users := []*trackedUser{
 		rec("a read an hour ago", hour, row(false)),
 		rec("b read a little earlier", hour.Add(-time.Minute), row(false)),
@@ -106,6 +107,9 @@ func TestOrderOfTheSweep(t *testing.T) {
 		rec("j unread, not in the report", time.Time{}, nil),
 		{User: inventory.User{Name: "k row changed"}, attempted: now, row: row(false), rowChanged: true},
 		{User: knownUser("l not due"), attempted: now, row: row(false)},
+		{User: knownUser("m failed"), attempted: hour.Add(-time.Minute), row: row(false), failed: refused},
+		{User: knownUser("n failed and overdue"), attempted: now.Add(-3 * keysInterval), row: row(false), failed: refused},
+		{User: knownUser("o given up"), attempted: hour.Add(-2 * time.Minute), row: row(false), failed: map[string]error{"iam:X": &givenUp{refused["iam:X"]}}},
 	}
 	var got []string
 	p := plan{
@@ -119,8 +123,8 @@ func TestOrderOfTheSweep(t *testing.T) {
 		"h unread, password and active key", "j unread, not in the report", "k row changed",
 		"g unread, active key",
 		"f unread", "i unread, password and inactive key",
-		"d overdue", "c accused", "e read, not in the report",
-		"b read a little earlier", "a read an hour ago",
+		"n failed and overdue", "d overdue", "c accused", "e read, not in the report",
+		"o given up", "b read a little earlier", "a read an hour ago", "m failed",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("order (-want +got):\n%s", diff)
