@@ -76,8 +76,9 @@ func (m *memory) Identified() bool { return m.identified }
 // still to be restored.
 func (m *memory) identify(ctx context.Context) (restore bool, err error) {
 	renewed, err := m.reads.RenewCredentials(ctx)
-	m.trouble.note(ctx, "credentials", err)                                      // those at hand stay, and may do
-	if m.verified = m.verified && !renewed; m.verified && m.clock.Doubt() == 0 { // else it is the cheapest call that tells AWS's date
+	m.trouble.note(ctx, "credentials", err) // those at hand stay, and may do
+	if m.verified = m.verified && !renewed; m.verified {
+		m.askDate(ctx)
 		return false, nil
 	}
 	account, err := m.reads.Account(ctx)
@@ -95,6 +96,14 @@ func (m *memory) identify(ctx context.Context) (restore bool, err error) {
 	m.known.account.Partition, m.identified, m.verified = account.Partition, true, true
 	m.provenBy = m.reads.KeyInUse()
 	return restore, nil
+}
+
+// askDate has AWS tell its date as long as that is in doubt: a report alone would take
+// hours to settle it. Nothing else rests on the answer.
+func (m *memory) askDate(ctx context.Context) {
+	if m.clock.Doubt() != 0 {
+		_, _ = m.reads.Account(ctx)
+	}
 }
 
 // prove takes in that answers to requests that the key has signed are of this account:
