@@ -19,7 +19,7 @@ function look() {
   const name = (element) => `${element.localName}${element.className ? '.' + element.className : ''} "${element.textContent.trim().slice(0, 40)}"`;
   const visible = (element) => element.checkVisibility({ checkOpacity: true, checkVisibilityCSS: true }) && element.getClientRects().length > 0;
   // What is clipped away is for those who have it read to them.
-  const clipped = (element) => element.closest('thead') && getComputedStyle(element.closest('thead')).clipPath !== 'none';
+  const clipped = (element) => [element.closest('thead'), element.closest('td')].some((part) => part && getComputedStyle(part).clipPath !== 'none');
   const all = [...document.body.querySelectorAll('*')].filter((element) => visible(element) && !clipped(element));
   const beyond = all.filter((element) => element.localName === 'table' && element.getBoundingClientRect().right > element.closest('section').getBoundingClientRect().right);
   const cut = beyond.concat(all.filter((element) => element.getBoundingClientRect().right > innerWidth + 1 || (element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).overflowX !== 'visible')));
