@@ -4,6 +4,7 @@ package state
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -53,17 +54,24 @@ func saveInTurn(dir string) error {
 	return err
 }
 
-// saveWithoutRoom has the system refuse to let files grow large.
+// saveWithoutRoom has the system refuse to let files grow large, except at the end:
+// a process that measures coverage writes some of its own by then.
 func saveWithoutRoom(dir string) error {
 	signal.Ignore(syscall.SIGXFSZ)
-	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: 4096, Max: 4096}); err != nil {
+	var before syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &before); err != nil {
+		return err
+	}
+	limited := before
+	limited.Cur = 4096
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limited); err != nil {
 		return err
 	}
 	store, err := Open(dir)
 	if err == nil {
 		err = store.Save(bulky(0))
 	}
-	return err
+	return errors.Join(err, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before))
 }
 
 // bulky returns one of two snapshots that take a while to write, but not to
