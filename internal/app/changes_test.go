@@ -406,7 +406,7 @@ func withClock(t *testing.T, source awsapi.Source, ahead time.Duration) (served 
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(4*day + ahead)
 		awsNow := func() time.Time { return time.Now().Add(-ahead) }
-		e := start(t, town(t, awsNow(), awssim.Options{Now: awsNow}), "--iam.source="+string(source), configured(source), "--iam.refresh-interval=30m", "--iam.keys-interval=1h", "--iam.rate=1e6", "--iam.account-rate=1e6")
+		e := start(t, town(t, awsNow(), awssim.Options{Now: awsNow}), "--iam.source="+string(source), configured(source), keyAge, "--iam.refresh-interval=30m", "--iam.keys-interval=1h", "--iam.rate=1e6", "--iam.account-rate=1e6")
 		time.Sleep(13*time.Hour + 30*time.Second) // three users come to be in violation, and no age is about to grow
 		x := e.scrape()
 		if !x.finds(unused, "soon-idle") {

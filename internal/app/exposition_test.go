@@ -38,7 +38,7 @@ func TestExposition(t *testing.T) {
 		world := town(t, time.Now(), awssim.Options{ReportDelay: 2 * time.Second, ReportExtraColumn: true, MaxPage: 2})
 		check(t, world.SetAlias("example-town"))
 		// Nobody waits for a token, so that nothing depends on who comes first.
-		e := start(t, world, "--iam.source="+string(source), configured(source), "--iam.rate=1e6", "--iam.account-rate=1e6")
+		e := start(t, world, "--iam.source="+string(source), configured(source), keyAge, "--iam.rate=1e6", "--iam.account-rate=1e6")
 		time.Sleep(58 * time.Minute) // never when a refresh is due
 		b := builder{t, world, time.Now()}
 		check(t, world.RenameUser("bobby", "robert"))

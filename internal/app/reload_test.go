@@ -73,7 +73,7 @@ exemptions:
 // and be served one configuration.
 func TestReloadUnderLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const reloads, scrapers, scrapes = 200, 4, 3000 // every other reload is refused
+		const reloads, scrapers, scrapes = 200, 4, 1000 // every other reload is refused
 		brands := []string{"xylophone", "zebra"}
 		file := newConfigFile(t, branded(brands[0], 100))
 		world := awssim.New(awssim.Options{}) // a small one, for many scrapes
@@ -86,7 +86,7 @@ func TestReloadUnderLoad(t *testing.T) {
 			}
 		}
 		b.console("bob", 300*day, false)
-		e := start(t, world, file.flag(), "--no-metrics.key-age")
+		e := start(t, world, file.flag())
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
 

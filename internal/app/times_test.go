@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	gocmp "github.com/google/go-cmp/cmp"
+
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
@@ -96,6 +98,31 @@ func TestADayAheadForAMoment(t *testing.T) {
 		}
 		if up, _ := x.value("aws_iam_account_up"); up != 1 {
 			t.Errorf("up afterwards: got %v, want 1", up)
+		}
+	})
+}
+
+// TestAgesGrowWhileAWSIsSilent has the age of each key grow as each minute begins,
+// although no refresh succeeds.
+func TestAgesGrowWhileAWSIsSilent(t *testing.T) {
+	eachSource(t, func(t *testing.T, source awsapi.Source) {
+		world := town(t, time.Now(), awssim.Options{})
+		e := start(t, world, "--iam.source="+string(source), configured(source), keyAge)
+		time.Sleep(10*time.Minute + 30*time.Second)
+		world.SetFault(func(string, int) http.HandlerFunc { return awssim.Hang() })
+		const ages = "aws_iam_access_key_age_seconds"
+		want := e.scrape().only(ages)
+		if len(want) == 0 {
+			t.Fatal("no age is served")
+		}
+		for range 60 {
+			time.Sleep(time.Minute)
+			for key := range want {
+				want[key] += 60
+			}
+			if diff := gocmp.Diff(want, e.scrape().only(ages)); diff != "" {
+				t.Fatalf("at %s (-want +served):\n%s", time.Now(), diff)
+			}
 		}
 	})
 }
