@@ -109,10 +109,16 @@ func (r *Renderer) Render(now, before *policy.Evaluation, rendered *exposition.P
 	return r.families.Part(all...)
 }
 
-// RenderClock renders anew what depends on the time of day.
+// RenderClock renders anew what depends on the time of day. If nothing has changed, it
+// returns what was rendered.
 func (r *Renderer) RenderClock(now *policy.Evaluation, rendered *exposition.Part) *exposition.Part {
+	before := rendered.Sections[clockSection]
+	clock := r.section(now, &r.clock, before, (*writer).writeAccount)
+	if clock == before {
+		return rendered
+	}
 	sections := slices.Clone(rendered.Sections)
-	sections[clockSection] = r.section(now, &r.clock, sections[clockSection], (*writer).writeAccount)
+	sections[clockSection] = clock
 	return r.families.Part(sections...)
 }
 

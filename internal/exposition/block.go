@@ -84,9 +84,10 @@ func (b *Builder) Add(s *Series, value float64, escaped, others []string) {
 }
 
 // Section returns what has been written since the last one. Blocks of the section
-// before, which may be nil, are kept where their text is still the same.
+// before, which may be nil, are kept where their text is still the same, and so is the
+// section if all of it is.
 func (b *Builder) Section(before *Section) *Section {
-	s := &Section{}
+	s, kept := &Section{}, 0
 	for family, text := range b.texts {
 		if len(text) == 0 {
 			continue
@@ -94,10 +95,14 @@ func (b *Builder) Section(before *Section) *Section {
 		digest := maphash.Bytes(b.families.seed, text)
 		if old := before.find(family); old != nil && old.holds(text, digest) {
 			s.entries = append(s.entries, entry{family, *old})
+			kept++
 		} else {
 			s.entries = append(s.entries, entry{family, b.families.compress(text, digest)})
 		}
 		b.texts[family] = text[:0]
+	}
+	if before != nil && kept == len(s.entries) && kept == len(before.entries) {
+		return before
 	}
 	s.entries = slices.Clip(slices.Clone(s.entries)) // kept for long, so no larger than need be
 	return s

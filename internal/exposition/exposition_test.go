@@ -291,6 +291,9 @@ func TestKeptBlocks(t *testing.T) {
 			sections = append(sections, before)
 		}
 	})
+	if sections[1] != sections[0] || sections[2] == sections[1] || sections[3] == sections[2] {
+		t.Errorf("sections: got %p, want the first two to be one, and no others", sections)
+	}
 	const zeal = "# HELP zeal How eager.\n# TYPE zeal gauge\nzeal 7\n"
 	for i, want := range []string{"1", "1", "2", "1"} {
 		want = "# HELP depth_meters How deep.\n# TYPE depth_meters gauge\ndepth_meters " + want + "\n"
