@@ -158,6 +158,7 @@ func partly() *inventory.Snapshot {
 	s.Root.KeyPresent = inventory.Observe(true, live)
 	s.Health.State = inventory.StateDown
 	s.Health.Errors = map[inventory.Reason]uint64{inventory.ReasonDenied: 12}
+	s.Health.Problems = []inventory.Problem{{Reason: inventory.ReasonDenied}, {Reason: inventory.ReasonNetwork}, {Reason: inventory.ReasonDenied, User: "carol"}}
 	return s
 }
 
@@ -188,6 +189,7 @@ type scene struct {
 	share     bool
 	snapshots []*inventory.Snapshot
 	watchlist watchlist.List
+	notListed string
 }
 
 func (sc scene) view() *view.View {
@@ -200,7 +202,7 @@ func (sc scene) view() *view.View {
 		accounts[fmt.Sprintf("%06d", i)] = s
 	}
 	v := view.Of(p, sc.reload, accounts, now)
-	v.Watchlist = sc.watchlist
+	v.Watchlist, v.NotListed = sc.watchlist, sc.notListed
 	return v
 }
 
@@ -212,6 +214,15 @@ func comingAndGoing() watchlist.List {
 		{AccountID: "222233334444", Reason: watchlist.LeftOrganization, At: ago(34 * day)},
 		{AccountID: "333344445555", Reason: watchlist.Excluded, At: ago(watchlist.Memory)},
 	}}
+}
+
+// undatedRoot is an account whose root user has a key and no MFA device, since nobody knows
+// when.
+func undatedRoot() *inventory.Snapshot {
+	s := rootOnly()
+	s.Root.Created, s.Root.MFA = time.Time{}, inventory.Observe(false, reported)
+	s.Root.Keys = inventory.Observe([]inventory.AccessKey{used(key("created-root", inventory.Active, time.Time{}), inventory.Use{})}, reported)
+	return s
 }
 
 // rootOnly is an account of which nothing is known but root: the users could not be
@@ -299,6 +310,8 @@ func scenes() map[string]scene {
 		"only":               {snapshots: of(private()), policy: including()},
 		"no-users":           {snapshots: of(everything(), private()), policy: rootExempted(), noUsers: true},
 		"organization":       {snapshots: of(suspended()), watchlist: comingAndGoing()},
+		"not-listed":         {watchlist: comingAndGoing(), notListed: "denied"},
+		"root-undated":       {snapshots: of(undatedRoot())},
 		"reload-failed":      {reload: view.Reload{Wanted: true, At: live}},
 	}
 }
@@ -332,7 +345,7 @@ func TestExposition(t *testing.T) {
 // serves is not tested, and one that no row describes is not documented.
 func TestEveryMetricIsServed(t *testing.T) {
 	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(scene{snapshots: of(everything()), policy: everyPolicy(), reload: reloaded(), watchlist: comingAndGoing()}.build())
+	registry.MustRegister(scene{snapshots: of(everything(), partly()), policy: everyPolicy(), reload: reloaded(), watchlist: comingAndGoing()}.build())
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)

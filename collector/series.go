@@ -3,6 +3,7 @@ package collector
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -122,6 +123,17 @@ func emitAge(s *subject, emit emit) {
 	emit(max(age, 0).Seconds())
 }
 
+func emitRootKeyCreated(s *subject, emit emit) {
+	var newest time.Time
+	keys, _ := s.Snapshot.Root.AccessKeys().Get()
+	for i := range keys {
+		if keys[i].Status == inventory.Active && keys[i].Created.After(newest) {
+			newest = keys[i].Created
+		}
+	}
+	emitTime(emit, newest)
+}
+
 func emitRootKeyUse(s *subject, emit emit) {
 	var last time.Time
 	keys, _ := s.Snapshot.Root.AccessKeys().Get()
@@ -131,6 +143,29 @@ func emitRootKeyUse(s *subject, emit emit) {
 		}
 	}
 	emitTime(emit, last)
+}
+
+func emitProblems(s *subject, emit emit) {
+	counts := map[inventory.Reason]int{}
+	for _, problem := range s.Snapshot.Health.Problems {
+		counts[problem.Reason]++
+	}
+	for _, reason := range inventory.Reasons() {
+		if n := counts[reason]; n > 0 {
+			emit(float64(n), string(reason))
+		}
+	}
+}
+
+// emitDiscovery serves nothing before the first try. A list that an earlier process
+// got is the last one that was tried, too.
+func emitDiscovery(s *subject, emit emit) {
+	switch {
+	case s.view.NotListed != "":
+		emit(0)
+	case !s.view.Watchlist.Listed.IsZero():
+		emit(1)
+	}
 }
 
 // usersListed reports whether the snapshot has all users of the account.
@@ -311,7 +346,11 @@ func emitFinding(s *subject, emit emit) {
 		keys, _ := s.user.Keys.Get()
 		keyID = s.options.AccessKeyIDs.Show(keyID, keys)
 	}
-	emit(seconds(s.finding.Since), string(s.finding.Rule), owner, unmistakable(s.finding.UserName), unmistakable(keyID))
+	since := math.NaN() // unknown; the series itself must be there
+	if !s.finding.Since.IsZero() {
+		since = seconds(s.finding.Since)
+	}
+	emit(since, string(s.finding.Rule), owner, unmistakable(s.finding.UserName), unmistakable(keyID))
 }
 
 func sameSubject(a, b *policy.Finding) bool {

@@ -316,7 +316,7 @@ func findingMetrics() []metric {
 	return []metric{{
 		name: "aws_iam_finding_since_timestamp_seconds", scope: perFinding, kind: gauge,
 		labels: []string{"rule", "user_owner", "user_name", "access_key_id"},
-		help: "A rule that a user or an access key violates, and since when. " +
+		help: "A rule that a user or an access key violates, and since when; NaN if nothing tells. " +
 			"Judged as of the time of the facts; no series means compliant, exempted or unknown, see aws_iam_account_verdicts.",
 		facts: facts(inventory.GroupUsers, inventory.GroupKeys, inventory.GroupKeyUse,
 			inventory.GroupConsole, inventory.GroupMFA, inventory.GroupRoot, inventory.GroupTags),
@@ -354,6 +354,12 @@ func rootMetrics() []metric {
 			help:   "Whether the root user has any access key, active or not.",
 			facts:  root,
 			series: func(s *subject, emit emit) { emitBool(emit, s.Snapshot.Root.KeyPresent) },
+		},
+		{
+			name: "aws_iam_root_access_key_created_timestamp_seconds", scope: perAccount, kind: gauge,
+			help:   "When the newest active access key of the root user was created. Only if AWS dates one.",
+			facts:  root,
+			series: emitRootKeyCreated,
 		},
 		{
 			name: "aws_iam_root_access_key_last_used_timestamp_seconds", scope: perAccount, kind: gauge,
@@ -530,6 +536,13 @@ func healthMetrics() []metric {
 			},
 		},
 		{
+			name: "aws_iam_account_problems", scope: perAccount, kind: gauge,
+			labels: []string{"reason"},
+			help: "What keeps facts of the account from being read now, by reason, as the landing page lists it: until the next attempt succeeds, however far off that is. " +
+				"No series means that nothing does.",
+			series: emitProblems,
+		},
+		{
 			name: "aws_iam_account_refresh_duration_seconds", scope: perAccount, kind: gauge,
 			help: "How long the last finished refresh took. Absent until the first has finished.",
 			series: func(s *subject, emit emit) {
@@ -597,6 +610,11 @@ func exporterMetrics() []metric {
 			name: "aws_iam_exporter_discovery_success_timestamp_seconds", scope: perExporter, kind: gauge,
 			help:   "When the organization's accounts were last listed completely. Absent without an organization, and before the first time.",
 			series: func(s *subject, emit emit) { emitTime(emit, s.view.Watchlist.Listed) },
+		},
+		{
+			name: "aws_iam_exporter_discovery_successful", scope: perExporter, kind: gauge,
+			help:   "Whether the organization's accounts were listed completely when this was last tried. Absent without an organization, and before the first try.",
+			series: emitDiscovery,
 		},
 		{
 			name: "aws_iam_account_removed_timestamp_seconds", scope: perExporter, renew: EachMinute, kind: gauge,

@@ -18,7 +18,7 @@ type Finding struct {
 	Rule     Rule
 	UserName string    // RootUserName for root
 	KeyID    string    // empty unless the rule judges keys
-	Since    time.Time // when the violation began
+	Since    time.Time // when the violation began; zero if nothing tells, which only root can have
 }
 
 // Evaluation is a snapshot with its verdicts. It is immutable.

@@ -400,7 +400,8 @@ func TestRootAccessKey(t *testing.T) {
 		{"inactive key", inventory.Root{Keys: keys(late, status(key, inventory.Inactive))}, compliant},
 		{"active keys, since the oldest", inventory.Root{Keys: keys(late, active("b", at(2*day)), key)}, violation(at(day))},
 		{"active key of unknown age, since root", inventory.Root{Created: born, Keys: keys(late, active("a", time.Time{}))}, violation(born)},
-		{"nothing dated, since it was seen", inventory.Root{Keys: keys(late, active("a", time.Time{}))}, violation(late)},
+		{"nothing dated", inventory.Root{Keys: keys(late, active("a", time.Time{}))}, violation(time.Time{})},
+		{"one key dated, root not", inventory.Root{Keys: keys(late, active("a", time.Time{}), active("b", at(2*day)))}, violation(time.Time{})},
 		{"present, status unknown", inventory.Root{KeyPresent: known(true, late)}, unknown},
 		{"absent, listing unknown", inventory.Root{KeyPresent: known(false, late)}, compliant},
 		{"listed, then present", inventory.Root{Keys: keys(early, key), KeyPresent: known(true, late)}, violation(at(day))},
@@ -489,7 +490,7 @@ func TestRootUserWithoutMFA(t *testing.T) {
 		{"MFA, password unknown", inventory.Root{MFA: known(true, late)}, compliant},
 		{"password and MFA", inventory.Root{Console: known(true, late), MFA: known(true, late)}, compliant},
 		{"since root", inventory.Root{Created: born, Console: known(true, late), MFA: known(false, late)}, violation(born)},
-		{"since it was seen", inventory.Root{Console: known(true, late), MFA: known(false, early)}, violation(early)},
+		{"root not dated", inventory.Root{Console: known(true, late), MFA: known(false, early)}, violation(time.Time{})},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -180,7 +180,8 @@ func (r Rule) find() rule {
 	return rule{}
 }
 
-// outcome says whether a subject is in violation, and if so since when.
+// outcome says whether a subject is in violation, and if so since when; zero if nothing
+// tells.
 type outcome struct {
 	violated fact
 	since    time.Time
@@ -292,12 +293,7 @@ func (l Limits) mayBeUnused(user *inventory.User) fact {
 }
 
 func rootUserWithoutMFA(root *inventory.Root) outcome {
-	without := both(root.Console, not(root.MFA))
-	since := root.Created
-	if since.IsZero() {
-		since = without.Observed()
-	}
-	return outcome{without, since}
+	return outcome{both(root.Console, not(root.MFA)), root.Created}
 }
 
 func rootAccessKey(root *inventory.Root) outcome {
@@ -311,7 +307,7 @@ func rootAccessKey(root *inventory.Root) outcome {
 		if key.Status != inventory.Active {
 			continue
 		}
-		since := rootKeySince(root, key, fact.Observed())
+		since := rootKeySince(root, key)
 		if found, _ := o.violated.Get(); !found || since.Before(o.since) {
 			o = outcome{inventory.Observe(true, fact.Observed()), since}
 		}
@@ -319,16 +315,13 @@ func rootAccessKey(root *inventory.Root) outcome {
 	return o
 }
 
-// rootKeySince returns when the key came to be, or else root itself, or else
-// when the key was seen: the earliest moment on record.
-func rootKeySince(root *inventory.Root, key inventory.AccessKey, observed time.Time) time.Time {
-	switch {
-	case !key.Created.IsZero():
-		return key.Created
-	case !root.Created.IsZero():
+// rootKeySince returns when the key came to be, or else root itself; zero if neither
+// is on record. When the key was seen says nothing: an old key would look new.
+func rootKeySince(root *inventory.Root, key inventory.AccessKey) time.Time {
+	if key.Created.IsZero() {
 		return root.Created
 	}
-	return observed
+	return key.Created
 }
 
 // oldestActive returns when the oldest active key came to be; zero without one.

@@ -149,7 +149,10 @@ func (r *Result) title() string {
 
 // detail says in words what there is to know about a violation.
 func (r *Report) detail(result *Result) string {
-	text := "since " + timestamp(result.Since) + " (" + r.age(result) + ")"
+	text := "since " + result.began()
+	if age := r.age(result); age != "" {
+		text += " (" + age + ")"
+	}
 	if result.Class != "" {
 		text += ", class " + inventory.Printable(result.Class)
 	}

@@ -2,7 +2,9 @@ package report
 
 import (
 	"fmt"
+	"math"
 	"strings"
+	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
@@ -62,10 +64,10 @@ func (m *metrics) results(r *Report) {
 			}
 		}
 	}
-	m.family("aws_iam_check_finding_since_timestamp_seconds", "When each violation began that is not exempted.")
+	m.family("aws_iam_check_finding_since_timestamp_seconds", "When each violation began that is not exempted; NaN if nothing tells.")
 	for i := range r.Results {
 		if f := &r.Results[i]; f.Verdict == policy.Violation {
-			m.add(float64(f.Since.Unix()), "access_key_id", f.AccessKeyID, "account_id", f.AccountID, "rule", string(f.Rule), "user_name", f.UserName, "user_owner", f.Owner)
+			m.add(began(f.Since), "access_key_id", f.AccessKeyID, "account_id", f.AccountID, "rule", string(f.Rule), "user_name", f.UserName, "user_owner", f.Owner)
 		}
 	}
 	m.family("aws_iam_check_rule_info", "Controls that each rule answers.")
@@ -74,6 +76,14 @@ func (m *metrics) results(r *Report) {
 			m.add(1, "control", c.ID, "rule", string(rule.Name), "standard", c.Standard)
 		}
 	}
+}
+
+// began is a beginning as a timestamp.
+func began(since time.Time) float64 {
+	if since.IsZero() {
+		return math.NaN()
+	}
+	return float64(since.Unix())
 }
 
 func oneIf(is bool) float64 {

@@ -176,7 +176,7 @@ func (r *Report) sarifResult(result *Result, look Look) (sarifResult, error) {
 	}
 	one := sarifResult{
 		RuleID: string(result.Rule), Level: sarifLevelOf(result.Severity),
-		Message:      sarifText{fmt.Sprintf("%s: %s Since %s; next: %s", result.title(), result.Rule.Description(), timestamp(result.Since), result.next())},
+		Message:      sarifText{fmt.Sprintf("%s: %s Since %s; next: %s", result.title(), result.Rule.Description(), result.began(), result.next())},
 		Locations:    []sarifLocation{{place}},
 		Fingerprints: map[string]string{"primaryLocationLineHash": result.fingerprint()},
 	}

@@ -26,6 +26,14 @@ func (r *Report) age(result *Result) string {
 	return fmt.Sprintf("%dd", r.CheckedAt.Sub(result.Since)/day)
 }
 
+// began says when the violation began.
+func (r *Result) began() string {
+	if r.Since.IsZero() {
+		return "a time that nothing tells"
+	}
+	return timestamp(r.Since)
+}
+
 // state is the verdict in a word, with what else decides.
 func (r *Result) state() string {
 	switch {

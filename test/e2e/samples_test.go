@@ -118,7 +118,7 @@ func fromVector(vector model.Vector) (samples, error) {
 // facts keeps what is said about the account and the policy, and leaves out what
 // is said about the exporter and its refreshes, which AWS does not determine.
 func (s samples) facts() samples {
-	own := regexp.MustCompile(`^aws_iam_(exporter_(accounts|api|build|config|discovery)|account_(facts|refresh|removed|state|credential_report))`)
+	own := regexp.MustCompile(`^aws_iam_(exporter_(accounts|api|build|config|discovery)|account_(facts|problems|refresh|removed|state|credential_report))`)
 	kept := maps.Clone(s)
 	maps.DeleteFunc(kept, func(series string, _ float64) bool {
 		return !strings.HasPrefix(series, "aws_iam_") || own.MatchString(series)
@@ -234,6 +234,7 @@ func TestFacts(t *testing.T) {
 		`aws_iam_account_state_saved_timestamp_seconds{account_id="1"}`: 1,
 		`aws_iam_account_removed_timestamp_seconds{account_id="1"}`:     1,
 		`aws_iam_exporter_discovery_success_timestamp_seconds`:          1,
+		`aws_iam_account_problems{account_id="1",reason="denied"}`:      1,
 		`aws_iam_exporter_exemptions_unmatched`:                         1,
 		`aws_iam_policy_max_key_age_seconds{class="default"}`:           1,
 		`go_goroutines`: 1,

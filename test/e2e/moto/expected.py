@@ -423,6 +423,8 @@ def write_root(out, root, configuration, as_of):
         return
     for status in STATUSES:
         out.add("root_access_keys", sum(k["status"] == status for k in root["keys"]), status=status)
+    if created := max((k["created"] for k in active_keys(root)), default=0):
+        out.add("root_access_key_created_timestamp_seconds", created)
     if used := max((k["used"] for k in root["keys"]), default=0):
         out.add("root_access_key_last_used_timestamp_seconds", used)
 
