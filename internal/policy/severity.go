@@ -1,20 +1,22 @@
 package policy
 
-// Severity says how much a violation matters.
+// Severity says how much a violation matters. Alerts about high and medium ones are
+// warnings, and about low ones information; nobody is woken by how bad something is, but
+// by what cannot wait, such as a root key made within the last day.
 type Severity string
 
 // The severities.
 const (
-	Critical Severity = "critical" // the root user
-	Medium   Severity = "medium"
-	Low      Severity = "low" // an early warning
+	High   Severity = "high" // the root user
+	Medium Severity = "medium"
+	Low    Severity = "low" // an early warning
 )
 
 // Severity returns how much a violation of the rule matters.
 func (r Rule) Severity() Severity {
 	switch {
 	case r.Subject() == SubjectAccount:
-		return Critical
+		return High
 	case r == KeyRotationDue:
 		return Low
 	}
@@ -24,7 +26,7 @@ func (r Rule) Severity() Severity {
 // Rank orders severities, the worst first.
 func (s Severity) Rank() int {
 	switch s {
-	case Critical:
+	case High:
 		return 0
 	case Medium:
 		return 1

@@ -111,7 +111,7 @@ func (r *Report) ocsfEvent(account *Account) ocsfFinding {
 func (r *Report) ocsfResult(result *Result) ocsfFinding {
 	const suppressed = 3
 	e := r.ocsfEvent(r.account(result.AccountID))
-	e.SeverityID = map[policy.Severity]int{policy.Critical: 5, policy.Medium: 3, policy.Low: 2}[result.Severity]
+	e.SeverityID = map[policy.Severity]int{policy.High: 4, policy.Medium: 3, policy.Low: 2}[result.Severity]
 	e.Message = result.title() + ": " + result.state()
 	e.Info = ocsfInfo{UID: result.fingerprint(), Title: string(result.Rule), Desc: result.Rule.Description()}
 	if !result.Since.IsZero() {

@@ -161,12 +161,12 @@ func (rule *Rule) sarif() sarifRule {
 		ID: string(rule.Name), ShortDescription: sarifText{rule.Description}, FullDescription: sarifText{rule.Description},
 		Help:          sarifText{rule.Description + " " + howToUndo},
 		Configuration: sarifLevel{sarifLevelOf(rule.Severity)},
-		Properties:    sarifProperties{tags[:min(len(tags), mostTags)], map[policy.Severity]string{policy.Critical: "9.5", policy.Medium: "5.5", policy.Low: "2.0"}[rule.Severity]},
+		Properties:    sarifProperties{tags[:min(len(tags), mostTags)], map[policy.Severity]string{policy.High: "8.5", policy.Medium: "5.5", policy.Low: "2.0"}[rule.Severity]},
 	}
 }
 
 func sarifLevelOf(s policy.Severity) string {
-	return map[policy.Severity]string{policy.Critical: "error", policy.Medium: "warning", policy.Low: "note"}[s]
+	return map[policy.Severity]string{policy.High: "error", policy.Medium: "warning", policy.Low: "note"}[s]
 }
 
 func (r *Report) sarifResult(result *Result, look Look) (sarifResult, error) {

@@ -82,7 +82,7 @@ func newBoard(accounts []*policy.Evaluation, q *query, now time.Time) *board {
 }
 
 // worseAccount puts accounts first about which nothing is known because something
-// fails, then those with most findings, critical ones above all, then what is unknown.
+// fails, then those with most findings, high ones above all, then what is unknown.
 func worseAccount(a, b row) int {
 	blind := func(r row) bool { return r.State == string(inventory.StateDown) && !r.Listed }
 	order := tableStates()
