@@ -156,7 +156,7 @@ func partly() *inventory.Snapshot {
 	}
 	s.Complete = map[inventory.Group]bool{inventory.GroupUsers: true, inventory.GroupConsole: true}
 	s.Root.KeyPresent = inventory.Observe(true, live)
-	s.Health.State = inventory.StateDown
+	s.Health.State, s.Health.Unsaved = inventory.StateDown, true
 	s.Health.Errors = map[inventory.Reason]uint64{inventory.ReasonDenied: 12}
 	s.Health.Problems = []inventory.Problem{{Reason: inventory.ReasonDenied}, {Reason: inventory.ReasonNetwork}, {Reason: inventory.ReasonDenied, User: "carol"}}
 	return s

@@ -556,6 +556,15 @@ func healthMetrics() []metric {
 			help:   "When the account's facts were last written to --state.dir, which is whenever they have changed, and hourly. Absent before that, and without the flag.",
 			series: func(s *subject, emit emit) { emitTime(emit, s.Snapshot.Health.Saved) },
 		},
+		{
+			name: "aws_iam_account_state_save_successful", scope: perAccount, kind: gauge,
+			help: "Whether the account's facts could be written to --state.dir when this was last tried. Absent before that, and without the flag.",
+			series: func(s *subject, emit emit) {
+				if h := s.Snapshot.Health; h.Unsaved || !h.Saved.IsZero() {
+					emit(number(!h.Unsaved))
+				}
+			},
+		},
 	}
 }
 

@@ -38,8 +38,9 @@ func (d *disk) Save(s *inventory.Snapshot) error {
 
 // saved is what was last written to disk.
 type saved struct {
-	at    time.Time // zero if nothing was
-	facts inventory.Digest
+	at     time.Time // zero if nothing was
+	facts  inventory.Digest
+	failed bool // the attempt after that
 }
 
 // saveIfDue saves the facts if they are others than those on disk, or if that was
@@ -62,7 +63,7 @@ func (w *watcher) save(s *inventory.Snapshot) {
 	if errors.Is(err, state.ErrNothingKnown) {
 		return
 	}
-	if err == nil {
+	if w.saved.failed = err != nil; err == nil {
 		w.saved = saved{at: now, facts: s.Digest()}
 	}
 	w.log.writeSaving(now, err)

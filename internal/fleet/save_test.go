@@ -69,6 +69,13 @@ func (k *kept) mustSave(when string, wait time.Duration, want ...time.Duration) 
 	}
 }
 
+func (k *kept) mustBeUnsaved(want bool) {
+	k.Helper()
+	if got := k.evaluation().Snapshot.Health.Unsaved; got != want {
+		k.Errorf("the last attempt failed: got %t, want %t", got, want)
+	}
+}
+
 // users returns the names in the file.
 func (k *kept) users() string {
 	k.Helper()
@@ -137,16 +144,19 @@ func TestSavingIsTriedAgain(t *testing.T) {
 	keptInBubble(t, func(k *kept) {
 		check(k.T, os.Chmod(k.dir, 0o755)) //nolint:gosec // which is refused
 		k.mustSave("refused, and nothing to save", 50*time.Minute)
+		k.mustBeUnsaved(false)
 		if failures := k.messages.told("Saving facts failed; a restart would begin without them"); failures != 0 {
 			k.Errorf("told %d times, want none", failures)
 		}
 		check(k.T, k.world.DeleteUser("bob"))
 		k.mustSave("refused", 40*time.Minute)
+		k.mustBeUnsaved(true)
 		if failures := k.messages.told("Saving facts failed; a restart would begin without them"); failures != 1 {
 			k.Errorf("told %d times, want once", failures)
 		}
 		check(k.T, os.Chmod(k.dir, 0o700)) //nolint:gosec // a directory
 		k.mustSave("allowed", 10*time.Minute, 95*time.Minute)
+		k.mustBeUnsaved(false)
 		if got := k.users(); got != "alice" {
 			k.Errorf("users in the file: got %s, want alice", got)
 		}

@@ -178,6 +178,6 @@ func (w *watcher) rest(ctx context.Context, pause time.Duration) {
 
 // show publishes a snapshot that nobody else has seen yet.
 func (w *watcher) show(s *inventory.Snapshot) {
-	s.Health.Saved = w.saved.at
+	s.Health.Saved, s.Health.Unsaved = w.saved.at, w.saved.failed
 	w.board.Publish(w.target.Account.ID, s)
 }

@@ -61,6 +61,7 @@ type Health struct {
 	Duration  time.Duration     // of the last finished refresh
 	Next      time.Time         // when the next refresh begins, by our clock; zero if none is to come, or not known
 	Saved     time.Time         // when its facts were last kept on disk; zero if never
+	Unsaved   bool              // the last attempt to keep them on disk failed
 	Skew      time.Duration     // AWS's clock less ours, as far as it is known and matters
 	Doubt     time.Duration     // AWS's dates less the time that its answers count as, while nobody knows which is right
 	Problems  []Problem         // what is wrong now
