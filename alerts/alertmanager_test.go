@@ -153,6 +153,11 @@ func TestAlertmanagerInhibition(t *testing.T) {
 			[]labels{{"alertname": "IAMRoleNotAssumed", "severity": "warning", "account_id": one}, stale(other)},
 		},
 		{
+			"one cause, one message: a role, of an account that was never read",
+			[]labels{{"alertname": "IAMAccountNeverRead", "severity": "warning", "account_id": one}, console(one, "bob")}, // what is muted mutes on
+			[]labels{{"alertname": "IAMRoleNotAssumed", "severity": "warning", "account_id": one}, root, console(other, "bob")},
+		},
+		{
 			"one cause, one message: stale facts",
 			[]labels{{"alertname": "IAMRefreshFailing", "severity": "warning", "account_id": one}},
 			[]labels{stale(one), {"alertname": "IAMRefreshFailing", "severity": "warning", "account_id": other}},

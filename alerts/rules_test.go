@@ -57,6 +57,23 @@ func bases(t *testing.T) (runbooks, dashboards string) {
 	return found[0][1], found[1][1]
 }
 
+// TestDocumentsHaveOneAddress holds the links of rules, mixin and dashboards to where the program
+// says that the documents are: whoever moves them changes policy.Documents, and is told of the rest.
+func TestDocumentsHaveOneAddress(t *testing.T) {
+	of := regexp.MustCompile(`https://github\.com/[\w-]+/[\w-]+/(?:blob|tree)/[\w.-]+/`)
+	for _, file := range []string{alertFile, "prometheusrule.yaml", "../mixin.libsonnet", "../tools/dashboards/users.go", "../dashboards/users.json", "../dashboards/configmaps.yaml"} {
+		found := of.FindAllString(readText(t, file), -1)
+		if len(found) == 0 {
+			t.Errorf("%s has no link to the documents", file)
+		}
+		for _, address := range slices.Compact(slices.Sorted(slices.Values(found))) {
+			if address != policy.Documents {
+				t.Errorf("%s: got %s, want %s", file, address, policy.Documents)
+			}
+		}
+	}
+}
+
 // TestAlerts holds each alert to what the people and programs that get it rely on.
 func TestAlerts(t *testing.T) {
 	const restored = 10 * time.Minute // shorter ones start again with Prometheus
@@ -90,25 +107,30 @@ func TestAlerts(t *testing.T) {
 	}
 }
 
-// TestAlertOfEachRule checks that every rule has one alert, and all of them the
-// same expression: what the tests of situations show of one holds for all.
+// TestAlertOfEachRule checks that every rule has one alert, all of them the same
+// expression, so that what the tests of situations show of one holds for all, and each
+// the severity that goes with the rule's.
 func TestAlertOfEachRule(t *testing.T) {
-	const expr = "time() - max by (account_id, rule, user_name, access_key_id, user_owner) (" +
-		"aws_iam_finding_since_timestamp_seconds{rule=%q} unless on (account_id, job, instance) aws_iam:replica_superseded)"
-	severities := map[policy.Rule]string{policy.KeyRotationDue: "info"}
-	found := map[string]string{}
+	const expr = "time() - aws_iam:finding_since_timestamp_seconds{rule=%q}"
+	severities := map[policy.Severity]string{policy.High: "warning", policy.Medium: "warning", policy.Low: "info"}
+	found := map[string]alert{}
 	for _, a := range allAlerts(t) {
-		if strings.HasPrefix(a.Expr, "time() - max by (account_id, rule, user_name, access_key_id") && !strings.HasSuffix(a.Expr, " < 86400") {
-			found[a.Expr] = a.Labels["severity"]
+		if strings.HasPrefix(a.Expr, "time() - aws_iam:finding_since_timestamp_seconds") {
+			found[a.Expr] = a
 		}
 	}
+	compliance := readText(t, "../docs/compliance.md")
 	for _, rule := range policy.Rules() {
-		want := severities[rule]
-		if want == "" {
-			want = "warning"
+		a := found[fmt.Sprintf(expr, rule)]
+		if got, want := a.Labels["severity"], severities[rule.Severity()]; got != want {
+			t.Errorf("%s: got severity %q, want %q as %s", rule, got, want, rule.Severity())
 		}
-		if got := found[fmt.Sprintf(expr, rule)]; got != want {
-			t.Errorf("%s: got severity %q, want %q", rule, got, want)
+		said := fmt.Sprintf("| alert | [%s](../alerts/runbooks.md#%s)", a.Alert, strings.ToLower(a.Alert))
+		if a.Labels["severity"] != "warning" {
+			said += fmt.Sprintf(", of severity `%s` |", a.Labels["severity"])
+		}
+		if !strings.Contains(compliance, said) || strings.Contains(compliance, said+", of severity") {
+			t.Errorf("docs/compliance.md does not say %q, with the alert's severity", said)
 		}
 	}
 	if len(found) != len(policy.Rules()) {
@@ -212,7 +234,7 @@ func labelsIn(t *testing.T, text string) []string {
 func TestLabelsOfAnnotations(t *testing.T) {
 	for _, a := range allAlerts(t) {
 		own := append(labelsIn(t, a.Expr), "rule_group")
-		if byAll := regexp.MustCompile(`\b(?:max|min|sum|count) by \(([^)]+)\)`).FindAllStringSubmatch(a.Expr, -1); byAll != nil {
+		if byAll := regexp.MustCompile(`\b(?:max|min|sum|count|group) by \(([^)]+)\)`).FindAllStringSubmatch(a.Expr, -1); byAll != nil {
 			own = nil
 			for _, by := range byAll {
 				own = append(own, strings.Split(by[1], ", ")...)

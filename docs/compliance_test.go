@@ -69,7 +69,7 @@ func alertsByRule(t *testing.T) map[policy.Rule]string {
 	if err := yaml.Unmarshal([]byte(readDoc(t, "alerts/aws_iam.rules.yaml")), &file); err != nil {
 		t.Fatal(err)
 	}
-	finding := regexp.MustCompile(`aws_iam_finding_since_timestamp_seconds\{rule="([^"]+)"\}`)
+	finding := regexp.MustCompile(`aws_iam:finding_since_timestamp_seconds\{rule="([^"]+)"\}`)
 	alerts := map[policy.Rule]string{}
 	for _, group := range file.Groups {
 		for _, rule := range group.Rules {

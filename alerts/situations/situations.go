@@ -54,8 +54,9 @@ type Target struct {
 // Account is an account as an exporter serves it.
 type Account struct {
 	ID, Name, OU, Owner string
-	Served              []Span // always, if nil
-	Read                []Span // when AWS answers; always, if nil
+	Served              []Span        // always, if nil
+	Read                []Span        // when AWS answers; always, if nil
+	Every               time.Duration // between two refreshes; a minute, if zero
 	// Frozen has groups of facts that AWS ceases to answer at some time.
 	Frozen map[string]time.Duration
 	Denied []string // groups of facts that AWS never tells
@@ -64,13 +65,15 @@ type Account struct {
 	Suspended []Span
 	As        string
 	Findings  []Finding
-	Series    []Series // the rest, such as verdicts
+	// hasNewerKey is set if root's finding is about an older key than its newest, which Series then dates.
+	hasNewerKey bool
+	Series      []Series // the rest, such as verdicts
 }
 
 // Finding is a violation, since a time before the start.
 type Finding struct {
 	Rule, User, Owner, Key string
-	Ago                    time.Duration // before the start
+	Ago                    time.Duration // before the start; Undated, if nothing tells
 	During                 []Span
 }
 
@@ -93,7 +96,12 @@ type Expectation struct {
 // they are when they fire for the first time.
 func (s *Situation) Words() map[string]string { return words()[s.Name] }
 
-// lifetime is for how long facts are good.
+// Undated is when a violation began of which nothing tells when.
+const Undated time.Duration = math.MaxInt64
+
+const rootKeyCreated = "aws_iam_root_access_key_created_timestamp_seconds"
+
+// lifetime is for how long facts are good, if refreshes are no more than a minute apart.
 const lifetime = 2 * time.Hour
 
 // timeSeries is a series with its samples, one for each step.
@@ -224,10 +232,14 @@ func (a *Account) each(served func(name, labels string, value func(t time.Durati
 		if suspended(t) {
 			return math.NaN()
 		}
-		return number(reads(t) && !frozen(t) && a.Denied == nil)
+		at := a.tried(t)
+		return number(reads(at) && !frozen(at) && a.Denied == nil)
 	})
 	if a.Reason != "" {
-		add("aws_iam_account_refresh_errors_total", fmt.Sprintf("reason=%q", a.Reason), counting(func(t time.Duration) bool { return !reads(t) || frozen(t) || a.Denied != nil }))
+		fails := func(t time.Duration) bool { return !reads(t) || frozen(t) || a.Denied != nil }
+		reason := fmt.Sprintf("reason=%q", a.Reason)
+		add("aws_iam_account_refresh_errors_total", reason, counting(func(t time.Duration) bool { return t == a.tried(t) && fails(t) }))
+		add("aws_iam_account_problems", reason, when(func(t time.Duration) bool { return fails(a.tried(t)) && !suspended(t) }, 1))
 	}
 	for _, group := range []string{"users", "keys", "root", "tags"} {
 		if slices.Contains(a.Denied, group) {
@@ -239,12 +251,20 @@ func (a *Account) each(served func(name, labels string, value func(t time.Durati
 			if suspended(t) {
 				return math.NaN()
 			}
-			return observed(t) + lifetime.Seconds()
+			return observed(t) + max(lifetime, 3*a.Every).Seconds()
 		})
 	}
 	for _, f := range a.Findings {
 		labels := fmt.Sprintf("rule=%q, user_name=%q, user_owner=%q, access_key_id=%q", f.Rule, f.User, f.Owner, f.Key)
-		add("aws_iam_finding_since_timestamp_seconds", labels, when(func(t time.Duration) bool { return during(f.During, t) }, unix(-f.Ago)))
+		is := func(t time.Duration) bool { return during(f.During, t) }
+		if f.Ago == Undated {
+			add("aws_iam_finding_since_timestamp_seconds", labels, when(is, notANumber))
+			continue
+		}
+		add("aws_iam_finding_since_timestamp_seconds", labels, when(is, unix(-f.Ago)))
+		if f.Rule == "root_access_key" && !a.hasNewerKey {
+			add(rootKeyCreated, "", when(is, unix(-f.Ago)))
+		}
 	}
 	for _, o := range a.Series {
 		add(o.Name, o.Labels, o.Value)
@@ -256,12 +276,20 @@ func (a *Account) observed(group string, t time.Duration, suspended func(t time.
 	if since, stops := a.Frozen[group]; stops && t > since {
 		t = since
 	}
-	for ; t >= 0; t -= time.Minute {
+	for t = a.tried(t); t >= 0; t -= max(a.Every, time.Minute) {
 		if during(a.Read, t) && !suspended(t) {
 			return unix(t)
 		}
 	}
 	return math.NaN()
+}
+
+// tried is when the last refresh before a moment began.
+func (a *Account) tried(t time.Duration) time.Duration {
+	if a.Every == 0 {
+		return t
+	}
+	return t.Truncate(a.Every)
 }
 
 // always is a value that does not change.
@@ -317,6 +345,9 @@ func number(b bool) float64 {
 // unseen is in place of a sample where nothing was scraped. Where a scrape lacks the series, it is NaN.
 const unseen = -1
 
+// notANumber is in place of a sample that is NaN.
+const notANumber = -2
+
 // notation writes samples as promtool reads them, and reports whether there are any. A series that ends
 // ends with a marker, as it does when a scrape lacks it.
 func (s *timeSeries) notation() (string, bool) {
@@ -340,6 +371,11 @@ func (s *timeSeries) notation() (string, bool) {
 		}
 		any = true
 		n, slope := 0, 0.0
+		if v[i] == notANumber {
+			parts = append(parts, "NaN")
+			i++
+			continue
+		}
 		if i+1 < len(v) && !missing(v[i+1]) {
 			slope = v[i+1] - v[i]
 			for i+n+1 < len(v) && !missing(v[i+n+1]) && v[i+n+1]-v[i+n] == slope {

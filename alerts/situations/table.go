@@ -37,9 +37,10 @@ func rootKey(ago time.Duration) Finding {
 
 // How the alerts about these two look.
 const (
-	oldKeyFires  = "IAMKeyRotation account_id=111111111111 rule=key_rotation user_name=bob user_owner=payments access_key_id=AKIABOB"
-	rootKeyFires = "IAMRootAccessKey account_id=111111111111 rule=root_access_key user_name=<root_account> user_owner=payments"
-	down         = "IAMExporterDown job=aws_iam instance=a:10190"
+	oldKeyFires         = "IAMKeyRotation account_id=111111111111 rule=key_rotation user_name=bob user_owner=payments access_key_id=AKIABOB"
+	rootKeyFires        = "IAMRootAccessKey account_id=111111111111 rule=root_access_key user_name=<root_account> user_owner=payments"
+	rootKeyCreatedFires = "IAMRootAccessKeyCreated account_id=111111111111 rule=root_access_key user_name=<root_account> user_owner=payments"
+	down                = "IAMExporterDown job=aws_iam instance=a:10190"
 )
 
 func until(t time.Duration) []Span { return []Span{{To: t}} }
@@ -87,6 +88,7 @@ func accounts() []Situation {
 		{"aws_iam_account_hidden_users", "", always(0)},
 		{"aws_iam_account_credential_report_usable", "", always(1)},
 		{"aws_iam_account_state_saved_timestamp_seconds", "", func(t time.Duration) float64 { return unix(t.Truncate(hour)) }},
+		{"aws_iam_account_state_save_successful", "", always(1)},
 		{"aws_iam_exemption_expiry_timestamp_seconds", `rule="key_rotation", user_name="bob"`, always(unix(8 * day))},
 		{"aws_iam_account_refresh_errors_total", `reason="throttled"`, always(0)},
 	}
@@ -110,6 +112,10 @@ func accounts() []Situation {
 	unread.Read, unread.Reason = never(), "denied"
 	noRole := production()
 	noRole.Read, noRole.Reason = never(), "role"
+	slow := func(a Account, reason string, reads []Span) Account {
+		a.Every, a.Reason, a.Read = 2*hour, reason, reads
+		return a
+	}
 	lostRole := two1
 	lostRole.Read, lostRole.Reason = until(hour), "role"
 	rootOnly := production()
@@ -166,11 +172,29 @@ func accounts() []Situation {
 			Name: "a role that cannot be assumed, from the beginning and later", Lasts: 5 * hour,
 			Targets: []Target{{Accounts: []Account{noRole, lostRole}}},
 			Expect: []Expectation{
-				fires(29 * time.Minute),
-				fires(40*time.Minute, "IAMRoleNotAssumed account_id=111111111111"),
-				fires(2*hour, "IAMRoleNotAssumed account_id=111111111111", "IAMRoleNotAssumed account_id=222222222222"),
-				fires(5*hour, "IAMRoleNotAssumed account_id=111111111111", "IAMRoleNotAssumed account_id=222222222222",
+				fires(14 * time.Minute),
+				fires(15*time.Minute, "IAMRoleNotAssumed account_id=111111111111", "IAMAccountNeverRead account_id=111111111111"), // which the other mutes
+				fires(2*hour, "IAMRoleNotAssumed account_id=111111111111", "IAMAccountNeverRead account_id=111111111111", "IAMRoleNotAssumed account_id=222222222222"),
+				fires(5*hour, "IAMRoleNotAssumed account_id=111111111111", "IAMAccountNeverRead account_id=111111111111", "IAMRoleNotAssumed account_id=222222222222",
 					"IAMFactsStale account_id=222222222222 findings=frozen"),
+			},
+		},
+		{
+			Name: "two hours between two refreshes, and every account fails", Lasts: 13 * hour,
+			Targets: []Target{{Accounts: []Account{
+				slow(one1, "role", never()), slow(two1, "role", until(hour)), slow(three1, "denied", until(hour)), slow(four1, "denied", never()), slow(five1, "", nil),
+			}}},
+			Expect: []Expectation{
+				fires(2*hour+14*time.Minute, "IAMRoleNotAssumed account_id=111111111111", "IAMAccountNeverRead account_id=111111111111", "IAMAccountNeverRead account_id=444444444444"),
+				{At: 13 * hour, Query: `count by (alertname, account_id) (count_over_time(ALERTS{alertstate="firing"}[10h:1m]) == 600)`, Firing: []string{
+					"1 alertname=IAMRoleNotAssumed account_id=111111111111", "1 alertname=IAMAccountNeverRead account_id=111111111111",
+					"1 alertname=IAMRoleNotAssumed account_id=222222222222", "1 alertname=IAMRefreshFailing account_id=333333333333", "1 alertname=IAMAccountNeverRead account_id=444444444444",
+				}},
+				fires(5*hour, "IAMRoleNotAssumed account_id=111111111111", "IAMAccountNeverRead account_id=111111111111", "IAMRoleNotAssumed account_id=222222222222",
+					"IAMRefreshFailing account_id=333333333333", "IAMAccountNeverRead account_id=444444444444"),
+				fires(12*hour, "IAMRoleNotAssumed account_id=111111111111", "IAMAccountNeverRead account_id=111111111111", "IAMRoleNotAssumed account_id=222222222222",
+					"IAMRefreshFailing account_id=333333333333", "IAMAccountNeverRead account_id=444444444444",
+					"IAMFactsStale account_id=222222222222 findings=frozen", "IAMFactsStale account_id=333333333333 findings=frozen"),
 			},
 		},
 		{
@@ -287,7 +311,9 @@ func accounts() []Situation {
 					{"aws_iam_exporter_accounts", `state="up"`, always(1)},
 					{"aws_iam_exporter_discovery_success_timestamp_seconds", "", func(t time.Duration) float64 { return unix(min(t, hour)) }},
 				}},
-				{Instance: "b:10190", Own: []Series{{"aws_iam_exporter_accounts", `state="up"`, always(0)}, {"aws_iam_exporter_accounts", `state="down"`, always(0)}}},
+				{Instance: "b:10190", Own: []Series{{"aws_iam_exporter_accounts", `state="up"`, always(0)}, {"aws_iam_exporter_accounts", `state="down"`, always(0)}, {"aws_iam_exporter_discovery_successful", "", always(0)}}},
+				{Instance: "e:10190", Own: []Series{{"aws_iam_exporter_accounts", `state="up"`, always(0)}}},                                                           // a shard of a list, which has got no account
+				{Instance: "f:10190", Own: []Series{{"aws_iam_exporter_accounts", `state="up"`, always(3)}, {"aws_iam_exporter_discovery_successful", "", always(0)}}}, // failed since a while
 				{Instance: "c:10190", Own: []Series{{"aws_iam_exporter_accounts", `state="up"`, always(0)}, {"aws_iam_exporter_accounts", `state="down"`, always(1)}}},
 				{Instance: "d:10190", Own: []Series{
 					{"aws_iam_exporter_accounts", `state="up"`, always(0)},
@@ -569,6 +595,10 @@ func replicas() []Situation {
 	oldKeys, newKeys := withKeys(map[string]time.Duration{"keys": hour}, "AKIAONE", "AKIADELETED"), withKeys(nil, "AKIAONE", "AKIANEW")
 	denied := production()
 	denied.Denied, denied.Reason = []string{"keys"}, "denied"
+	nobodys, starting := production(), production()
+	unnamed, untold := oldKey(), oldKey()
+	unnamed.Owner, untold.Owner = "", "<unknown>"
+	nobodys.Findings, starting.Findings = []Finding{unnamed}, []Finding{untold}
 	return []Situation{
 		{
 			Name: "a stale replica beside a fresh one", Lasts: 7 * hour,
@@ -608,6 +638,16 @@ func replicas() []Situation {
 				"IAMKeyRotation account_id=111111111111 rule=key_rotation user_name=bob user_owner=platform access_key_id=AKIABOB")},
 		},
 		{
+			Name: "three replicas, of which one names the owner", Lasts: 2 * hour,
+			Targets: []Target{{Accounts: []Account{nobodys}}, {Instance: "b:10190", Accounts: []Account{mine}}, {Instance: "c:10190", Accounts: []Account{starting}}},
+			Expect:  []Expectation{fires(2*hour, oldKeyFires)},
+		},
+		{
+			Name: "two replicas, of which one does not know the owner, and the other names none", Lasts: 2 * hour,
+			Targets: []Target{{Accounts: []Account{starting}}, {Instance: "b:10190", Accounts: []Account{nobodys}}},
+			Expect:  []Expectation{fires(2*hour, "IAMKeyRotation account_id=111111111111 rule=key_rotation user_name=bob access_key_id=AKIABOB")},
+		},
+		{
 			Name: "two replicas that differ about the beginning", Lasts: hour,
 			Targets: []Target{{Accounts: []Account{mine}}, {Instance: "b:10190", Accounts: []Account{later}}},
 			Expect:  []Expectation{fires(hour, oldKeyFires)},
@@ -635,6 +675,14 @@ func hiding() []Situation {
 	all := production()
 	all.Findings = []Finding{rootKey(30 * day)}
 	all.Series = []Series{verdicts("multiple_active_keys", "violation", 7), verdicts("key_rotation", "violation", 2), verdicts("root_access_key", "violation", 1)}
+	hides, shows, ignorant := production(), production(), production()
+	hides.Series = []Series{verdicts("key_rotation", "violation", 2), verdicts("multiple_active_keys", "violation", 1)}
+	shows.Findings = []Finding{oldKey(), {Rule: "key_rotation", User: "eve", Owner: "payments", Key: "AKIAEVE", Ago: 3 * day}}
+	shows.Series = []Series{verdicts("key_rotation", "violation", 2), verdicts("multiple_active_keys", "violation", 0), verdicts("multiple_active_keys", "unknown", 1)}
+	ignorant.Series = []Series{verdicts("key_rotation", "violation", 0), verdicts("key_rotation", "unknown", 9)}
+	undated, another := production(), production()
+	undated.Findings, another.Findings, another.hasNewerKey = []Finding{rootKey(Undated)}, []Finding{rootKey(300 * day)}, true
+	another.Series = []Series{{rootKeyCreated, "", within(unix(hour), Span{From: hour})}}
 	newKey := production()
 	newKey.Findings = []Finding{{Rule: "root_access_key", User: "<root_account>", Owner: "payments", Ago: 2 * hour}}
 	ids := production()
@@ -685,6 +733,32 @@ func hiding() []Situation {
 			Targets: []Target{{Accounts: []Account{all}}},
 			Expect: []Expectation{fires(2*hour, rootKeyFires, "IAMHiddenViolations account_id=111111111111 rule=multiple_active_keys",
 				"IAMHiddenViolations account_id=111111111111 rule=key_rotation")},
+		},
+		{
+			Name: "one replica hides users, and another shows them", Lasts: 2 * hour,
+			Targets: []Target{{Accounts: []Account{hides}}, {Instance: "b:10190", Accounts: []Account{shows}}},
+			Expect: []Expectation{fires(2*hour, oldKeyFires, "IAMKeyRotation account_id=111111111111 rule=key_rotation user_name=eve user_owner=payments access_key_id=AKIAEVE",
+				"IAMHiddenViolations account_id=111111111111 rule=multiple_active_keys")},
+		},
+		{
+			Name: "one replica hides users, and another knows nothing of their keys", Lasts: 2 * hour,
+			Targets: []Target{{Accounts: []Account{hides}}, {Instance: "b:10190", Accounts: []Account{ignorant}}},
+			Expect:  []Expectation{fires(2*hour, "IAMHiddenViolations account_id=111111111111 rule=key_rotation", "IAMHiddenViolations account_id=111111111111 rule=multiple_active_keys")},
+		},
+		{
+			Name: "a root key that nothing dates is a ticket, and nobody is woken", Step: 10 * time.Minute, Evaluates: 10 * time.Minute, Lasts: 2 * day,
+			Targets: []Target{{Accounts: []Account{undated}}, {Instance: "b:10190", Accounts: []Account{undated}}},
+			Expect: []Expectation{
+				fires(hour, rootKeyFires), fires(2*day, rootKeyFires),
+				{At: 2 * day, Query: `count(count_over_time(ALERTS{alertname="IAMRootAccessKeyCreated"}[2d]))`},
+			},
+		},
+		{
+			Name: "root gets another key beside an old one", Step: 10 * time.Minute, Evaluates: 10 * time.Minute, Lasts: 2 * day,
+			Targets: []Target{{Accounts: []Account{another}}},
+			Expect: []Expectation{
+				fires(hour, rootKeyFires), fires(80*time.Minute, rootKeyFires, rootKeyCreatedFires), fires(30*hour, rootKeyFires, rootKeyCreatedFires), fires(32*hour, rootKeyFires),
+			},
 		},
 		{
 			Name: "a new root key pages, and is a ticket when it is a day old", Step: 10 * time.Minute, Evaluates: 10 * time.Minute, Lasts: 2 * day,
@@ -775,8 +849,13 @@ func rest() []Situation {
 	saved := func(instance, account string, until time.Duration) Target {
 		return Target{Instance: instance, Accounts: []Account{{ID: account, Series: []Series{
 			{"aws_iam_account_state_saved_timestamp_seconds", "", func(t time.Duration) float64 { return unix(min(t, until)) }},
+			{"aws_iam_account_state_save_successful", "", then(1, until, 0)},
 		}}}}
 	}
+	seldom := Target{Instance: "c:10190", Accounts: []Account{{ID: four, Every: 12 * hour, Series: []Series{
+		{"aws_iam_account_state_saved_timestamp_seconds", "", always(unix(0))}, {"aws_iam_account_state_save_successful", "", always(1)},
+	}}}}
+	nowhere := Target{Instance: "d:10190", Accounts: []Account{{ID: five, Series: []Series{{"aws_iam_account_state_save_successful", "", always(0)}}}}}
 	partly := saved("a:10190", one, hour)
 	partly.Accounts = append(partly.Accounts, saved("", three, 9*hour).Accounts...)
 	failures := func(name, file, group string, n func(t time.Duration) float64) Series {
@@ -790,8 +869,11 @@ func rest() []Situation {
 	return []Situation{
 		{
 			Name: "what is known is not kept on disk any more", Lasts: 6 * hour,
-			Targets: []Target{partly, saved("b:10190", two, 9*hour)},
-			Expect:  []Expectation{fires(250 * time.Minute), fires(251*time.Minute, "IAMStateNotKept job=aws_iam instance=a:10190")},
+			Targets: []Target{partly, saved("b:10190", two, 9*hour), seldom, nowhere},
+			Expect: []Expectation{
+				fires(179 * time.Minute), fires(3*hour, "IAMStateNotKept job=aws_iam instance=d:10190"), fires(239*time.Minute, "IAMStateNotKept job=aws_iam instance=d:10190"),
+				fires(4*hour, "IAMStateNotKept job=aws_iam instance=a:10190", "IAMStateNotKept job=aws_iam instance=d:10190"),
+			},
 		},
 		{
 			Name: "a configuration file cannot be used", Lasts: 2 * hour,

@@ -4,19 +4,19 @@ package situations
 func words() map[string]map[string]string {
 	return map[string]map[string]string{
 		"an account that is never read": {
-			"IAMAccountNeverRead account_id=111111111111": "Since its exporter started, nothing has been known about the users of account 111111111111 (production, in r-ab12/ou-prod, owner: payments), which a:10190 reads, so none of its access keys is judged. Reasons in the last hour: denied. The exporter's log and landing page say what is wrong.",
+			"IAMAccountNeverRead account_id=111111111111": "Since its exporter started, nothing has been known about the users of account 111111111111 (production, in r-ab12/ou-prod, owner: payments), which a:10190 reads, so none of its access keys is judged. Reasons: denied. The exporter's log and landing page say what is wrong.",
 		},
 		"no credentials": {
-			"IAMAccountNeverRead job=aws_iam instance=a:10190": "a:10190 (job aws_iam) does not even know the id of its account, and has read nothing since it started. Reasons in the last hour: credentials. The exporter's log and landing page say what is wrong.",
+			"IAMAccountNeverRead job=aws_iam instance=a:10190": "a:10190 (job aws_iam) does not even know the id of its account, and has read nothing since it started. Reasons: credentials. The exporter's log and landing page say what is wrong.",
 		},
 		"a role that cannot be assumed, from the beginning and later": {
-			"IAMRoleNotAssumed account_id=111111111111": "For half an hour, the role for reading account 111111111111 (production, in r-ab12/ou-prod, owner: payments), by a:10190, could not be assumed. The account is not read: what was known about it stays as it was. The exporter's log and landing page say which role, and what AWS answered.",
+			"IAMRoleNotAssumed account_id=111111111111": "For a quarter of an hour or longer, the role for reading account 111111111111 (production, in r-ab12/ou-prod, owner: payments), by a:10190, could not be assumed. The account is not read: what was known about it stays as it was. The exporter's log and landing page say which role, and what AWS answered.",
 		},
 		"a stale replica still has a key that a fresh one has not": {
 			"IAMMultipleActiveKeys account_id=111111111111 rule=multiple_active_keys user_name=bob user_owner=payments": "User bob of account 111111111111 (production, in r-ab12/ou-prod), owner: payments. Active access key AKIANEW, 100d 4h 0m 0s old. Active access key AKIAONE, 100d 4h 0m 0s old. Since 2026-10-02 00:00:00 +0000 UTC, for 30d 4h 0m 0s.",
 		},
 		"AWS is silent for a day": {
-			"IAMRefreshFailing account_id=111111111111":             "For half an hour, refreshes of account 111111111111 (production, in r-ab12/ou-prod, owner: payments), by a:10190, have not got every fact they asked AWS for. Reasons in the last hour: network. The facts that could not be read are not updated; the exporter's log and landing page say what is wrong.",
+			"IAMRefreshFailing account_id=111111111111":             "For half an hour, refreshes of account 111111111111 (production, in r-ab12/ou-prod, owner: payments), by a:10190, have not got every fact they asked AWS for. Reasons: network. The facts that could not be read are not updated; the exporter's log and landing page say what is wrong.",
 			"IAMFactsStale account_id=111111111111 findings=frozen": "Facts about account 111111111111 (production, in r-ab12/ou-prod, owner: payments) have been out of date since 2026-11-01 02:59:00 +0000 UTC: keys, root, tags, users. Findings that depend on them are frozen: no new ones appear, and one that disappears has not been repaired.",
 		},
 		"facts about keys and root are not updated any more": {
@@ -87,7 +87,14 @@ func words() map[string]map[string]string {
 			"IAMExemptionUnmatched job=aws_iam instance=a:10190": "In the configuration of a:10190, 2 of the exemptions match no user: the name is wrong, or the user is gone. Its accounts: 111111111111.",
 		},
 		"what is known is not kept on disk any more": {
-			"IAMStateNotKept job=aws_iam instance=a:10190": "For 3h 11m 0s, a:10190 (job aws_iam) has not written the facts about some account to --state.dir. If it starts again, it has to read what it no longer knows, and until then findings are missing. Its log says what is wrong. Its accounts: 111111111111, 333333333333.",
+			"IAMStateNotKept job=aws_iam instance=a:10190": "For three hours or longer, a:10190 (job aws_iam) could not write the facts about some account to --state.dir; it last did at 2026-11-01 01:00:00 +0000 UTC. If it starts again, it has to read what it no longer knows, and until then findings are missing. Its log says what is wrong. Its accounts: 111111111111, 333333333333.",
+			"IAMStateNotKept job=aws_iam instance=d:10190": "For three hours or longer, d:10190 (job aws_iam) could not write the facts about some account to --state.dir. If it starts again, it has to read what it no longer knows, and until then findings are missing. Its log says what is wrong. Its accounts: 555555555555.",
+		},
+		"a root key that nothing dates is a ticket, and nobody is woken": {
+			"IAMRootAccessKey account_id=111111111111 rule=root_access_key user_name=<root_account> user_owner=payments": "User <root_account> of account 111111111111 (production, in r-ab12/ou-prod), owner: payments. Nothing tells since when.",
+		},
+		"root gets another key beside an old one": {
+			"IAMRootAccessKeyCreated account_id=111111111111 rule=root_access_key user_name=<root_account> user_owner=payments": "User <root_account> of account 111111111111 (production, in r-ab12/ou-prod), owner: payments. Since 2026-11-01 01:00:00 +0000 UTC, for 20m 0s.",
 		},
 		"a configuration file cannot be used": {
 			"IAMConfigReloadFailed job=aws_iam instance=a:10190": "a:10190 still uses the configuration that it had before, read at 2026-10-31 23:00:00 +0000 UTC. Its log says what is wrong with the file. Its accounts: 111111111111 (production).",
