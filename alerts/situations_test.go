@@ -65,7 +65,7 @@ func promtoolTest(t *testing.T, s *situations.Situation) string {
 		text = strings.Replace(text, "interval: 15s", "interval: 1m", 1)
 	}
 	for _, series := range s.InputSeries() {
-		text += fmt.Sprintf("      - {series: '%s', values: %s}\n", series[0], series[1])
+		text += fmt.Sprintf("      - {series: %s, values: %s}\n", quoted(series[0]), series[1])
 	}
 	text += "    promql_expr_test:\n"
 	for _, e := range s.Expect {
@@ -84,7 +84,7 @@ func expressionTest(t *testing.T, e situations.Expectation) string {
 	if e.Query != "" {
 		expr = e.Query
 	}
-	text := fmt.Sprintf("      - expr: '%s'\n        eval_time: %s\n        exp_samples:", expr, short(e.At))
+	text := fmt.Sprintf("      - expr: %s\n        eval_time: %s\n        exp_samples:", quoted(expr), short(e.At))
 	if len(e.Firing) == 0 {
 		return text + " []\n"
 	}
@@ -98,7 +98,7 @@ func expressionTest(t *testing.T, e situations.Expectation) string {
 			labels["alertname"], labels["alertstate"], labels["severity"] = name, "firing", alertNamed(t, name).Labels["severity"]
 			name = "ALERTS"
 		}
-		text += fmt.Sprintf("          - {labels: '%s%s', value: %s}\n", name, selector(labels), value)
+		text += fmt.Sprintf("          - {labels: %s, value: %s}\n", quoted(name+selector(labels)), value)
 	}
 	return text
 }
@@ -138,10 +138,13 @@ func alertTests(t *testing.T, s *situations.Situation) string {
 	return text
 }
 
+// quoted is text as YAML has it between single quotes.
+func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
+
 // parse reads what the table writes: a name, and labels with their values.
 func parse(t *testing.T, firing string) (name string, labels map[string]string) {
 	t.Helper()
-	fields := strings.Fields(firing)
+	fields := strings.Split(firing, " ")
 	labels = map[string]string{}
 	for _, field := range fields[1:] {
 		label, value, found := strings.Cut(field, "=")

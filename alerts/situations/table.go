@@ -35,6 +35,9 @@ func rootKey(ago time.Duration) Finding {
 	return Finding{Rule: "root_access_key", User: "<root_account>", Owner: "payments", Ago: ago}
 }
 
+// odd is a name that nobody should have.
+const odd = `a"b'c\{{"d"}}$1%s%q|.*)` + "`é\u200b\n\t`"
+
 // How the alerts about these two look.
 const (
 	oldKeyFires         = "IAMKeyRotation account_id=111111111111 rule=key_rotation user_name=bob user_owner=payments access_key_id=AKIABOB"
@@ -711,6 +714,12 @@ func hiding() []Situation {
 	tagged.During = []Span{{To: hour}, {From: hour + 5*time.Minute}}
 	unknownOwner.Owner, unknownOwner.During = "<unknown>", []Span{{hour, hour + 5*time.Minute}}
 	untagged.Findings = []Finding{tagged, unknownOwner}
+	hostile := Account{ID: one, Name: odd, OU: odd, Owner: odd, Findings: []Finding{{Rule: "multiple_active_keys", User: odd, Owner: odd, Ago: 30 * day}, {Rule: "key_rotation_due", User: odd, Owner: odd, Key: odd, Ago: day}}}
+	hostile.Series = []Series{
+		{"aws_iam_access_key_active", fmt.Sprintf("user_name=%q, access_key_id=%q", odd, odd), always(1)},
+		{"aws_iam_access_key_created_timestamp_seconds", fmt.Sprintf("user_name=%q, access_key_id=%q", odd, odd), always(unix(-100 * day))},
+		{"aws_iam_access_key_rotation_deadline_timestamp_seconds", fmt.Sprintf("user_name=%q, access_key_id=%q", odd, odd), always(unix(10 * day))},
+	}
 	brief := production()
 	short := oldKey()
 	short.During = []Span{{hour, hour + 9*time.Minute}}
@@ -807,6 +816,12 @@ func hiding() []Situation {
 				{At: 3 * hour, Query: `count by (user_owner) (count_over_time(ALERTS{alertstate="firing"}[2h:1m]) == 120)`, Firing: []string{"1 user_owner=payments"}},
 				fires(65*time.Minute, oldKeyFires),
 			},
+		},
+		{
+			Name: "names that would break out of queries, templates and addresses", Lasts: hour,
+			Targets: []Target{{Accounts: []Account{hostile}}},
+			Expect: []Expectation{fires(hour, "IAMMultipleActiveKeys account_id=111111111111 rule=multiple_active_keys user_name="+odd+" user_owner="+odd,
+				"IAMKeyRotationDue account_id=111111111111 rule=key_rotation_due user_name="+odd+" user_owner="+odd+" access_key_id="+odd)},
 		},
 		{
 			Name: "a finding that comes and goes within ten minutes", Lasts: 3 * hour,

@@ -68,6 +68,10 @@ func words() map[string]map[string]string {
 		"a new root key pages, and is a ticket when it is a day old": {
 			"IAMRootAccessKeyCreated account_id=111111111111 rule=root_access_key user_name=<root_account> user_owner=payments": "User <root_account> of account 111111111111 (production, in r-ab12/ou-prod), owner: payments. Since 2026-10-31 22:00:00 +0000 UTC, for 2h 10m 0s.",
 		},
+		"names that would break out of queries, templates and addresses": {
+			"IAMMultipleActiveKeys account_id=111111111111 rule=multiple_active_keys user_name=" + odd + " user_owner=" + odd:                   "User " + odd + " of account 111111111111 (" + odd + ", in " + odd + "), owner: " + odd + ". Active access key " + odd + ", 100d 1h 0m 0s old. Since 2026-10-02 00:00:00 +0000 UTC, for 30d 1h 0m 0s.",
+			"IAMKeyRotationDue account_id=111111111111 rule=key_rotation_due user_name=" + odd + " user_owner=" + odd + " access_key_id=" + odd: "User " + odd + " of account 111111111111 (" + odd + ", in " + odd + "), owner: " + odd + ". Active access key " + odd + ", 100d 1h 0m 0s old, to be replaced by 2026-11-11 00:00:00 +0000 UTC. Due since 2026-10-31 00:00:00 +0000 UTC, for 1d 1h 0m 0s.",
+		},
 		"key ids as suffix and by the time of creation": {
 			"IAMKeyUnused account_id=111111111111 rule=key_unused user_name=bob access_key_id=7XYZ":                           "User bob of account 111111111111 (production, in r-ab12/ou-prod), owner: not named. Active access key 7XYZ, 100d 2h 0m 0s old. Since 2026-10-29 00:00:00 +0000 UTC, for 3d 2h 0m 0s.",
 			"IAMKeyUnused account_id=111111111111 rule=key_unused user_name=bob access_key_id=created-2026-07-01T00:00:00Z-a": "User bob of account 111111111111 (production, in r-ab12/ou-prod), owner: not named. Active access key created-2026-07-01T00:00:00Z-a, 123d 2h 0m 0s old. Since 2026-10-29 00:00:00 +0000 UTC, for 3d 2h 0m 0s.",
@@ -100,7 +104,7 @@ func words() map[string]map[string]string {
 			"IAMConfigReloadFailed job=aws_iam instance=a:10190": "a:10190 still uses the configuration that it had before, read at 2026-10-31 23:00:00 +0000 UTC. Its log says what is wrong with the file. Its accounts: 111111111111 (production).",
 		},
 		"rules fail, ours and others'": {
-			"IAMRuleEvaluationFailing instance=localhost:9090 rule_group=/rules/aws_iam.rules.yaml;aws_iam_findings": "Rules of /rules/aws_iam.rules.yaml;aws_iam_findings have kept failing in Prometheus localhost:9090 for 15 minutes or more. Their alerts neither fire nor resolve; Prometheus shows the error under Rule health.",
+			"IAMRuleEvaluationFailing instance=localhost:9090 rule_group=/rules/aws_iam.rules.yaml;aws_iam_findings": "Rules of /rules/aws_iam.rules.yaml;aws_iam_findings have kept failing in Prometheus localhost:9090 for 15 minutes or more. Their alerts do not fire, and may resolve though nothing was repaired; Prometheus shows the error under Rule health.",
 		},
 	}
 }
