@@ -134,6 +134,9 @@ func accounts() []Situation {
 	keys.Frozen, keys.Reason = map[string]time.Duration{"keys": hour, "root": 90 * time.Minute}, "throttled"
 	gone := func(a Account) Account { a.Served = until(hour); return a }
 	suspended := func(a Account, as string) Account { a.As, a.Suspended = as, since(30*time.Minute); return a }
+	back := production()
+	back.As, back.Suspended, back.Read = "suspended", []Span{{hour, 7 * hour}}, []Span{{To: hour}, {From: 7*hour + 5*time.Minute}}
+	back.Findings = []Finding{oldKey()}
 	reactivated := four1
 	reactivated.As, reactivated.Suspended, reactivated.Served = "suspended", until(30*time.Minute), until(hour)
 	unknown := func(a Account) Account {
@@ -293,6 +296,11 @@ func accounts() []Situation {
 				{ID: five, As: "suspended", Suspended: since(0)},
 			}}},
 			Expect: []Expectation{fires(69 * time.Minute), fires(70*time.Minute, "IAMAccountLost account_id=444444444444 job=aws_iam instance=a:10190"), fires(9*hour, "IAMAccountLost account_id=444444444444 job=aws_iam instance=a:10190")},
+		},
+		{
+			Name: "a suspended account comes back, and is read five minutes later", Lasts: 9 * hour,
+			Targets: []Target{{Accounts: []Account{back}}},
+			Expect:  []Expectation{fires(hour, oldKeyFires), fires(7*hour+20*time.Minute, oldKeyFires), {At: 9 * hour, Query: `count by (alertname) (count_over_time(ALERTS{alertstate="firing"}[9h:1m]))`, Firing: []string{"1 alertname=IAMKeyRotation"}}},
 		},
 		{
 			Name: "a suspended account goes with its exporter", Lasts: 3 * hour,
@@ -610,6 +618,24 @@ func replicas() []Situation {
 				fires(2*hour, oldKeyFires, "IAMRefreshFailing account_id=111111111111"),
 				fires(3*hour+29*time.Minute, oldKeyFires, "IAMReplicaStale job=aws_iam instance=a:10190", "IAMVerdictsUnknown account_id=111111111111"),
 				fires(7*hour, "IAMReplicaStale job=aws_iam instance=a:10190", "IAMVerdictsUnknown account_id=111111111111"),
+			},
+		},
+		{
+			Name: "a stale exporter in one cluster, and a fresh one in another that differs in no other label", Lasts: 4 * hour,
+			Targets: []Target{{Cluster: "east", Accounts: []Account{frozen}}, {Cluster: "west", Accounts: []Account{fresh}}},
+			Expect:  []Expectation{fires(4*hour, oldKeyFires, "IAMRefreshFailing account_id=111111111111", "IAMVerdictsUnknown account_id=111111111111")},
+		},
+		{
+			Name: "a replica of a newer version, which serves more labels", Lasts: 2 * hour,
+			Targets: []Target{{Accounts: []Account{mine}}, {Instance: "b:10190", Known: since(20 * time.Minute), Own: []Series{
+				{"aws_iam_account_info", `account_id="111111111111", account_name="production", ou_path="r-ab12/ou-prod", account_owner="payments", state="active", region="eu"`, always(1)},
+				{"aws_iam_finding_since_timestamp_seconds", `account_id="111111111111", rule="key_rotation", user_name="bob", user_owner="payments", access_key_id="AKIABOB", class="people"`, always(unix(-30 * day))},
+				{"aws_iam_finding_since_timestamp_seconds", `account_id="111111111111", rule="key_of_the_future", user_name="bob", user_owner="payments", class="people"`, always(unix(-30 * day))},
+				{"aws_iam_account_verdicts", `account_id="111111111111", rule="key_rotation", verdict="violation", class="people"`, always(1)},
+			}}},
+			Expect: []Expectation{
+				{At: 2 * hour, Query: `count by (alertname) (count_over_time(ALERTS{alertstate="firing"}[100m:1m]) == 100)`, Firing: []string{"1 alertname=IAMKeyRotation"}},
+				fires(2*hour, oldKeyFires),
 			},
 		},
 		{
