@@ -9,7 +9,7 @@ type Bound int
 const (
 	Exactly   Bound = iota // it began then, as far as AWS tells
 	NotBefore              // it began then at the earliest
-	NotAfter               // it began then at the latest
+	Undated                // nothing tells, and the time is zero
 )
 
 // Bound returns how much is known about when the violation of a finding began.
@@ -22,24 +22,23 @@ func (j *Evaluation) Bound(f *Finding) Bound {
 			return NotBefore
 		}
 	case RootUserWithoutMFA:
-		return j.sinceRoot(f)
+		return sinceRoot(f)
 	case RootAccessKey:
 		keys, _ := j.Snapshot.Root.AccessKeys().Get()
 		for _, key := range keys {
-			if key.Status == inventory.Active && key.Created.Equal(f.Since) {
+			if key.Status == inventory.Active && key.Created.Equal(f.Since) && !f.Since.IsZero() {
 				return Exactly
 			}
 		}
-		return j.sinceRoot(f)
+		return sinceRoot(f)
 	}
 	return Exactly
 }
 
-// sinceRoot returns what is known of what began after root came to be: if nobody knows
-// when that was, since when it was seen.
-func (j *Evaluation) sinceRoot(f *Finding) Bound {
-	if created := j.Snapshot.Root.Created; created.IsZero() || !created.Equal(f.Since) {
-		return NotAfter
+// sinceRoot returns what is known of what began after root came to be.
+func sinceRoot(f *Finding) Bound {
+	if f.Since.IsZero() {
+		return Undated
 	}
 	return NotBefore
 }

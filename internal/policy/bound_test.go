@@ -24,7 +24,7 @@ func TestBound(t *testing.T) {
 			Keys: keys(seen, key),
 		}
 	}
-	const notBefore, notAfter = policy.NotBefore, policy.NotAfter
+	const notBefore, undated = policy.NotBefore, policy.Undated
 	for name, test := range map[string]struct {
 		user inventory.User
 		root inventory.Root
@@ -38,7 +38,7 @@ func TestBound(t *testing.T) {
 			policy.ConsoleKeyNeverUsed: notBefore, policy.RootUserWithoutMFA: notBefore, policy.RootAccessKey: notBefore,
 		}},
 		"no age of root": {dated, rootWith(time.Time{}, active("", time.Time{})), map[policy.Rule]policy.Bound{
-			policy.ConsoleUserWithoutMFA: notBefore, policy.RootUserWithoutMFA: notAfter, policy.RootAccessKey: notAfter,
+			policy.ConsoleUserWithoutMFA: notBefore, policy.RootUserWithoutMFA: undated, policy.RootAccessKey: undated,
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

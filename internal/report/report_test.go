@@ -359,3 +359,26 @@ func TestOCSF(t *testing.T) {
 		t.Errorf("%d events are suppressed, want that of the exempted user", suppressed)
 	}
 }
+
+// TestUndated writes a violation whose beginning nothing tells, as root's can be.
+func TestUndated(t *testing.T) {
+	r := &report.Report{
+		CheckedAt: now, Accounts: []report.Account{{ID: "111122223333"}},
+		Rules:   []report.Rule{{Name: policy.RootUserWithoutMFA, Subject: policy.SubjectAccount, Severity: policy.High, FailsOn: true}},
+		Results: []report.Result{{Identity: report.Identity{Rule: policy.RootUserWithoutMFA, AccountID: "111122223333", UserName: policy.RootUserName}, Verdict: policy.Violation, Severity: policy.High, Fails: true}},
+	}
+	for _, format := range report.Formats() {
+		text, err := r.Write(format, report.Look{Place: "config.yml", Relative: func(file string) (string, error) { return file, nil }})
+		if err != nil || !bytes.Contains(text, []byte(policy.RootUserWithoutMFA)) {
+			t.Errorf("%s: %v: %s", format, err, text)
+		}
+		for _, date := range []string{"0001", "-62135596800", "since  "} {
+			if bytes.Contains(text, []byte(date)) {
+				t.Errorf("%s: got %q in it, want no date: %s", format, date, text)
+			}
+		}
+	}
+	if text, _ := r.Write(report.FormatOpenMetrics, report.Look{}); !bytes.Contains(text, []byte("} NaN\n")) {
+		t.Errorf("openmetrics: got no NaN: %s", text)
+	}
+}

@@ -382,11 +382,24 @@ func TestSinceBounds(t *testing.T) {
 	for _, cells := range since.FindAllStringSubmatch(body, -1) {
 		got[cells[1]] = cells[2]
 	}
-	want := map[string]string{
-		"root_user_without_mfa": "at least 1 hour", "console_user_without_mfa": "at most 100 days",
+	want := map[string]string{ // of root, nothing tells
+		"console_user_without_mfa":      "at most 100 days",
 		"console_user_with_active_keys": "at most 100 days", "key_rotation": "10 days",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("since (-want +got):\n%s", diff)
+}
+
+// TestUndatedFinding shows a violation whose beginning nothing tells.
+func TestUndatedFinding(t *testing.T) {
+	s := whole("111111111111", 1, time.Hour)
+	s.Root.Keys = inventory.Observe([]inventory.AccessKey{{Status: inventory.Active}}, now)
+	s.Root.KeyPresent = inventory.Observe(true, now)
+	s.Root.Created = time.Time{}
+	o := options()
+	o.View = under(policy.WithLimits(policy.DefaultLimits()), s)
+	_, _, body := ask(t, web.Handler(o), "GET", "/")
+	if !strings.Contains(body, `<td role="cell" data-label="Since">not known</td>`) || strings.Contains(body, "0001-01-01") {
+		t.Errorf("got %v without a word that the beginning is not known", findingsOf(t, body))
 	}
 }

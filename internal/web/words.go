@@ -63,9 +63,7 @@ func (m moment) bounded(by policy.Bound) moment {
 	switch by {
 	case policy.NotBefore:
 		m.Ago = "at most " + m.Ago
-	case policy.NotAfter:
-		m.Ago = "at least " + m.Ago
-	case policy.Exactly:
+	case policy.Exactly, policy.Undated:
 	}
 	return m
 }
