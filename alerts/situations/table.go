@@ -704,7 +704,8 @@ func hiding() []Situation {
 	all := production()
 	all.Findings = []Finding{rootKey(30 * day)}
 	all.Series = []Series{verdicts("multiple_active_keys", "violation", 7), verdicts("key_rotation", "violation", 2), verdicts("root_access_key", "violation", 1)}
-	hides, shows, ignorant := production(), production(), production()
+	hides, shows, showsOne, ignorant := production(), production(), production(), production()
+	showsOne.Findings, showsOne.Series = []Finding{oldKey()}, []Series{verdicts("key_rotation", "violation", 2)}
 	hides.Series = []Series{verdicts("key_rotation", "violation", 2), verdicts("multiple_active_keys", "violation", 1)}
 	shows.Findings = []Finding{oldKey(), {Rule: "key_rotation", User: "eve", Owner: "payments", Key: "AKIAEVE", Ago: 3 * day}}
 	shows.Series = []Series{verdicts("key_rotation", "violation", 2), verdicts("multiple_active_keys", "violation", 0), verdicts("multiple_active_keys", "unknown", 1)}
@@ -770,8 +771,8 @@ func hiding() []Situation {
 				"IAMHiddenViolations account_id=111111111111 rule=key_rotation")},
 		},
 		{
-			Name: "one replica hides users, and another shows them", Lasts: 2 * hour,
-			Targets: []Target{{Accounts: []Account{hides}}, {Instance: "b:10190", Accounts: []Account{shows}}},
+			Name: "one replica hides all users, one hides a user, and another shows them", Lasts: 2 * hour,
+			Targets: []Target{{Accounts: []Account{hides}}, {Instance: "b:10190", Accounts: []Account{shows}}, {Instance: "c:10190", Accounts: []Account{showsOne}}},
 			Expect: []Expectation{fires(2*hour, oldKeyFires, "IAMKeyRotation account_id=111111111111 rule=key_rotation user_name=eve user_owner=payments access_key_id=AKIAEVE",
 				"IAMHiddenViolations account_id=111111111111 rule=multiple_active_keys")},
 		},
