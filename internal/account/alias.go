@@ -3,6 +3,8 @@ package account
 import (
 	"context"
 	"time"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsiam"
 )
 
 // aliasInterval is how often the account's alias is asked for, with success or
@@ -17,16 +19,20 @@ func (m *memory) aliasDue(began time.Time) bool {
 }
 
 // askAlias learns what the account is called. It is worth no trouble: if it
-// cannot be had, the last alias stays.
+// cannot be had, the last alias stays. New credentials may be another account's, so
+// AWS is asked whose they are.
 func (a *Account) askAlias(ctx context.Context) Progress {
 	a.aliasAsked = a.began
 	by := a.reads.KeyInUse()
 	alias, err := a.reads.Alias(ctx)
+	if err == nil && !a.isProven(by) {
+		by = a.reads.KeyInUse()
+		err = a.checkCredentials(ctx, awsiam.ListAliases, "the alias is")
+	}
 	switch {
 	case err != nil:
 		return Progress{AliasErr: err}
-	case !a.isProven(by): // it may be another account's
-		a.aliasAsked = time.Time{}
+	case !a.isProven(by): // the credentials have changed again
 		return Progress{}
 	}
 	changed := alias != a.known.account.Alias

@@ -1,11 +1,14 @@
 package account
 
 import (
+	"context"
 	"net/http"
 	"reflect"
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awssim"
@@ -100,6 +103,30 @@ func TestAliasOfAnUnknownAccountIsNotAsked(t *testing.T) {
 		h.world.SetFault(nil)
 		if s := h.refresh(); s.Account.Alias != "blue" {
 			h.Errorf("alias: got %q, want blue", s.Account.Alias)
+		}
+	})
+}
+
+// TestAliasUnderNewCredentials has the credentials change, with the source whose other
+// answers do not tell for hours whose they are: AWS is asked that once, and for the
+// alias no more often than otherwise.
+func TestAliasUnderNewCredentials(t *testing.T) {
+	inBubble(t, awsapi.SourceReport, awssim.Options{}, func(h *harness) {
+		key := "AKIAFIRST"
+		config := h.world.Config()
+		config.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: key, SecretAccessKey: "x"}, nil
+		})
+		h.client = awsapi.New(config, awsapi.NewShared(1e6), awsapi.Options{Needs: awsapi.Needs{Source: awsapi.SourceReport}, Rate: 1e6, Timeout: 10 * time.Second})
+		h.account = New(h.client, Options{RefreshInterval: refreshInterval, KeysInterval: keysInterval}, nil)
+		h.ok(h.world.SetAlias("blue"))
+		h.refreshFor(time.Hour)
+		key = "AKIASECOND"
+		h.ok(h.world.SetAlias("green"))
+		h.world.ResetCalls()
+		s := h.refreshFor(time.Hour)
+		if calls := h.world.Calls(); s.Account.Alias != "green" || calls[listAliases] != 1 || calls["GetCallerIdentity"] != 1 {
+			h.Errorf("got alias %q after %d calls, and %d for whose it is; want green after one each", s.Account.Alias, calls[listAliases], calls["GetCallerIdentity"])
 		}
 	})
 }

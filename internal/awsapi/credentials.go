@@ -22,7 +22,7 @@ type credentials struct {
 	current aws.CredentialsProvider
 	refused bool   // AWS did not take them, or there were none
 	wanted  bool   // to be loaded anew
-	key     string // the id of the one in use; empty before the first
+	key     string // what KeyInUse returns
 }
 
 // Retrieve implements aws.CredentialsProvider. It marks failures, which would
@@ -38,11 +38,15 @@ func (c *credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.key = found.AccessKeyID
+	if c.remote {
+		c.key = "a session of the role" // which is of one account, whichever session it is
+	}
 	return found, nil
 }
 
-// KeyInUse returns the id of the access key that has signed the last request; empty
-// before the first.
+// KeyInUse tells whether credentials may have changed: it returns the id of the access
+// key that has signed the last request, or what is the same for all sessions of the
+// account's role; empty before the first.
 func (c *Client) KeyInUse() string {
 	c.credentials.mu.Lock()
 	defer c.credentials.mu.Unlock()

@@ -21,12 +21,12 @@ func TestFactsOfAnotherAccountGo(t *testing.T) {
 		store, err := state.Open(dir)
 		check(t, err)
 		board := newBoard()
-		watch := func(world *awssim.World) (stop func()) {
+		watch := func(world *awssim.World) *fleet.Fleet {
 			accounts := fleet.New(board, fleet.Options{Store: store, Logger: quiet()})
 			check(t, accounts.Reconcile([]fleet.Target{targetOf(world, "", 1000)}))
-			return run(t, accounts)
+			return accounts
 		}
-		stop := watch(worldOf(t, first, "alice"))
+		stop := run(t, watch(worldOf(t, first, "alice")))
 		time.Sleep(time.Minute)
 		stop()
 
@@ -38,8 +38,9 @@ func TestFactsOfAnotherAccountGo(t *testing.T) {
 			return awssim.Hang()
 		})
 		board = newBoard()
-		stop = watch(other)
+		accounts := watch(other)
 		mustShow(t, "at first", board, map[string]string{first: "alice"})
+		stop = run(t, accounts)
 		time.Sleep(time.Second)
 		mustShow(t, "once it is known who it is", board, map[string]string{second: ""})
 		stop()
