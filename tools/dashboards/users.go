@@ -128,13 +128,15 @@ const notAsked = -2
 // provided that anybody matches the filters.
 func findingsTable() *Panel {
 	const anchor = `"([a-z]+)_([a-z]+)_?([a-z]*)_?([a-z]*)_?([a-z]*)"`
-	found := `topk(100, ` + inDays(findings(ofOwner, `rule=~"$rule"`)) + `)`
+	open := findings(ofOwner, `rule=~"$rule"`)
+	// Root's findings that nothing dates are NaN, which topk puts last.
+	found := `topk(100, ` + inDays(open) + `) or topk(100, ` + open + ` != ` + open + `)`
 	all := named(found)
 	nothing := func(word, condition string) string {
 		return `label_replace(` + someoneKnown + ` * (0 / 0) and on () (` + anyDoubt(`rule=~"$rule"`) + ` + ` + hidden(`rule=~"$rule"`) + ` ` + condition + `), "rule", "` + word + `", "", "")`
 	}
 	return table(size{24, 13}, "Findings",
-		"What is in violation now, the longest first, a hundred at most. A user's links lead to the AWS console (sign in to the row's account first), and to everything else about the user. `<root_account>` is the root user.",
+		"What is in violation now, the longest first, a hundred at most, and as many of root's that nothing dates. A user's links lead to the AWS console (sign in to the row's account first), and to everything else about the user. `<root_account>` is the root user.",
 		label("rule", "Rule", 240, append(coloured(steps(plain)), inWords(mapRules(), mapText("none", "No findings", compliant), mapText("none known", "None known, some not judged", unknown)))...),
 		value(lines(`label_replace(`, all, `, "runbook", "iam$1$2$3$4$5", "rule", `+anchor+`)`,
 			`or on ()`, nothing("none", "== 0"), `or on ()`, nothing("none known", "> 0")),
