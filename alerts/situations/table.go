@@ -606,6 +606,14 @@ func replicas() []Situation {
 	oldKeys, newKeys := withKeys(map[string]time.Duration{"keys": hour}, "AKIAONE", "AKIADELETED"), withKeys(nil, "AKIAONE", "AKIANEW")
 	denied := production()
 	denied.Denied, denied.Reason = []string{"keys"}, "denied"
+	several := production()
+	several.Findings = []Finding{
+		{Rule: "multiple_active_keys", User: "alice", Owner: "data", Ago: 30 * day},
+		{Rule: "multiple_active_keys", User: "bob", Ago: 30 * day},
+		{Rule: "multiple_active_keys", User: "carol", Owner: "<unknown>", Ago: 30 * day},
+	}
+	newRoot := production()
+	newRoot.Frozen, newRoot.Findings = map[string]time.Duration{"root": hour}, []Finding{rootKey(2 * hour)}
 	nobodys, starting := production(), production()
 	unnamed, untold := oldKey(), oldKey()
 	unnamed.Owner, untold.Owner = "", "<unknown>"
@@ -643,6 +651,23 @@ func replicas() []Situation {
 			Targets: []Target{{Accounts: []Account{oldKeys}}, {Instance: "b:10190", Accounts: []Account{newKeys}}},
 			Expect: []Expectation{
 				fires(4*hour, "IAMMultipleActiveKeys account_id=111111111111 rule=multiple_active_keys user_name=bob user_owner=payments", "IAMReplicaStale job=aws_iam instance=a:10190"),
+			},
+		},
+		{
+			Name: "users with an owner, without one, and with tags that nobody knows", Lasts: hour,
+			Targets: []Target{{Accounts: []Account{several}}},
+			Expect: []Expectation{fires(hour,
+				"IAMMultipleActiveKeys account_id=111111111111 rule=multiple_active_keys user_name=alice user_owner=data",
+				"IAMMultipleActiveKeys account_id=111111111111 rule=multiple_active_keys user_name=bob",
+				"IAMMultipleActiveKeys account_id=111111111111 rule=multiple_active_keys user_name=carol user_owner=<unknown>",
+			)},
+		},
+		{
+			Name: "a stale replica still has a new key of root's that is gone", Lasts: 10 * hour,
+			Targets: []Target{{Accounts: []Account{newRoot}}, {Instance: "b:10190", Accounts: []Account{production()}}},
+			Expect: []Expectation{
+				fires(hour, rootKeyFires, rootKeyCreatedFires),
+				fires(10*hour, "IAMReplicaStale job=aws_iam instance=a:10190"), // both are kept firing for six hours
 			},
 		},
 		{
