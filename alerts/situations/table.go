@@ -612,8 +612,9 @@ func replicas() []Situation {
 		{Rule: "multiple_active_keys", User: "bob", Ago: 30 * day},
 		{Rule: "multiple_active_keys", User: "carol", Owner: "<unknown>", Ago: 30 * day},
 	}
-	newRoot := production()
+	newRoot, oldRoot := production(), production()
 	newRoot.Frozen, newRoot.Findings = map[string]time.Duration{"root": hour}, []Finding{rootKey(2 * hour)}
+	oldRoot.Findings = []Finding{rootKey(300 * day)}
 	nobodys, starting := production(), production()
 	unnamed, untold := oldKey(), oldKey()
 	unnamed.Owner, untold.Owner = "", "<unknown>"
@@ -663,11 +664,11 @@ func replicas() []Situation {
 			)},
 		},
 		{
-			Name: "a stale replica still has a new key of root's that is gone", Lasts: 10 * hour,
-			Targets: []Target{{Accounts: []Account{newRoot}}, {Instance: "b:10190", Accounts: []Account{production()}}},
+			Name: "a stale replica still has a new key of root's that is gone, and a fresh one an old key", Lasts: 10 * hour,
+			Targets: []Target{{Accounts: []Account{newRoot}}, {Instance: "b:10190", Accounts: []Account{oldRoot}}},
 			Expect: []Expectation{
 				fires(hour, rootKeyFires, rootKeyCreatedFires),
-				fires(10*hour, "IAMReplicaStale job=aws_iam instance=a:10190"), // both are kept firing for six hours
+				fires(10*hour, rootKeyFires, "IAMReplicaStale job=aws_iam instance=a:10190"), // the other is kept firing for six hours
 			},
 		},
 		{
