@@ -24,7 +24,7 @@ type memory struct {
 	tags       tagState
 	pace       pace
 	trouble    trouble
-	provenBy   string    // the id of the key that signed what last proved which account this is
+	provenBy   string    // KeyInUse when AWS last proved which account this is
 	aliasAsked time.Time // when the refresh began that last asked for the alias
 	settled    int       // as of when nothing is known that cannot be, by the clock's count
 }

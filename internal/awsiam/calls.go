@@ -66,8 +66,8 @@ func (r Reader) RenewCredentials(ctx context.Context) (renewed bool, err error) 
 	return renewed, awsapi.Wrap(GetCallerIdentity, "credentials read again", err)
 }
 
-// KeyInUse returns the id of the access key that has signed the last request. As long
-// as it is the same, answers are about the same account.
+// KeyInUse tells what has signed the last request: the id of an access key, or that it was a
+// session of the account's role. As long as it is the same, answers are about the same account.
 func (r Reader) KeyInUse() string { return r.client.KeyInUse() }
 
 // WantCredentials has RenewCredentials load them anew.

@@ -148,7 +148,6 @@ func (a *Account) title() string {
 	return id + " (" + inventory.Printable(a.Name) + ")"
 }
 
-// oldest returns when the oldest facts were observed; zero if nothing is known.
 // users says how many there are, if that is known.
 func (a *Account) users() string {
 	if a.listed() {
@@ -160,6 +159,7 @@ func (a *Account) users() string {
 // listed reports whether it is known who the users are.
 func (a *Account) listed() bool { return !a.Observed[inventory.GroupUsers].IsZero() }
 
+// oldest returns when the oldest facts were observed; zero if nothing is known.
 func (a *Account) oldest() time.Time {
 	var oldest time.Time
 	for _, group := range inventory.Groups() {
