@@ -100,7 +100,7 @@ func (l List) WithoutTags() List {
 func (l List) AlsoWatching(ids ...string) List {
 	all := slices.Clone(l.Watched)
 	for _, id := range ids {
-		if !slices.ContainsFunc(l.Removals, func(removal Removal) bool { return removal.AccountID == id }) {
+		if !isAmong(l.Removals, id) {
 			all = append(all, id)
 		}
 	}
@@ -114,7 +114,7 @@ func (l List) Watches(id string) bool { return contains(l.Watched, id) }
 
 // Remembers reports whether the account was watched, or taken out not long ago.
 func (l List) Remembers(id string) bool {
-	return l.Watches(id) || slices.ContainsFunc(l.Removals, func(removal Removal) bool { return removal.AccountID == id })
+	return l.Watches(id) || isAmong(l.Removals, id)
 }
 
 // Listing returns the last complete list of the organization.
@@ -155,13 +155,17 @@ func (l List) Next(now time.Time, watched []string, why func(id string) (Reason,
 func (l List) Until(next List) List {
 	all := slices.Clone(next.Removals)
 	for _, removal := range l.Removals {
-		if !slices.ContainsFunc(all, func(r Removal) bool { return r.AccountID == removal.AccountID }) {
+		if !isAmong(all, removal.AccountID) {
 			all = append(all, removal)
 		}
 	}
 	sortRemovals(all)
 	l.Removals = all
 	return l
+}
+
+func isAmong(removals []Removal, id string) bool {
+	return slices.ContainsFunc(removals, func(r Removal) bool { return r.AccountID == id })
 }
 
 func sortRemovals(all []Removal) {
