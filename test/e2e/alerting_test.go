@@ -494,15 +494,20 @@ func without(notices []notice, alerts ...string) []notice {
 }
 
 // wantNotices checks what people were told, in any order. The message that a console user's finding
-// is resolved may list its two cases beside it, which were muted while it fired.
+// is resolved may list its two cases beside it, which were muted while it fired. What was said of
+// an alert already may be said again, because Prometheus sends a resolved alert for a quarter of an hour.
 func wantNotices(t *testing.T, notices []notice, want ...string) {
 	t.Helper()
-	got := []string{}
+	got, last := []string{}, map[string]string{}
 	for _, n := range notices {
 		if n.Status == "resolved" && slices.Contains([]string{setupKey, neverUsed}, n.Labels["alertname"]) {
 			continue
 		}
-		got = append(got, strings.TrimSpace(n.Status+" "+n.Labels["alertname"]+" "+n.Labels["user_name"]))
+		about := strings.TrimSpace(n.Labels["alertname"] + " " + n.Labels["user_name"])
+		if last[about] != n.Status {
+			got = append(got, n.Status+" "+about)
+		}
+		last[about] = n.Status
 	}
 	slices.Sort(got)
 	if diff := cmp.Diff(append([]string{}, slices.Sorted(slices.Values(want))...), got); diff != "" {

@@ -19,7 +19,8 @@ import (
 // https://prometheus.io/docs/alerting/latest/configuration/#webhook_config
 type notice struct {
 	receiver            string
-	message             int    // which of all messages it came in
+	message             int // which of all messages it came in
+	at                  time.Time
 	Status              string // firing or resolved
 	Labels, Annotations map[string]string
 }
@@ -43,7 +44,18 @@ func newWebhook(t *testing.T) *webhook {
 	server := httptest.NewServer(w)
 	t.Cleanup(server.Close)
 	w.url = server.URL
+	t.Cleanup(func() { w.logIfFailed(t) })
 	return w
+}
+
+// logIfFailed logs all that people were told, if the test failed.
+func (w *webhook) logIfFailed(t *testing.T) {
+	if !t.Failed() {
+		return
+	}
+	for _, n := range w.since(0) {
+		t.Logf("%s message %d: %s", n.at.Format(time.StampMilli), n.message, n)
+	}
 }
 
 func (w *webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
@@ -59,7 +71,7 @@ func (w *webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	defer w.mu.Unlock()
 	w.messages++
 	for _, n := range message.Alerts {
-		n.receiver, n.message = message.Receiver, w.messages
+		n.receiver, n.message, n.at = message.Receiver, w.messages, time.Now()
 		w.notices = append(w.notices, n)
 	}
 }
