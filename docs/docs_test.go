@@ -407,7 +407,7 @@ func organizationCosts(t *testing.T) string {
 		for _, auto := range []int{0, n / 10, n} {
 			var accounts []cost.Account
 			for i := range n {
-				settings := config.Settings{Source: awsapi.SourceReport, Tags: c.Tags, RefreshInterval: 5 * time.Minute, KeysInterval: time.Hour}
+				settings := config.Settings{Source: awsapi.SourceReport, Tags: c.Own.Settings.Tags, RefreshInterval: 5 * time.Minute, KeysInterval: time.Hour}
 				if i < auto {
 					settings.Source = awsapi.SourceAuto
 				}

@@ -20,9 +20,9 @@ import (
 	"github.com/prometheus/common/version"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/config"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/report"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
 
 const commandCheck = "check"
@@ -32,12 +32,12 @@ type checkFlags struct {
 	reports    []string // files, in the place of AWS; kingpin makes "" of -
 	input      bool     // one of them is standard input
 	reportTime string
-	format     string
+	format     report.Format
 	output     string
 	exitZero   bool
 	rules      []string
 	failOn     []string
-	expiring   model.Duration
+	expiring   time.Duration
 	sarif      sarifFlags
 	baseline   baselineFlags
 }
@@ -69,7 +69,7 @@ func declareCheck(app *kingpin.Application, s *settings) {
 	c.Flag("fail-on", "Of these rules, violations make the exit code 1, and unknown verdicts 2; all but key_rotation_due, an early warning, by default.").
 		PlaceHolder("RULES").SetValue((*list)(&f.failOn))
 	c.Flag("expiring-in", "Judge as if nothing happens for so long: what will be in violation by then is, too. Example: `30d`").
-		PlaceHolder("DURATION").SetValue(value{&f.expiring, "expiring-in", "a duration such as 12h or 30d"})
+		PlaceHolder("DURATION").SetValue(value{(*model.Duration)(&f.expiring), "expiring-in", "a duration such as 12h or 30d"})
 	c.Flag("baseline", "Violations in this file do not count for the exit code until its last day has ended.").
 		PlaceHolder("FILE").StringVar(&f.baseline.file)
 	c.Flag("write-baseline", "Write the violations of now to this file, for --baseline, and apply it; needs --baseline-until.").
@@ -119,7 +119,7 @@ func checkOnce(ctx context.Context, s *settings, stdout, stderr io.Writer) error
 			return err
 		}
 	}
-	content, err := r.Write(report.Format(s.check.format), s.look(stdout))
+	content, err := r.Write(s.check.format, s.look(stdout))
 	if err != nil {
 		return err
 	}
@@ -137,7 +137,7 @@ func (s *settings) scan(ctx context.Context, stderr io.Writer) ([]report.Scan, *
 	if len(s.check.reports) == 0 {
 		return scanAWS(ctx, s, stderr)
 	}
-	if s.demo {
+	if s.demo.on {
 		return nil, nil, errors.New("flag --report: got it beside --demo, want one of them")
 	}
 	c, err := configuration(awsSource{}, s)
@@ -152,7 +152,7 @@ func (s *settings) scan(ctx context.Context, stderr io.Writer) ([]report.Scan, *
 func (s *settings) question() (report.Question, error) {
 	f := &s.check
 	q := report.Question{
-		Ahead: time.Duration(f.expiring), KeyIDs: view.KeyIDFormat(s.accessKeyID), Version: cmp.Or(version.Version, "unknown"),
+		Ahead: f.expiring, KeyIDs: s.metrics.accessKeyIDs, Version: cmp.Or(version.Version, "unknown"),
 	}
 	var err error
 	if q.Rules, err = rulesOf("rules", f.rules, policy.Rules(), policy.Rules()); err != nil {
@@ -185,11 +185,7 @@ func rulesOf(flag string, names []string, among, otherwise []policy.Rule) ([]pol
 	}
 	for _, name := range names {
 		if !slices.Contains(among, policy.Rule(name)) {
-			var want []string
-			for _, rule := range among {
-				want = append(want, string(rule))
-			}
-			return nil, fmt.Errorf("flag --%s: got %q, want any of %s", flag, name, strings.Join(want, ", "))
+			return nil, fmt.Errorf("flag --%s: got %q, want any of %s", flag, name, inventory.Listed(among))
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(among), func(r policy.Rule) bool { return !slices.Contains(names, string(r)) }), nil

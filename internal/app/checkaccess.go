@@ -20,7 +20,6 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/config"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/organization"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
 
 const (
@@ -31,14 +30,14 @@ const (
 
 // accessFlags are the flags of the command check-access.
 type accessFlags struct {
-	timeout model.Duration
+	timeout time.Duration
 	json    bool
 }
 
 func declareCheckAccess(app *kingpin.Application, s *settings) {
 	c, f := app.Command(commandCheckAccess, "Say who the exporter is to AWS, try each permission that it needs once, and exit: 0 if all are granted, 1 if one is missing, 2 if it could not tell, 3 for wrong usage or configuration."), &s.access
 	c.Flag("timeout", "How long to try at most; what was not tried by then is unknown.").
-		Default("30m").SetValue(value{&f.timeout, "timeout", "a duration such as 30s or 10m"})
+		Default("30m").SetValue(value{(*model.Duration)(&f.timeout), "timeout", "a duration such as 30s or 10m"})
 	boolFlag(c, "json", "false", "Print JSON, for programs.", &f.json)
 }
 
@@ -55,7 +54,7 @@ func checkAccess(ctx context.Context, s *settings, stdout, stderr io.Writer) err
 		return err
 	}
 	// No deadline: whoever waits for a turn would fail before it, in other words.
-	timer := time.AfterFunc(time.Duration(s.access.timeout), func() { cancel(errTimeUp) })
+	timer := time.AfterFunc(s.access.timeout, func() { cancel(errTimeUp) })
 	defer timer.Stop()
 	result, err := accessFrom(ctx, from, s, stderr)
 	if err != nil {
@@ -86,11 +85,11 @@ func accessFrom(ctx context.Context, from awsSource, s *settings, stderr io.Writ
 	if err != nil {
 		return nil, err
 	}
-	t := &accessTrial{settings: s, from: from, stderr: stderr, clients: newClientPool(from, s, awsapi.NewShared(rate.Limit(s.rate)))}
-	if c, err = from.withDemo(c, s); err != nil {
+	t := &accessTrial{settings: s, from: from, stderr: stderr, clients: newClientPool(from, s.calls, awsapi.NewShared(rate.Limit(s.calls.rates.All)))}
+	if c, err = from.withDemo(c); err != nil {
 		return nil, err
 	}
-	if err := s.checkShards(c); err != nil {
+	if err := s.share.check(c); err != nil {
 		return nil, err
 	}
 	t.c = c
@@ -111,7 +110,7 @@ type accessTrial struct {
 
 func (t *accessTrial) run(ctx context.Context) (*access.Result, error) {
 	t.identify(ctx)
-	accounts := t.listed()
+	accounts := t.mine(t.c.Known())
 	if _, err := t.clients.targets(t.c, accounts); err != nil { // makes the hub
 		return nil, err
 	}
@@ -126,7 +125,7 @@ func (t *accessTrial) run(ctx context.Context) (*access.Result, error) {
 		}
 	}
 	if t.c.Organization != nil && stop == "" {
-		accounts = t.discover(ctx)
+		accounts = t.mine(t.discover(ctx))
 	}
 	if err := t.try(ctx, accounts, stop); err != nil {
 		return nil, err
@@ -139,7 +138,7 @@ func (t *accessTrial) run(ctx context.Context) (*access.Result, error) {
 func (t *accessTrial) identify(ctx context.Context) {
 	i := &t.result.Identity
 	i.Region, i.Partition = t.from.config.Region, t.clients.partition()
-	own, err := access.Who(ctx, t.clients.client(watchedAccount{Account: t.settings.ownAccount(t.c)}))
+	own, err := access.Who(ctx, t.clients.client(watchedAccount{Account: t.c.Own}))
 	if err != nil {
 		i.Problem = access.Problem(ctx, err)
 	}
@@ -151,19 +150,13 @@ func (t *accessTrial) identify(ctx context.Context) {
 	i.Credentials = t.settings.describeCredentials(ctx, t.from)
 }
 
-// listed returns the accounts that are known before anybody is asked.
-func (t *accessTrial) listed() []watchedAccount {
-	switch {
-	case t.c.Organization != nil:
-		return nil
-	case t.c.Accounts == nil:
-		return []watchedAccount{{Account: t.settings.ownAccount(t.c)}}
+// mine returns those of the accounts that this process watches.
+func (t *accessTrial) mine(accounts []config.Account) []watchedAccount {
+	var mine []watchedAccount
+	for _, a := range t.settings.share.of(accounts) {
+		mine = append(mine, watchedAccount{Account: a})
 	}
-	var accounts []watchedAccount
-	for _, a := range inShard(t.settings, t.c.Accounts) {
-		accounts = append(accounts, watchedAccount{Account: a})
-	}
-	return accounts
+	return mine
 }
 
 func (t *accessTrial) assumeInitialRole(ctx context.Context) error {
@@ -178,23 +171,19 @@ func (t *accessTrial) organization() *awsapi.Organization {
 	return awsapi.NewOrganization(t.from.config, t.clients.currentHub(), t.c.Discovery())
 }
 
-// discover returns the accounts of the organization that are to be read.
-func (t *accessTrial) discover(ctx context.Context) []watchedAccount {
+// discover returns the accounts of the organization that the configuration includes.
+func (t *accessTrial) discover(ctx context.Context) []config.Account {
 	var listing organization.Listing
 	t.result.Organization, listing = access.Organization(ctx, &access.Discovery{
 		Reader: organization.NewReader(t.organization()), Asks: t.c.Discovery(), Complete: t.c.Organization.AsksTags(),
 	})
-	var wanted []config.Account
+	var included []config.Account
 	for _, d := range organization.Select(listing, t.c.Organization.Include, t.c.Organization.Exclude) {
 		if d.Included {
-			wanted = append(wanted, t.c.Organization.AccountFor(d.Account))
+			included = append(included, t.c.Organization.AccountFor(d.Account))
 		}
 	}
-	var accounts []watchedAccount
-	for _, a := range inShard(t.settings, wanted) {
-		accounts = append(accounts, watchedAccount{Account: a})
-	}
-	return accounts
+	return included
 }
 
 // try tries the accounts, several at once. Each fails for itself.
@@ -249,14 +238,14 @@ func (t *accessTrial) tellProgress(tried *atomic.Int64, all int, done <-chan str
 
 // describeCredentials says where credentials come from; empty if there are none.
 func (s *settings) describeCredentials(ctx context.Context, from awsSource) string {
-	if s.demo {
+	if from.demo != nil {
 		return "those of the demo"
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(s.timeout))
+	ctx, cancel := context.WithTimeout(ctx, s.calls.timeout)
 	defer cancel()
 	found, err := from.config.Credentials.Retrieve(ctx) // which keeps them from the call before
 	if err != nil {
 		return ""
 	}
-	return fmt.Sprintf("access key %s, from %s", view.KeyIDFormat(s.accessKeyID).Show(found.AccessKeyID, nil), placesIn(from).describe(found.Source))
+	return fmt.Sprintf("access key %s, from %s", s.metrics.accessKeyIDs.Show(found.AccessKeyID, nil), placesIn(from).describe(found.Source))
 }

@@ -22,10 +22,9 @@ import (
 // checkAccounts prints the accounts of the configuration, those of its organization
 // included.
 func checkAccounts(ctx context.Context, s *settings, c *config.Config, stdout, stderr io.Writer) error {
-	file := cmp.Or(s.checkFile, standardInput)
 	if c.Organization == nil {
 		if c.Accounts == nil {
-			return fmt.Errorf("flag --accounts: got it for %s, want a file with accounts or an organization: without either, the account of the own credentials is watched", file)
+			return fmt.Errorf("flag --accounts: got it for %s, want a file with accounts or an organization: without either, the account of the own credentials is watched", c.File)
 		}
 		return printAccounts(stdout, s, c)
 	}
@@ -33,25 +32,24 @@ func checkAccounts(ctx context.Context, s *settings, c *config.Config, stdout, s
 	if err != nil {
 		return err
 	}
-	s.configFile = file // which a mistake in it is to be found in
 	return checkOrganization(ctx, from, s, c, stdout)
 }
 
 // printAccounts prints those of a list. Nobody is asked.
 func printAccounts(stdout io.Writer, s *settings, c *config.Config) error {
-	t := &accountTable{shards: s.totalShards}
+	t := &accountTable{shards: s.share.total}
 	for _, a := range c.Accounts {
 		t.add(a, "", true, "in the list of accounts")
 	}
 	if err := t.write(stdout); err != nil {
 		return err
 	}
-	return printCount(stdout, s, len(c.Accounts), c.Accounts, costOfAccounts(s, c, inShard(s, c.Accounts)))
+	return printCount(stdout, s.share, len(c.Accounts), c.Accounts, costOf(c, s.share.of(c.Accounts), s.calls.rates))
 }
 
 // checkOrganization prints the accounts of the organization, and what becomes of each.
 func checkOrganization(ctx context.Context, from awsSource, s *settings, c *config.Config, stdout io.Writer) error {
-	clients := newClientPool(from, s, awsapi.NewShared(rate.Limit(s.rate)))
+	clients := newClientPool(from, s.calls, awsapi.NewShared(rate.Limit(s.calls.rates.All)))
 	if err := clients.checkPartition(c); err != nil {
 		return err
 	}
@@ -68,7 +66,7 @@ func checkOrganization(ctx context.Context, from awsSource, s *settings, c *conf
 }
 
 func printOrganization(stdout io.Writer, s *settings, c *config.Config, listing organization.Listing) error {
-	t := &accountTable{shards: s.totalShards}
+	t := &accountTable{shards: s.share.total}
 	var watched []config.Account
 	found := map[string]bool{}
 	for _, d := range organization.Select(listing, c.Organization.Include, c.Organization.Exclude) {
@@ -89,24 +87,13 @@ func printOrganization(stdout io.Writer, s *settings, c *config.Config, listing 
 			}
 		}
 	}
-	return printCount(stdout, s, len(listing.Accounts), watched, costOfOrganization(s, c, listing, inShard(s, watched)))
+	return printCount(stdout, s.share, len(listing.Accounts), watched, costOfOrganization(c, listing, s.share.of(watched), s.calls.rates))
 }
 
-// inShard returns the accounts that this process watches.
-func inShard(s *settings, accounts []config.Account) []config.Account {
-	var mine []config.Account
-	for _, a := range accounts {
-		if organization.Shard(a.ID, s.totalShards) == s.shard {
-			mine = append(mine, a)
-		}
-	}
-	return mine
-}
-
-func printCount(stdout io.Writer, s *settings, all int, watched []config.Account, costs *cost.Cost) error {
+func printCount(stdout io.Writer, by share, all int, watched []config.Account, costs *cost.Cost) error {
 	count := fmt.Sprintf("accounts: %d, watched: %d", all, len(watched))
-	if s.totalShards > 1 {
-		count += fmt.Sprintf(", of these in shard %d of %d: %d", s.shard, s.totalShards, len(inShard(s, watched)))
+	if by.total > 1 {
+		count += fmt.Sprintf(", of these in shard %d of %d: %d", by.shard, by.total, len(by.of(watched)))
 	}
 	_, err := fmt.Fprintf(stdout, "%s\ncost: %s\n", count, costs)
 	return err

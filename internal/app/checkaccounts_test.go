@@ -72,7 +72,6 @@ func listOrganization(t *testing.T, realm *awssim.Realm, file configFile, args .
 	check(t, err)
 	c, err := checked(s)
 	check(t, err)
-	s.configFile = s.checkFile
 	var stdout bytes.Buffer
 	err = checkOrganization(t.Context(), awsSource{config: realm.Config()}, s, c, &stdout)
 	return stdout.String(), err

@@ -3,7 +3,6 @@ package app
 import (
 	"fmt"
 	"sync"
-	"time"
 
 	"golang.org/x/time/rate"
 
@@ -16,9 +15,9 @@ import (
 // clientPool has a client for each account that is watched. Whoever is reached in
 // the same way as before keeps the client, and so its pace and its credentials.
 type clientPool struct {
-	from     awsSource
-	settings *settings
-	shared   *awsapi.Shared
+	from   awsSource
+	calls  callFlags
+	shared *awsapi.Shared
 
 	begun    bool            // credentials may have been loaded anew since the start
 	mu       sync.Mutex      // guards hub
@@ -35,8 +34,8 @@ type route struct {
 	named     bool
 }
 
-func newClientPool(from awsSource, s *settings, shared *awsapi.Shared) *clientPool {
-	return &clientPool{from: from, settings: s, shared: shared, clients: map[route]*awsapi.Client{}}
+func newClientPool(from awsSource, calls callFlags, shared *awsapi.Shared) *clientPool {
+	return &clientPool{from: from, calls: calls, shared: shared, clients: map[route]*awsapi.Client{}}
 }
 
 // targets returns the accounts with their clients, in their order. It changes nothing
@@ -83,7 +82,7 @@ func (p *clientPool) target(a watchedAccount) fleet.Target {
 func (p *clientPool) client(a watchedAccount) *awsapi.Client {
 	o := awsapi.Options{
 		Needs: awsapi.Needs{Source: a.Source, Tags: a.Settings.Tags, Named: a.Name != ""},
-		Rate:  rate.Limit(p.settings.accountRate), Timeout: time.Duration(p.settings.timeout), LoadCredentials: p.from.credentials,
+		Rate:  rate.Limit(p.calls.rates.Account), Timeout: p.calls.timeout, LoadCredentials: p.from.credentials,
 	}
 	if a.Role != nil {
 		o.Assume = &awsapi.Assumption{Hub: p.hub, AccountID: a.ID, Role: *a.Role}
@@ -129,7 +128,7 @@ func (p *clientPool) replaceHub(sessions awsapi.Sessions) {
 
 func (p *clientPool) newHub(sessions awsapi.Sessions) *awsapi.Hub {
 	return awsapi.NewHub(p.from.config, p.shared, awsapi.HubOptions{
-		Sessions: sessions, Timeout: time.Duration(p.settings.timeout), LoadCredentials: p.from.credentials,
+		Sessions: sessions, Timeout: p.calls.timeout, LoadCredentials: p.from.credentials,
 	})
 }
 
@@ -157,7 +156,7 @@ func (p *clientPool) partition() string { return awsapi.PartitionOf(p.from.confi
 func (p *clientPool) checkPartition(c *config.Config) error {
 	if c.Partition != "" && c.Partition != p.partition() {
 		return fmt.Errorf("%s: got roles in the partition %s, want %s, which the region %s is in; one process watches one partition",
-			p.settings.configFile, c.Partition, p.partition(), p.from.config.Region)
+			c.File, c.Partition, p.partition(), p.from.config.Region)
 	}
 	return nil
 }

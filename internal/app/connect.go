@@ -39,7 +39,7 @@ type awsSource struct {
 }
 
 func connect(ctx context.Context, group *errgroup.Group, s *settings, logger *slog.Logger) (awsSource, error) {
-	if s.demo {
+	if s.demo.on {
 		return connectDemo(ctx, group, s)
 	}
 	return connectAWS(ctx, logger)
@@ -110,7 +110,7 @@ const (
 // cannot reach AWS. Something happens in them only while they are served: whoever
 // reads once gets the same answer each time.
 func connectDemo(ctx context.Context, group *errgroup.Group, s *settings) (awsSource, error) {
-	made, err := demo.NewAccounts(s.demoAccounts, demoSeed, time.Now)
+	made, err := demo.NewAccounts(s.demo.accounts, demoSeed, time.Now)
 	if err != nil {
 		return awsSource{}, fmt.Errorf("make up the demo: %w", err)
 	}

@@ -18,18 +18,18 @@ type watchedAccount struct {
 }
 
 // withDemo returns the configuration with the demo's accounts, if it has several.
-func (f awsSource) withDemo(c *config.Config, s *settings) (*config.Config, error) {
+func (f awsSource) withDemo(c *config.Config) (*config.Config, error) {
 	switch {
-	case !s.demo:
+	case f.demo == nil:
 		return c, nil
 	case c.Accounts != nil || c.Organization != nil:
-		return nil, fmt.Errorf("%s: got accounts beside --demo, want one of them: the demo has an account of its own", s.configFile)
+		return nil, fmt.Errorf("%s: got accounts beside --demo, want one of them: the demo has an account of its own", c.File)
 	case len(f.demo) < 2:
 		return c, nil
 	}
 	with := *c
 	for i, m := range f.demo {
-		a := s.ownAccount(c)
+		a := c.Own
 		a.ID, a.Name = m.ID, m.Name
 		if i > 0 {
 			a.Role = &awsapi.Role{Name: demo.Role, ExternalID: demo.ExternalID}
@@ -47,12 +47,12 @@ func (t *targets) decide(c *config.Config, list watchlist.List) ([]watchedAccoun
 	case c.Organization != nil:
 		return t.decideByOrganization(c, list)
 	case c.Accounts == nil:
-		return []watchedAccount{{Account: t.settings.ownAccount(c)}}, byConfiguration
+		return []watchedAccount{{Account: c.Own}}, byConfiguration
 	}
 	var accounts []watchedAccount
 	elsewhere := map[string]bool{}
 	for _, a := range c.Accounts {
-		if t.isOurs(a.ID) {
+		if t.share.has(a.ID) {
 			accounts = append(accounts, watchedAccount{Account: a})
 		} else {
 			elsewhere[a.ID] = true
@@ -70,7 +70,7 @@ func (t *targets) decideByOrganization(c *config.Config, list watchlist.List) ([
 	var accounts []watchedAccount
 	for _, d := range decisions {
 		suspended := d.Cause == organization.CauseState && d.Account.State != organization.Closed
-		if watched := d.Included || suspended || t.staysInDoubt(&d); !watched || !t.isOurs(d.Account.ID) {
+		if watched := d.Included || suspended || t.staysInDoubt(&d); !watched || !t.share.has(d.Account.ID) {
 			continue
 		}
 		accounts = append(accounts, watchedAccount{
@@ -89,11 +89,6 @@ func (t *targets) staysInDoubt(d *organization.Decision) bool {
 // inDoubt reports whether what is not known of the account could have it watched.
 func inDoubt(d *organization.Decision) bool {
 	return d.Cause == organization.CauseNotIncluded && d.Unsure && d.Account.State.Readable()
-}
-
-// isOurs reports whether the account belongs to this process's share.
-func (t *targets) isOurs(id string) bool {
-	return t.settings.totalShards == 1 || organization.Shard(id, t.settings.totalShards) == t.settings.shard
 }
 
 func ids(accounts []watchedAccount) []string {

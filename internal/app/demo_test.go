@@ -143,7 +143,7 @@ func TestDemoUnderAFile(t *testing.T) {
 	for _, flag := range []string{"--demo.accounts=1", "--demo.accounts=3"} {
 		s, _, err := parse([]string{"--demo", flag, newConfigFile(t, accountList).flag()}, t.Output(), t.Output())
 		check(t, err)
-		made := must[*demo.Accounts](t)(demo.NewAccounts(s.demoAccounts, 1, time.Now))
+		made := must[*demo.Accounts](t)(demo.NewAccounts(s.demo.accounts, 1, time.Now))
 		if _, err := wire(demoSource(made, made.Realm.Config()), s, s.logger(t.Output())); err == nil || !strings.Contains(err.Error(), "got accounts beside --demo") {
 			t.Errorf("%s: got %v, want it to refuse accounts beside --demo", flag, err)
 		}
@@ -162,7 +162,7 @@ func TestDemoReachesNoAWS(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	group, ctx := errgroup.WithContext(ctx)
 	defer func() { cancel(); check(t, group.Wait()) }()
-	from := must[awsSource](t)(connectDemo(ctx, group, &settings{command: commandServe, demoAccounts: 3}))
+	from := must[awsSource](t)(connectDemo(ctx, group, &settings{command: commandServe, demo: demoFlags{accounts: 3}}))
 	if from.credentials != nil {
 		t.Error("credentials would be found anew")
 	}

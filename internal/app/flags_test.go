@@ -5,37 +5,38 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"github.com/prometheus/common/model"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/config"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/cost"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
 
 // defaultSettings are the settings without flags and environment variables.
 func defaultSettings(change func(*settings)) *settings {
-	duration := func(d time.Duration) model.Duration { return model.Duration(d) }
-	limits := policy.DefaultLimits()
 	s := &settings{
-		command: "serve", demoAccounts: 1, source: "auto",
-		refreshInterval: duration(5 * time.Minute), keysInterval: duration(time.Hour),
-		rate: 20, accountRate: 5, timeout: duration(10 * time.Second), totalShards: 1,
-		maxKeyAge: duration(limits.MaxKeyAge), rotationWarning: duration(limits.RotationWarning),
-		maxKeyIdle: duration(limits.MaxKeyIdle), maxPasswordIdle: duration(limits.MaxPasswordIdle), rotationOverlap: duration(limits.RotationOverlap),
-		setupWindow: duration(limits.SetupWindow),
-		accessKeyID: "full", keyAge: true, users: true,
+		command: "serve", demo: demoFlags{accounts: 1}, share: share{total: 1},
+		defaults: config.Defaults{
+			Limits:   policy.DefaultLimits(),
+			Settings: config.Settings{Source: awsapi.SourceAuto, RefreshInterval: 5 * time.Minute, KeysInterval: time.Hour},
+		},
+		calls:   callFlags{rates: cost.Rates{All: 20, Account: 5}, timeout: 10 * time.Second},
+		metrics: metricsFlags{accessKeyIDs: view.KeyIDFull, keyAge: true, users: true},
 	}
 	change(s)
 	return s
 }
 
 func TestParse(t *testing.T) {
-	const oneDay = model.Duration(24 * time.Hour)
+	const oneDay = 24 * time.Hour
 	for _, test := range []struct {
 		name string
 		args []string
@@ -50,9 +51,10 @@ func TestParse(t *testing.T) {
 				"--policy.rotation-warning=4w", "--policy.max-key-idle=30d12h", "--policy.rotation-overlap=0", "--policy.setup-window=0s",
 			},
 			want: func(s *settings) {
-				s.refreshInterval, s.keysInterval, s.timeout = model.Duration(90*time.Second), oneDay, model.Duration(time.Second)
-				s.maxKeyAge, s.rotationWarning, s.maxKeyIdle = 365*oneDay, 28*oneDay, 30*oneDay+oneDay/2
-				s.rotationOverlap, s.setupWindow = 0, 0
+				read, limits := &s.defaults.Settings, &s.defaults.Limits
+				read.RefreshInterval, read.KeysInterval, s.calls.timeout = 90*time.Second, oneDay, time.Second
+				limits.MaxKeyAge, limits.RotationWarning, limits.MaxKeyIdle = 365*oneDay, 28*oneDay, 30*oneDay+oneDay/2
+				limits.RotationOverlap, limits.SetupWindow = 0, 0
 			},
 		},
 		{
@@ -60,73 +62,80 @@ func TestParse(t *testing.T) {
 				"AWS_IAM_EXPORTER_IAM_SOURCE": "live", "AWS_IAM_EXPORTER_POLICY_MAX_KEY_AGE": "60d",
 				"AWS_IAM_EXPORTER_METRICS_KEY_AGE": "false", "AWS_IAM_EXPORTER_IAM_ACCOUNT_RATE": "0.5",
 			},
-			want: func(s *settings) { s.source, s.maxKeyAge, s.keyAge, s.accountRate = "live", 60*oneDay, false, 0.5 },
+			want: func(s *settings) {
+				s.defaults.Settings.Source, s.defaults.Limits.MaxKeyAge = "live", 60*oneDay
+				s.metrics.keyAge, s.calls.rates.Account = false, 0.5
+			},
 		},
 		{
 			name: "flag beats environment", args: []string{"--iam.source=report"},
 			env:  map[string]string{"AWS_IAM_EXPORTER_IAM_SOURCE": "live"},
-			want: func(s *settings) { s.source = "report" },
+			want: func(s *settings) { s.defaults.Settings.Source = "report" },
 		},
 		{
 			name: "booleans", args: []string{"--no-metrics.key-age", "--no-metrics.users", "--web.enable-pprof"},
-			want: func(s *settings) { s.keyAge, s.users, s.pprof = false, false, true },
+			want: func(s *settings) { s.metrics.keyAge, s.metrics.users, s.web.pprof = false, false, true },
 		},
 		{
 			name: "key ids and probes", args: []string{"--metrics.access-key-id=suffix", "--web.probe-address=:10191"},
-			want: func(s *settings) { s.accessKeyID, s.probeAddress = "suffix", ":10191" },
+			want: func(s *settings) { s.metrics.accessKeyIDs, s.web.probeAddress = "suffix", ":10191" },
 		},
 		{
 			name: "demo hurries", args: []string{"--demo"},
 			want: func(s *settings) {
-				s.demo, s.rate, s.accountRate = true, 1000, 1000
-				s.refreshInterval, s.keysInterval = model.Duration(10*time.Second), model.Duration(30*time.Second)
+				s.demo.on, s.calls.rates.All, s.calls.rates.Account = true, 1000, 1000
+				s.defaults.Settings.RefreshInterval, s.defaults.Settings.KeysInterval = 10*time.Second, 30*time.Second
 			},
 		},
 		{
 			name: "demo of several accounts", args: []string{"--demo", "--iam.refresh-interval=5m", "--iam.rate=20", "--iam.keys-interval=1h"},
-			env:  map[string]string{"AWS_IAM_EXPORTER_DEMO_ACCOUNTS": "20"},
-			want: func(s *settings) { s.demo, s.demoAccounts, s.rate, s.accountRate = true, 20, 20, 20 },
+			env: map[string]string{"AWS_IAM_EXPORTER_DEMO_ACCOUNTS": "20"},
+			want: func(s *settings) {
+				s.demo.on, s.demo.accounts, s.calls.rates.All, s.calls.rates.Account = true, 20, 20, 20
+			},
 		},
 		{
 			name: "demo keeps intervals that were given", args: []string{"--demo", "--iam.refresh-interval=20s", "--iam.keys-interval=40s"},
 			want: func(s *settings) {
-				s.demo, s.rate, s.accountRate = true, 1000, 1000
-				s.refreshInterval, s.keysInterval = model.Duration(20*time.Second), model.Duration(40*time.Second)
+				s.demo.on, s.calls.rates.All, s.calls.rates.Account = true, 1000, 1000
+				s.defaults.Settings.RefreshInterval, s.defaults.Settings.KeysInterval = 20*time.Second, 40*time.Second
 			},
 		},
 		{
 			name: "demo keeps rates that were given", args: []string{"--demo", "--iam.rate=3"},
 			want: func(s *settings) {
-				s.demo, s.rate, s.accountRate = true, 3, 3
-				s.refreshInterval, s.keysInterval = model.Duration(10*time.Second), model.Duration(30*time.Second)
+				s.demo.on, s.calls.rates.All, s.calls.rates.Account = true, 3, 3
+				s.defaults.Settings.RefreshInterval, s.defaults.Settings.KeysInterval = 10*time.Second, 30*time.Second
 			},
 		},
 		{
 			name: "demo keeps what was given as it is by default", args: []string{"--demo", "--iam.refresh-interval=5m", "--iam.rate=20"},
 			env:  map[string]string{"AWS_IAM_EXPORTER_IAM_KEYS_INTERVAL": "1h"},
-			want: func(s *settings) { s.demo, s.rate, s.accountRate = true, 20, 20 },
+			want: func(s *settings) { s.demo.on, s.calls.rates.All, s.calls.rates.Account = true, 20, 20 },
 		},
 		{
 			name: "a lower rate of all is one of each", args: []string{"--iam.rate=2"},
-			want: func(s *settings) { s.rate, s.accountRate = 2, 2 },
+			want: func(s *settings) { s.calls.rates.All, s.calls.rates.Account = 2, 2 },
 		},
 		{
 			name: "keys no more often than refreshes", args: []string{"--iam.refresh-interval=2h"},
 			want: func(s *settings) {
-				s.refreshInterval, s.keysInterval = model.Duration(2*time.Hour), model.Duration(2*time.Hour)
+				s.defaults.Settings.RefreshInterval, s.defaults.Settings.KeysInterval = 2*time.Hour, 2*time.Hour
 			},
 		},
 		{
 			name: "shard", args: []string{"--shard=2", "--total-shards=3"},
-			want: func(s *settings) { s.shard, s.totalShards = 2, 3 },
+			want: func(s *settings) { s.share = share{2, 3} },
 		},
 		{
 			name: "shard by the environment", env: map[string]string{"AWS_IAM_EXPORTER_SHARD": "1", "AWS_IAM_EXPORTER_TOTAL_SHARDS": "2"},
-			want: func(s *settings) { s.shard, s.totalShards = 1, 2 },
+			want: func(s *settings) { s.share = share{1, 2} },
 		},
 		{
 			name: "file whose accounts to list", args: []string{"check-config", "config.yml", "--accounts"},
-			want: func(s *settings) { s.command, s.checkFile, s.checkAccounts = "check-config", "config.yml", true },
+			want: func(s *settings) {
+				s.command, s.checkConfig.file, s.checkConfig.accounts = "check-config", "config.yml", true
+			},
 		},
 		{
 			name: "files", args: []string{"--config.file=config.yml", "--state.dir=facts"},
@@ -134,19 +143,21 @@ func TestParse(t *testing.T) {
 		},
 		{
 			name: "file to check", args: []string{"check-config", "config.yml", "--policy.max-key-age=60d"},
-			want: func(s *settings) { s.command, s.checkFile, s.maxKeyAge = "check-config", "config.yml", 60*oneDay },
+			want: func(s *settings) {
+				s.command, s.checkConfig.file, s.defaults.Limits.MaxKeyAge = "check-config", "config.yml", 60*oneDay
+			},
 		},
 		{
 			name: "policy to print", args: []string{"iam-policy", "--partition=aws-cn", "--account-id=123456789012"},
 			want: func(s *settings) {
-				s.command, s.partition, s.accountID, s.printed.audience = "iam-policy", "aws-cn", "123456789012", "account"
+				s.command, s.iamPolicy.partition, s.iamPolicy.accountID, s.iamPolicy.audience = "iam-policy", "aws-cn", "123456789012", "account"
 			},
 		},
 		{
 			name: "trust policy to print", args: []string{"iam-policy", "--for=member", "--trust", "--hub-role=arn:aws:iam::111111111111:role/team(1)/hub", "--organization-id=o-a1b2c3d4e5"},
 			want: func(s *settings) {
-				s.command, s.partition, s.accountID = "iam-policy", "aws", "*"
-				s.printed = policyFlags{audience: "member", trust: true, hubRole: "arn:aws:iam::111111111111:role/team(1)/hub", organizationID: "o-a1b2c3d4e5"}
+				s.command = "iam-policy"
+				s.iamPolicy = policyFlags{partition: "aws", accountID: "*", audience: "member", trust: true, hubRole: "arn:aws:iam::111111111111:role/team(1)/hub", organizationID: "o-a1b2c3d4e5"}
 			},
 		},
 	} {
@@ -157,8 +168,9 @@ func TestParse(t *testing.T) {
 			if err != nil || done {
 				t.Fatalf("got done %t, error %v", done, err)
 			}
-			ignored := cmpopts.IgnoreFields(settings{}, "web", "log", "given") // other libraries' own, and what only parse needs
-			if diff := cmp.Diff(defaultSettings(test.want), got, cmp.AllowUnexported(settings{}, policyFlags{}, checkFlags{}, sarifFlags{}, baselineFlags{}, accessFlags{}), ignored); diff != "" {
+			ignored := []cmp.Option{cmpopts.IgnoreFields(settings{}, "log", "given"), cmpopts.IgnoreFields(webFlags{}, "FlagConfig")} // other libraries' own, and what only parse needs
+			ours := cmp.Exporter(func(t reflect.Type) bool { return t.PkgPath() == reflect.TypeFor[settings]().PkgPath() })
+			if diff := cmp.Diff(defaultSettings(test.want), got, append(ignored, ours)...); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
 			if stdout.Len()+stderr.Len() > 0 {

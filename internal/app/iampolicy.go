@@ -14,12 +14,15 @@ import (
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/config"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
 
 const (
 	commandPolicy = "iam-policy"
 	// defaultRole is assumed in each account where no file says otherwise.
 	defaultRole = "aws-iam-exporter"
+	// anyAccount stands for every account.
+	anyAccount = "*"
 )
 
 // The values of --for: whose policy to print.
@@ -30,9 +33,11 @@ const (
 	forCaller  = "caller"  // who assumes the hub, if that is a role
 )
 
-// policyFlags are the flags of the command, but for partition and account.
+// policyFlags are the flags of the command iam-policy.
 type policyFlags struct {
 	audience       string // a value of --for
+	partition      string
+	accountID      string // * for any
 	trust          bool
 	role           string
 	hubRole        string
@@ -40,48 +45,47 @@ type policyFlags struct {
 }
 
 func declarePolicy(app *kingpin.Application, s *settings) {
-	print := app.Command(commandPolicy, "Print the least IAM policy that the exporter needs with the flags given, as JSON.")
+	print, f := app.Command(commandPolicy, "Print the least IAM policy that the exporter needs with the flags given, as JSON."), &s.iamPolicy
 	choiceFlag(print, "for", "Whose policy to print: account, for credentials that read their own account; member, for the role in each account of a list or an organization; "+
 		"hub, for whatever assumes these roles, and finds the accounts of the organization; caller, for the exporter's own credentials where the configuration file names an initial_role, which then is the hub.",
-		&s.printed.audience, forAccount, forMember, forHub, forCaller)
-	print.Flag("partition", "The partition of the account: aws, aws-cn, aws-us-gov, …").Default("aws").StringVar(&s.partition)
-	print.Flag("account-id", "Narrow the policy to users of this account.").Default("*").StringVar(&s.accountID)
+		&f.audience, forAccount, forMember, forHub, forCaller)
+	print.Flag("partition", "The partition of the account: aws, aws-cn, aws-us-gov, …").Default("aws").StringVar(&f.partition)
+	print.Flag("account-id", "Narrow the policy to users of this account.").Default(anyAccount).StringVar(&f.accountID)
 	print.Flag("role", "With --for=hub: name, with its path, of the role in each account, where no configuration file lists accounts. Without it: "+defaultRole+".").
-		PlaceHolder("NAME").StringVar(&s.printed.role)
-	boolFlag(print, "trust", "false", "With --for=member: print the role's trust policy instead. This alone shows the external id, if the configuration file sets one.", &s.printed.trust)
+		PlaceHolder("NAME").StringVar(&f.role)
+	boolFlag(print, "trust", "false", "With --for=member: print the role's trust policy instead. This alone shows the external id, if the configuration file sets one.", &f.trust)
 	print.Flag("hub-role", "With --trust: ARN of the role that is trusted. Without it, the initial_role of the configuration file.").
-		PlaceHolder("ARN").StringVar(&s.printed.hubRole)
+		PlaceHolder("ARN").StringVar(&f.hubRole)
 	print.Flag("organization-id", "With --trust: the organization that the trusted role has to belong to. Example: `o-a1b2c3d4e5`").
-		PlaceHolder("ID").StringVar(&s.printed.organizationID)
+		PlaceHolder("ID").StringVar(&f.organizationID)
 }
 
 var (
-	accountPattern      = regexp.MustCompile(`^([0-9]{12}|\*)$`)
 	partitionPattern    = regexp.MustCompile(`^aws(-[a-z]+)*$`)
 	organizationPattern = regexp.MustCompile(`^o-[a-z0-9]{10,32}$`)
 )
 
-// validatePolicy refuses values whose policy AWS would refuse, or that would allow
-// nothing, and flags that have nothing to say on the policy that is asked for.
-func (s *settings) validatePolicy() error {
-	if !accountPattern.MatchString(s.accountID) {
-		return fmt.Errorf("flag --account-id: got %q, want 12 digits, or * for any account", s.accountID)
+// validate refuses values whose policy AWS would refuse, or that would allow nothing,
+// and flags that have nothing to say on the policy that is asked for.
+func (p *policyFlags) validate() error {
+	if p.accountID != anyAccount && !inventory.IsAccountID(p.accountID) {
+		return fmt.Errorf("flag --account-id: got %q, want 12 digits, or * for any account", p.accountID)
 	}
-	if !partitionPattern.MatchString(s.partition) {
-		return fmt.Errorf("flag --partition: got %q, want a partition such as aws, aws-cn or aws-us-gov", s.partition)
+	if !partitionPattern.MatchString(p.partition) {
+		return fmt.Errorf("flag --partition: got %q, want a partition such as aws, aws-cn or aws-us-gov", p.partition)
 	}
-	return cmp.Or(s.printed.validate(s.accountID), s.printed.validateValues(s.partition))
+	return cmp.Or(p.validateTogether(), p.validateValues())
 }
 
-// validate refuses flags that do not go together.
-func (p *policyFlags) validate(accountID string) error {
+// validateTogether refuses flags that do not go together.
+func (p *policyFlags) validateTogether() error {
 	for _, f := range []struct {
 		name  string
 		given bool
 		works bool
 		with  string
 	}{
-		{"account-id", accountID != "*", p.audience == forAccount || p.audience == forMember, "--for=account or --for=member"},
+		{"account-id", p.accountID != anyAccount, p.audience == forAccount || p.audience == forMember, "--for=account or --for=member"},
 		{"role", p.role != "", p.audience == forHub, "--for=hub"},
 		{"trust", p.trust, p.audience == forMember, "--for=member"},
 		{"hub-role", p.hubRole != "", p.trust, "--trust"},
@@ -94,7 +98,7 @@ func (p *policyFlags) validate(accountID string) error {
 	return nil
 }
 
-func (p *policyFlags) validateValues(partition string) error {
+func (p *policyFlags) validateValues() error {
 	if p.role != "" && !config.IsRoleName(p.role) {
 		return fmt.Errorf("flag --role: got %q, want the name of a role, with its path if it has one, such as audit/%s", p.role, defaultRole)
 	}
@@ -108,7 +112,7 @@ func (p *policyFlags) validateValues(partition string) error {
 	if !isRole {
 		return fmt.Errorf("flag --hub-role: got %q, want the ARN of a role, such as arn:aws:iam::111111111111:role/hub", p.hubRole)
 	}
-	return samePartition("--hub-role", itsPartition, partition)
+	return samePartition("--hub-role", itsPartition, p.partition)
 }
 
 func samePartition(of, got, want string) error {
@@ -123,7 +127,7 @@ func printPolicy(_ context.Context, s *settings, stdout, _ io.Writer) error {
 	if err != nil {
 		return err
 	}
-	document, err := (&policyPrinter{s, c}).document()
+	document, err := (&policyPrinter{&s.iamPolicy, c}).document()
 	if err != nil {
 		return err
 	}
@@ -137,36 +141,36 @@ func printPolicy(_ context.Context, s *settings, stdout, _ io.Writer) error {
 
 // policyPrinter makes the policy that is asked for.
 type policyPrinter struct {
-	*settings
-	*config.Config
+	flags  *policyFlags
+	config *config.Config
 }
 
 func (p *policyPrinter) document() (awsapi.PolicyDocument, error) {
-	if p.Partition != "" {
-		if err := samePartition("the roles in "+p.configFile, p.Partition, p.partition); err != nil {
+	if p.config.Partition != "" {
+		if err := samePartition("the roles in "+p.config.File, p.config.Partition, p.flags.partition); err != nil {
 			return awsapi.PolicyDocument{}, err
 		}
 	}
 	switch {
-	case p.printed.trust:
+	case p.flags.trust:
 		return p.trust()
-	case p.printed.audience == forMember:
+	case p.flags.audience == forMember:
 		return p.member()
-	case p.printed.audience == forHub:
+	case p.flags.audience == forHub:
 		return p.hub()
-	case p.printed.audience == forCaller:
+	case p.flags.audience == forCaller:
 		return p.caller()
 	}
-	return awsapi.Reading(p.partition, p.accountID, p.ownNeeds()), nil
+	return awsapi.Reading(p.flags.partition, p.flags.accountID, p.ownNeeds()), nil
 }
 
 // configured returns the accounts that the file says something about, be it of all
 // that have no other. Those have no id.
 func (p *policyPrinter) configured() []config.Account {
-	if p.Organization == nil {
-		return p.Accounts
+	if p.config.Organization == nil {
+		return p.config.Accounts
 	}
-	return append([]config.Account{p.Organization.Default}, p.Organization.Overrides...)
+	return append([]config.Account{p.config.Organization.Default}, p.config.Organization.Overrides...)
 }
 
 // own returns the account of the exporter's own credentials, nil if the file
@@ -186,13 +190,13 @@ func (p *policyPrinter) ownNeeds() awsapi.Needs {
 	if own := p.own(); own != nil {
 		return p.needs(own)
 	}
-	return awsapi.Needs{Source: awsapi.Source(p.source), Tags: p.Tags}
+	return awsapi.Needs{Source: p.config.Own.Source, Tags: p.config.Own.Settings.Tags}
 }
 
 // needs are what reading the account needs. The accounts of an organization have
 // their names from there.
 func (p *policyPrinter) needs(a *config.Account) awsapi.Needs {
-	return awsapi.Needs{Source: a.Source, Tags: a.Settings.Tags, Named: a.Name != "" || p.Organization != nil}
+	return awsapi.Needs{Source: a.Source, Tags: a.Settings.Tags, Named: a.Name != "" || p.config.Organization != nil}
 }
 
 // members returns the accounts with a role that the policy is for.
@@ -201,26 +205,26 @@ func (p *policyPrinter) members() ([]config.Account, error) {
 	if len(all) == 0 {
 		return nil, nil
 	}
-	if p.Organization != nil && p.accountID != "*" && !slices.ContainsFunc(all, func(a config.Account) bool { return a.ID == p.accountID }) {
-		all[0].ID = p.accountID // it gets what all others get
+	if p.config.Organization != nil && p.flags.accountID != anyAccount && !slices.ContainsFunc(all, func(a config.Account) bool { return a.ID == p.flags.accountID }) {
+		all[0].ID = p.flags.accountID // it gets what all others get
 	}
 	var members []config.Account
 	for i := range all {
 		switch a := &all[i]; {
-		case p.accountID != "*" && a.ID != p.accountID:
+		case p.flags.accountID != anyAccount && a.ID != p.flags.accountID:
 		case a.Role != nil:
 			members = append(members, *a)
-		case p.accountID != "*":
-			return nil, fmt.Errorf("flag --account-id: got %s, whose role is null in %s, want an account with a role", a.ID, p.configFile)
+		case p.flags.accountID != anyAccount:
+			return nil, fmt.Errorf("flag --account-id: got %s, whose role is null in %s, want an account with a role", a.ID, p.config.File)
 		}
 	}
 	switch {
 	case len(members) > 0:
 		return members, nil
-	case p.accountID != "*":
-		return nil, fmt.Errorf("flag --account-id: got %s, want an account that %s lists", p.accountID, p.configFile)
+	case p.flags.accountID != anyAccount:
+		return nil, fmt.Errorf("flag --account-id: got %s, want an account that %s lists", p.flags.accountID, p.config.File)
 	}
-	return nil, fmt.Errorf("flag --for: got %s, want account: no account of %s has a role", p.printed.audience, p.configFile)
+	return nil, fmt.Errorf("flag --for: got %s, want account: no account of %s has a role", p.flags.audience, p.config.File)
 }
 
 // member returns the policy of the role in each account, or in one of them.
@@ -230,13 +234,13 @@ func (p *policyPrinter) member() (awsapi.PolicyDocument, error) {
 		return awsapi.PolicyDocument{}, err
 	}
 	if len(members) == 0 {
-		return awsapi.Reading(p.partition, p.accountID, p.ownNeeds()), nil
+		return awsapi.Reading(p.flags.partition, p.flags.accountID, p.ownNeeds()), nil
 	}
 	var needs []awsapi.Needs
 	for i := range members {
 		needs = append(needs, p.needs(&members[i]))
 	}
-	return awsapi.Reading(p.partition, p.accountID, needs...), nil
+	return awsapi.Reading(p.flags.partition, p.flags.accountID, needs...), nil
 }
 
 // trust returns the trust policy of that role.
@@ -245,12 +249,12 @@ func (p *policyPrinter) trust() (awsapi.PolicyDocument, error) {
 	if err != nil {
 		return awsapi.PolicyDocument{}, err
 	}
-	t := awsapi.Trust{HubRole: cmp.Or(p.printed.hubRole, p.Sessions.InitialRole), OrganizationID: p.printed.organizationID, Sessions: p.Sessions}
+	t := awsapi.Trust{HubRole: cmp.Or(p.flags.hubRole, p.config.Sessions.InitialRole), OrganizationID: p.flags.organizationID, Sessions: p.config.Sessions}
 	switch {
 	case t.HubRole == "":
 		return awsapi.PolicyDocument{}, errors.New("flag --trust: got no role to trust, want its ARN by --hub-role, or an initial_role in --config.file")
-	case p.Sessions.InitialRole != "" && t.HubRole != p.Sessions.InitialRole:
-		return awsapi.PolicyDocument{}, fmt.Errorf("flag --hub-role: got %s, want none, or the initial_role of %s, which is %s", t.HubRole, p.configFile, p.Sessions.InitialRole)
+	case p.config.Sessions.InitialRole != "" && t.HubRole != p.config.Sessions.InitialRole:
+		return awsapi.PolicyDocument{}, fmt.Errorf("flag --hub-role: got %s, want none, or the initial_role of %s, which is %s", t.HubRole, p.config.File, p.config.Sessions.InitialRole)
 	}
 	for i := range members {
 		if i > 0 && members[i].Role.ExternalID != t.ExternalID {
@@ -266,11 +270,11 @@ func (p *policyPrinter) trust() (awsapi.PolicyDocument, error) {
 // also finds the accounts of an organization.
 func (p *policyPrinter) hub() (awsapi.PolicyDocument, error) {
 	if len(p.configured()) == 0 {
-		role := strings.TrimPrefix(cmp.Or(p.printed.role, defaultRole), "/")
-		return awsapi.AssumingAnywhere(p.Sessions, p.partition, []string{role}), nil
+		role := strings.TrimPrefix(cmp.Or(p.flags.role, defaultRole), "/")
+		return awsapi.AssumingAnywhere(p.config.Sessions, p.flags.partition, []string{role}), nil
 	}
-	if p.printed.role != "" {
-		return awsapi.PolicyDocument{}, fmt.Errorf("flag --role: got %s, want none: %s names the accounts' roles", p.printed.role, p.configFile)
+	if p.flags.role != "" {
+		return awsapi.PolicyDocument{}, fmt.Errorf("flag --role: got %s, want none: %s names the accounts' roles", p.flags.role, p.config.File)
 	}
 	members, err := p.members()
 	if err != nil {
@@ -278,17 +282,17 @@ func (p *policyPrinter) hub() (awsapi.PolicyDocument, error) {
 	}
 	var arns, names []string
 	for i := range members {
-		arns = append(arns, members[i].Role.ARN(p.partition, members[i].ID))
+		arns = append(arns, members[i].Role.ARN(p.flags.partition, members[i].ID))
 		names = append(names, members[i].Role.Name)
 	}
 	var others awsapi.PolicyDocument
-	if p.Sessions.InitialRole == "" {
+	if p.config.Sessions.InitialRole == "" {
 		others = p.readingOwn()
 	}
-	anywhere := awsapi.AssumingAnywhere(p.Sessions, p.partition, names)
-	ways := []awsapi.PolicyDocument{awsapi.Assuming(p.Sessions, arns), anywhere} // each role by itself, as long as AWS takes them all
-	if p.Organization != nil {
-		ways, others = []awsapi.PolicyDocument{anywhere}, awsapi.Discovering(p.Discovery()).And(others)
+	anywhere := awsapi.AssumingAnywhere(p.config.Sessions, p.flags.partition, names)
+	ways := []awsapi.PolicyDocument{awsapi.Assuming(p.config.Sessions, arns), anywhere} // each role by itself, as long as AWS takes them all
+	if p.config.Organization != nil {
+		ways, others = []awsapi.PolicyDocument{anywhere}, awsapi.Discovering(p.config.Discovery()).And(others)
 	}
 	for _, assuming := range ways {
 		document := assuming.And(others)
@@ -301,10 +305,10 @@ func (p *policyPrinter) hub() (awsapi.PolicyDocument, error) {
 
 // caller returns the policy of the own credentials where the hub is a role.
 func (p *policyPrinter) caller() (awsapi.PolicyDocument, error) {
-	if p.Sessions.InitialRole == "" {
+	if p.config.Sessions.InitialRole == "" {
 		return awsapi.PolicyDocument{}, errors.New("flag --for: got caller, want a --config.file with an initial_role beside it; without one, the exporter's own credentials are the hub")
 	}
-	return awsapi.Assuming(p.Sessions, []string{p.Sessions.InitialRole}).And(p.readingOwn()), nil
+	return awsapi.Assuming(p.config.Sessions, []string{p.config.Sessions.InitialRole}).And(p.readingOwn()), nil
 }
 
 // readingOwn allows to read the account of the own credentials if the file lists it.
@@ -313,5 +317,5 @@ func (p *policyPrinter) readingOwn() awsapi.PolicyDocument {
 	if own == nil {
 		return awsapi.PolicyDocument{}
 	}
-	return awsapi.Reading(p.partition, own.ID, p.needs(own))
+	return awsapi.Reading(p.flags.partition, own.ID, p.needs(own))
 }

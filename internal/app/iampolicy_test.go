@@ -62,12 +62,11 @@ func (c *policyCase) print(t *testing.T) (awsapi.PolicyDocument, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.configFile = "accounts.yml"
-	read := &config.Config{Accounts: c.accounts, Sessions: c.sessions}
+	read := &config.Config{File: "accounts.yml", Accounts: c.accounts, Sessions: c.sessions}
 	if c.sessions.InitialRole != "" {
 		read.Partition = "aws"
 	}
-	return (&policyPrinter{s, read}).document()
+	return (&policyPrinter{&s.iamPolicy, read}).document()
 }
 
 const (
@@ -380,7 +379,7 @@ organization:
 		t.Run(name, func(t *testing.T) {
 			s, _, err := parse(append([]string{"iam-policy", test.file.flag()}, test.flags...), t.Output(), t.Output())
 			check(t, err)
-			document, err := (&policyPrinter{s, must[*config.Config](t)(configuration(awsSource{}, s))}).document()
+			document, err := (&policyPrinter{&s.iamPolicy, must[*config.Config](t)(configuration(awsSource{}, s))}).document()
 			if err != nil {
 				if want := strings.ReplaceAll(test.want, "FILE", test.file.name); err.Error() != want {
 					t.Errorf("got error %v, want %s", err, want)

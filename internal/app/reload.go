@@ -13,7 +13,8 @@ import (
 // also has the credentials found anew.
 type reloader struct {
 	*watching
-	settings *settings
+	file     string // empty for none
+	defaults config.Defaults
 	logger   *slog.Logger
 
 	mu sync.Mutex // so that the last read wins
@@ -25,7 +26,7 @@ func (r *reloader) reload() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.targets.renewCredentials()
-	if r.settings.configFile == "" {
+	if r.file == "" {
 		r.logger.Info("Credentials are read again with the next refresh")
 		return nil
 	}
@@ -35,13 +36,13 @@ func (r *reloader) reload() error {
 		r.logger.Error("Keeping the old configuration", "err", err)
 		return err
 	}
-	r.logger.Info("Configuration reloaded", configurationDetails(r.settings, c)...)
+	r.logger.Info("Configuration reloaded", configurationDetails(c)...)
 	return nil
 }
 
 // apply reads the configuration and puts it into force, or changes nothing.
 func (r *reloader) apply() (*config.Config, error) {
-	c, err := config.Load(r.settings.configFile, r.settings.defaults())
+	c, err := config.Load(r.file, r.defaults)
 	if err != nil {
 		return nil, err
 	}
@@ -52,8 +53,8 @@ func (r *reloader) apply() (*config.Config, error) {
 	return c, nil
 }
 
-func configurationDetails(s *settings, c *config.Config) []any {
-	details := []any{"file", s.configFile, "classes", len(c.Policy.Classes), "exemptions", len(c.Policy.Exemptions)}
+func configurationDetails(c *config.Config) []any {
+	details := []any{"file", c.File, "classes", len(c.Policy.Classes), "exemptions", len(c.Policy.Exemptions)}
 	if c.Accounts != nil {
 		details = append(details, "accounts", len(c.Accounts))
 	}

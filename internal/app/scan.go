@@ -141,7 +141,7 @@ func (t *targets) scansInDoubt() []report.Scan {
 	defer t.mu.Unlock()
 	var scans []report.Scan
 	for _, d := range organization.Select(t.list.Listing(), o.Include, o.Exclude) {
-		if inDoubt(&d) && t.isOurs(d.Account.ID) && !t.list.Watches(d.Account.ID) {
+		if inDoubt(&d) && t.share.has(d.Account.ID) && !t.list.Watches(d.Account.ID) {
 			scans = append(scans, report.Scan{
 				Snapshot: &inventory.Snapshot{Account: inventory.Account{ID: d.Account.ID, Name: d.Account.Name}},
 				Gaps:     []string{"whether the configuration means it is not known: " + d.Why},

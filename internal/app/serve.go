@@ -37,7 +37,7 @@ func serve(ctx context.Context, s *settings, _, stderr io.Writer) error {
 	signal.Notify(hangup, syscall.SIGHUP) // from the start, or the signal would end the process
 	defer signal.Stop(hangup)
 	logger := s.logger(stderr)
-	logger.Info("Starting aws_iam_exporter", "version", version.Info(), "iam_source", s.source)
+	logger.Info("Starting aws_iam_exporter", "version", version.Info(), "iam_source", s.defaults.Settings.Source)
 	if err := toolkit.Validate(*s.web.WebConfigFile); err != nil {
 		return fmt.Errorf("flag --web.config.file: use %s: %w", *s.web.WebConfigFile, err) // the file's errors do not name it
 	}
@@ -52,7 +52,7 @@ func serve(ctx context.Context, s *settings, _, stderr io.Writer) error {
 		return group.Wait()
 	}
 	group.Go(func() error { reloadOnHangup(ctx, hangup, p.reload, logger); return nil })
-	listening := listen(ctx, group, s, logger, p.web)
+	listening := listen(ctx, group, &s.web, logger, p.web)
 	group.Go(func() error {
 		for _, listens := range listening {
 			select {
@@ -73,17 +73,17 @@ func serve(ctx context.Context, s *settings, _, stderr io.Writer) error {
 
 // listen serves the main listener and, if there is one, the probes' own. It returns
 // a channel for each of them, which is closed once it listens.
-func listen(ctx context.Context, group *errgroup.Group, s *settings, logger *slog.Logger, o web.Options) (listening []<-chan struct{}) {
+func listen(ctx context.Context, group *errgroup.Group, f *webFlags, logger *slog.Logger, o web.Options) (listening []<-chan struct{}) {
 	main := newServer(web.Handler(o), logger)
 	listening = append(listening, noteListening(main))
 	group.Go(func() error {
-		return serveUntil(ctx, main, logger, drainTime, func() error { return toolkit.ListenAndServe(main, s.web, logger) })
+		return serveUntil(ctx, main, logger, drainTime, func() error { return toolkit.ListenAndServe(main, f.FlagConfig, logger) })
 	})
-	if s.probeAddress != "" {
+	if f.probeAddress != "" {
 		probes := newServer(web.Probes(o.Ready), logger)
-		probes.Addr = s.probeAddress
+		probes.Addr = f.probeAddress
 		listening = append(listening, noteListening(probes))
-		logger.Info("Serving probes without TLS and authentication", "address", s.probeAddress)
+		logger.Info("Serving probes without TLS and authentication", "address", f.probeAddress)
 		group.Go(func() error { return serveUntil(ctx, probes, logger, drainTime, probes.ListenAndServe) })
 	}
 	return listening

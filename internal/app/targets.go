@@ -21,12 +21,13 @@ import (
 // targets decides which accounts are watched: those that the configuration lists,
 // those that its organization has, or that of the exporter's own credentials.
 type targets struct {
-	settings *settings
-	clients  *clientPool
-	fleet    *fleet.Fleet
-	board    *view.Board
-	store    *state.Store // nil without one
-	logger   *slog.Logger
+	share   share
+	rates   cost.Rates
+	clients *clientPool
+	fleet   *fleet.Fleet
+	board   *view.Board
+	store   *state.Store // nil without one
+	logger  *slog.Logger
 
 	inForce atomic.Pointer[config.Config]
 
@@ -105,7 +106,7 @@ func (t *targets) noteListing(asked *config.Config, listing *organization.Listin
 
 // watchUnder has the accounts watched of another configuration.
 func (t *targets) watchUnder(c *config.Config, reconcile func([]fleet.Target) error) error {
-	c, err := t.clients.from.withDemo(c, t.settings)
+	c, err := t.clients.from.withDemo(c)
 	if err != nil {
 		return err
 	}
@@ -114,7 +115,7 @@ func (t *targets) watchUnder(c *config.Config, reconcile func([]fleet.Target) er
 
 // watch has the accounts watched that follow from configuration and list.
 func (t *targets) watch(c *config.Config, list watchlist.List, reconcile func([]fleet.Target) error) error {
-	if err := t.settings.checkShards(c); err != nil {
+	if err := t.share.check(c); err != nil {
 		return err
 	}
 	if id := t.ownID(); id != "" && (c.Accounts != nil || c.Organization != nil) {
@@ -165,7 +166,7 @@ func (t *targets) tellChanges(next watchlist.List, c *config.Config, accounts []
 	if len(added) > 0 {
 		t.logger.Info("Watching more accounts", "accounts", len(added), "ids", shortList(added))
 	}
-	if !t.settings.demo && len(accounts) > 0 && (t.current() == nil || len(added) > 0) {
+	if t.clients.from.demo == nil && len(accounts) > 0 && (t.current() == nil || len(added) > 0) {
 		t.logger.Info("What reading costs", "cost", t.cost(next, c, accounts).String())
 	}
 	for _, removal := range next.Removals {
@@ -183,9 +184,9 @@ func (t *targets) cost(list watchlist.List, c *config.Config, accounts []watched
 		}
 	}
 	if c.Organization != nil {
-		return costOfOrganization(t.settings, c, list.Listing(), all)
+		return costOfOrganization(c, list.Listing(), all, t.rates)
 	}
-	return costOfAccounts(t.settings, c, all)
+	return costOf(c, all, t.rates)
 }
 
 // shortList is a list that is not too long for a log.

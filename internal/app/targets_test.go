@@ -28,7 +28,7 @@ func TestNobodyIsMissedUnexplained(t *testing.T) {
 	listing := func(ids ...string) *config.Config {
 		c := &config.Config{Policy: board.View().Policy}
 		for _, id := range ids {
-			c.Accounts = append(c.Accounts, config.Account{ID: id, Settings: s.defaults().Settings})
+			c.Accounts = append(c.Accounts, config.Account{ID: id, Settings: s.defaults.Settings})
 		}
 		return c
 	}

@@ -3,13 +3,14 @@ package app
 import (
 	"fmt"
 	"os"
-	"regexp"
 	"slices"
 	"strconv"
-	"strings"
+	"time"
 
 	"github.com/alecthomas/kingpin/v2"
 	"github.com/prometheus/common/model"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
 
 // value is a flag's value whose errors name the flag and say what is wanted;
@@ -27,9 +28,9 @@ func (v value) Set(text string) error {
 	return nil
 }
 
-func durationFlag(app *kingpin.Application, name, defaultValue, help string, target *model.Duration) *kingpin.FlagClause {
+func durationFlag(app *kingpin.Application, name, defaultValue, help string, target *time.Duration) *kingpin.FlagClause {
 	flag := app.Flag(name, help).Default(defaultValue)
-	flag.SetValue(value{target, name, "a duration such as 30s, 5m, 12h or 90d"})
+	flag.SetValue(value{(*model.Duration)(target), name, "a duration such as 30s, 5m, 12h or 90d"})
 	return flag
 }
 
@@ -51,12 +52,8 @@ type declarer interface {
 }
 
 // choiceFlag declares a flag with a closed list of values, the default first.
-func choiceFlag[T ~string](of declarer, name, help string, target *string, among ...T) {
-	c := choice{target: target}
-	for _, one := range among {
-		c.among = append(c.among, string(one))
-	}
-	of.Flag(name, help).Default(c.among[0]).SetValue(value{c, name, "one of " + strings.Join(c.among, ", ")})
+func choiceFlag[T ~string](of declarer, name, help string, target *T, among ...T) {
+	of.Flag(name, help).Default(string(among[0])).SetValue(value{choice[T]{target, among}, name, "one of " + inventory.Listed(among)})
 }
 
 func boolFlag(of declarer, name, defaultValue, help string, target *bool) {
@@ -98,45 +95,6 @@ func (i *integer) Set(text string) (err error) {
 	return err
 }
 
-// shard is a number from 0 on, be it that at the end of the host's name.
-type shard struct {
-	target   *int
-	hostname func() (string, error)
-}
-
-// auto stands for the number at the end of the host's name.
-const auto = "auto"
-
-// ordinal matches the number at the end of a host's name, as the pods of a
-// StatefulSet have it; a domain may come after it.
-var ordinal = regexp.MustCompile(`^[^.]*-([0-9]+)(\..*)?$`)
-
-func (s shard) String() string { return strconv.Itoa(*s.target) }
-
-func (s shard) Set(text string) error {
-	if text == auto {
-		return s.setByHost()
-	}
-	n, err := strconv.ParseUint(text, 10, 31)
-	if err != nil {
-		return fmt.Errorf("flag --shard: got %q, want a whole number from 0 on, or auto", text)
-	}
-	*s.target = int(n) //nolint:gosec // it has 31 bits
-	return nil
-}
-
-func (s shard) setByHost() error {
-	host, err := s.hostname()
-	if err != nil {
-		return fmt.Errorf("flag --shard: got auto, want a number from 0 on, since the host's name cannot be read: %w", err)
-	}
-	number := ordinal.FindStringSubmatch(host)
-	if number == nil {
-		return fmt.Errorf("flag --shard: got auto on host %q, want a number from 0 on, or a host's name with one at its end, such as exporter-2", host)
-	}
-	return s.Set(number[1])
-}
-
 type count struct {
 	target *int
 	most   int
@@ -156,18 +114,18 @@ func (c count) Set(text string) error {
 	return nil
 }
 
-type choice struct {
-	target *string
-	among  []string
+type choice[T ~string] struct {
+	target *T
+	among  []T
 }
 
-func (c choice) String() string { return *c.target }
+func (c choice[T]) String() string { return string(*c.target) }
 
-func (c choice) Set(text string) error {
-	if !slices.Contains(c.among, text) {
+func (c choice[T]) Set(text string) error {
+	if !slices.Contains(c.among, T(text)) {
 		return fmt.Errorf("%q is not among %q", text, c.among)
 	}
-	*c.target = text
+	*c.target = T(text)
 	return nil
 }
 

@@ -17,7 +17,6 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/config"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/fleet"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/state"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/web"
@@ -36,10 +35,10 @@ type watching struct {
 // newWatching returns what watches the accounts of a configuration once targets has
 // begun with it. The store may be nil.
 func newWatching(from awsSource, s *settings, board *view.Board, store *state.Store, logger *slog.Logger) *watching {
-	w := &watching{shared: awsapi.NewShared(rate.Limit(s.rate)), board: board}
-	w.fleet = fleet.New(board, fleet.Options{Store: store, Pause: pauseBetweenStarts(s.rate), Logger: logger})
+	w := &watching{shared: awsapi.NewShared(rate.Limit(s.calls.rates.All)), board: board}
+	w.fleet = fleet.New(board, fleet.Options{Store: store, Pause: pauseBetweenStarts(s.calls.rates.All), Logger: logger})
 	w.targets = &targets{
-		settings: s, clients: newClientPool(from, s, w.shared), fleet: w.fleet, board: board, store: store, logger: logger,
+		share: s.share, rates: s.calls.rates, clients: newClientPool(from, s.calls, w.shared), fleet: w.fleet, board: board, store: store, logger: logger,
 	}
 	w.discovery = newDiscovery(w.targets)
 	return w
@@ -76,7 +75,7 @@ func wire(from awsSource, s *settings, logger *slog.Logger) (*program, error) {
 		return nil, err
 	}
 	if s.configFile != "" {
-		logger.Info("Configuration read", configurationDetails(s, c)...)
+		logger.Info("Configuration read", configurationDetails(c)...)
 	}
 	store, err := openStore(s.stateDir)
 	if err != nil {
@@ -92,15 +91,15 @@ func wire(from awsSource, s *settings, logger *slog.Logger) (*program, error) {
 	}
 	p := &program{watching: w}
 	if s.configFile != "" || from.credentials != nil {
-		p.reload = (&reloader{settings: s, watching: w, logger: logger}).reload
+		p.reload = (&reloader{watching: w, file: s.configFile, defaults: s.defaults, logger: logger}).reload
 	}
 	rendered, own := prometheus.NewRegistry(), ownRegistry(metrics)
 	rendered.MustRegister(collector.OfView(metrics))
 	p.web = web.Options{
 		Page: renderer.Page, Rendered: rendered, Gatherer: own, Register: own,
 		View: board.View, Ready: w.ready, Source: w.source, Reload: p.reload, Now: time.Now,
-		Users: s.users, AccessKeyIDs: metrics.AccessKeyIDs,
-		Version: version.Version, Demo: from.note, Pprof: s.pprof, Logger: logger,
+		Users: s.metrics.users, AccessKeyIDs: metrics.AccessKeyIDs,
+		Version: version.Version, Demo: from.note, Pprof: s.web.pprof, Logger: logger,
 	}
 	return p, nil
 }
@@ -108,7 +107,7 @@ func wire(from awsSource, s *settings, logger *slog.Logger) (*program, error) {
 func metricsOf(s *settings) collector.Options {
 	return collector.Options{
 		Now:          time.Now,
-		AccessKeyIDs: view.KeyIDFormat(s.accessKeyID), KeyAge: s.keyAge, Users: s.users, Share: s.totalShards > 1,
+		AccessKeyIDs: s.metrics.accessKeyIDs, KeyAge: s.metrics.keyAge, Users: s.metrics.users, Share: s.share.total > 1,
 	}
 }
 
@@ -136,11 +135,11 @@ func ownRegistry(of collector.Options) *prometheus.Registry {
 func configuration(from awsSource, s *settings) (*config.Config, error) {
 	switch {
 	case s.configFile != "":
-		return config.Load(s.configFile, s.defaults())
+		return config.Load(s.configFile, s.defaults)
 	case from.configuration != nil:
-		return config.Parse("demo", from.configuration, s.defaults())
+		return config.Parse("demo", from.configuration, s.defaults)
 	}
-	return &config.Config{Policy: policy.WithLimits(s.limits())}, nil
+	return config.WithoutFile(s.defaults), nil
 }
 
 func openStore(dir string) (*state.Store, error) {

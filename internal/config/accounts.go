@@ -98,6 +98,15 @@ func shownPath(told organization.Account) string {
 	return strings.Join(parts, "/")
 }
 
+// Known returns the accounts to watch that are known before anybody is asked: those of
+// the list, or else Own; none where an organization has them.
+func (c *Config) Known() []Account {
+	if c.Organization == nil && c.Accounts == nil {
+		return []Account{c.Own}
+	}
+	return c.Accounts
+}
+
 // Discovery returns what is to be asked of the organization.
 func (c *Config) Discovery() awsapi.Discovery {
 	return awsapi.Discovery{Tags: len(c.Policy.AccountTags) > 0, UnitNames: c.Organization != nil && c.Organization.UnitNames}

@@ -180,8 +180,8 @@ func checkAccounts(t *testing.T, c *Config) {
 			t.Errorf("account %s: its tags are not known", a.ID)
 		case s.Source == "" || s.RefreshInterval < time.Second || s.KeysInterval < s.RefreshInterval:
 			t.Errorf("account %s: got settings %+v", a.ID, s)
-		case (s.Tags == awsapi.NoTags) != (c.Tags == awsapi.NoTags):
-			t.Errorf("account %s: got tags from %q, want them as elsewhere, from %q", a.ID, s.Tags, c.Tags)
+		case (s.Tags == awsapi.NoTags) != (c.Own.Settings.Tags == awsapi.NoTags):
+			t.Errorf("account %s: got tags from %q, want them as elsewhere, from %q", a.ID, s.Tags, c.Own.Settings.Tags)
 		case a.Role == nil:
 			own++
 		case !roleARNs.MatchString(a.Role.ARN("aws", a.ID)):

@@ -30,7 +30,7 @@ func (d *document) accounts(f *format, flags Settings, c *Config) {
 	d.needAccounts(accountDefaultsPath, "to apply it to")
 	d.needAccounts(accountTagsPath, "with tags")
 	d.checkIntervals(accountDefaultsPath, f.AccountDefaults.reading, reading{}, flags)
-	r := &accountReader{roles{document: d, defaults: f.AccountDefaults}, flags, c.Tags}
+	r := &accountReader{roles{document: d, defaults: f.AccountDefaults}, flags, c.Own.Settings.Tags}
 	if at := join(accountDefaultsPath, "initial_role"); f.AccountDefaults.InitialRole != "" && !d.broken[at] {
 		partition, _, _ := partsOf(string(f.AccountDefaults.InitialRole))
 		r.inPartition(at, partition)

@@ -9,10 +9,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"slices"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
@@ -21,21 +19,16 @@ import (
 // maxSize is the most bytes that a configuration file may have.
 const maxSize = 1 << 20
 
-// soon is how long before its end Summary mentions an exemption.
-const soon = 30 * 24 * time.Hour
-
 // Config is a configuration file, read and checked.
 type Config struct {
+	File   string // its name, for errors; empty if there is none
 	Policy *policy.Policy
-	// Tags is where the tags of users come from in an account that says nothing else,
-	// such as the one of the exporter's own credentials; NoTags unless the policy needs
-	// tags.
-	Tags awsapi.TagSource
 
 	// Accounts are in the order of the file, or nil; Organization is nil if it has
-	// none. Without either, it is the account of the exporter's own credentials alone.
+	// none. Without either, Own alone is watched.
 	Accounts     []Account
 	Organization *Organization
+	Own          Account // that of the exporter's own credentials; without an id and a name
 
 	Sessions  awsapi.Sessions // for the accounts' roles; zero without accounts and organization
 	Partition string          // that the ARNs of roles name; empty if there are none
@@ -46,6 +39,11 @@ type Config struct {
 type Defaults struct {
 	Limits   policy.Limits
 	Settings Settings
+}
+
+// WithoutFile returns what counts where there is no file.
+func WithoutFile(defaults Defaults) *Config {
+	return &Config{Policy: policy.WithLimits(defaults.Limits), Own: Account{Settings: defaults.Settings}}
 }
 
 // Load reads the file as Parse does. Its errors name the file.
@@ -114,83 +112,15 @@ func Parse(file string, content []byte, defaults Defaults) (*Config, error) {
 	d := newDocument(file)
 	var f format
 	d.read(content, &f)
-	c := &Config{Policy: d.policy(&f, defaults.Limits)}
+	c := &Config{File: file, Policy: d.policy(&f, defaults.Limits), Own: Account{Settings: defaults.Settings}}
 	if c.Policy.NeedsTags() {
-		c.Tags = cmp.Or(awsapi.TagSource(f.TagsFrom), awsapi.TagSources()[0])
+		c.Own.Settings.Tags = cmp.Or(awsapi.TagSource(f.TagsFrom), awsapi.TagSources()[0])
 	}
 	d.accounts(&f, defaults.Settings, c)
 	if err := d.err(); err != nil {
 		return nil, err
 	}
 	return c, nil
-}
-
-// Summary describes the configuration in a few lines, with the exemptions that
-// have lapsed or soon will.
-func (c *Config) Summary(now time.Time) string {
-	var b strings.Builder
-	b.WriteString("classes, the first that matches counts:\n")
-	for _, class := range slices.Concat(c.Policy.Classes, []policy.Class{c.Policy.Default}) {
-		fmt.Fprintf(&b, "  %s: %s\n", class.Name, limitsInWords(class.Limits))
-	}
-	if c.Tags == awsapi.NoTags {
-		b.WriteString("tags: not read, nothing needs them\n")
-	} else {
-		fmt.Fprintf(&b, "tags: read by %s\n", c.Tags)
-	}
-	fmt.Fprintf(&b, "exemptions: %d\n", len(c.Policy.Exemptions))
-	for _, e := range c.Policy.Exemptions {
-		switch {
-		case !e.InForce(now):
-			fmt.Fprintf(&b, "  %s: lapsed, its last day was %s\n", exemptionInWords(e), policy.LastDay(e.Until))
-		case !e.InForce(now.Add(soon)):
-			fmt.Fprintf(&b, "  %s: lapses soon, its last day is %s\n", exemptionInWords(e), policy.LastDay(e.Until))
-		}
-	}
-	if c.Policy.ExemptionTag != "" {
-		fmt.Fprintf(&b, "  and those that users' tags %s hold\n", c.Policy.ExemptionTag)
-	}
-	b.WriteString("users with series of their own: " + chosenInWords(len(c.Policy.Users.Include), len(c.Policy.Users.Exclude)) + "\n")
-	c.summarizeAccounts(&b)
-	return b.String()
-}
-
-func limitsInWords(l policy.Limits) string {
-	var words []string
-	for _, limit := range []struct {
-		name  string
-		value time.Duration
-	}{
-		{"max_key_age", l.MaxKeyAge},
-		{"rotation_warning", l.RotationWarning},
-		{"max_key_idle", l.MaxKeyIdle},
-		{"max_password_idle", l.MaxPasswordIdle},
-		{"rotation_overlap", l.RotationOverlap},
-		{"setup_window", l.SetupWindow},
-	} {
-		words = append(words, limit.name+" "+policy.InDays(limit.value))
-	}
-	return strings.Join(words, ", ")
-}
-
-func exemptionInWords(e policy.Exemption) string {
-	text := e.UserName
-	if e.Account != "" {
-		text += " in " + e.Account
-	}
-	return text + " from " + listed(e.Rules)
-}
-
-// chosenInWords says who is chosen by so many includes and excludes.
-func chosenInWords(includes, excludes int) string {
-	text := "all"
-	if includes > 0 {
-		text = fmt.Sprintf("those that match one of %d under include", includes)
-	}
-	if excludes > 0 {
-		text += fmt.Sprintf(", but for those that match one of %d under exclude", excludes)
-	}
-	return text
 }
 
 // listed joins words with commas.

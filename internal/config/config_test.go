@@ -105,7 +105,7 @@ func TestLoad(t *testing.T) {
 		}}},
 		{"tags-by-default.yml", Config{
 			Policy: &policy.Policy{Default: standard, OwnerTags: []string{"Owner"}},
-			Tags:   awsapi.TagsFromAuthorizationDetails,
+			Own:    Account{Settings: Settings{Tags: awsapi.TagsFromAuthorizationDetails}},
 		}},
 		{"tags-not-needed.yml", Config{Policy: &policy.Policy{Default: standard}}},
 		{"accounts.yml", Config{Policy: &policy.Policy{Default: standard, Exemptions: []policy.Exemption{
@@ -149,7 +149,7 @@ func TestLoad(t *testing.T) {
 				InitialRole: "arn:aws:iam::999988887777:role/hub", Name: "watcher", SourceIdentity: "key.watcher",
 			},
 			Partition: "aws",
-			Tags:      awsapi.TagsFromListUserTags,
+			Own:       Account{Settings: Settings{Tags: awsapi.TagsFromListUserTags}},
 			Policy: &policy.Policy{
 				Default: policy.Class{Name: "default", Limits: fullDefaults},
 				Classes: []policy.Class{
@@ -218,7 +218,11 @@ func TestLoad(t *testing.T) {
 	for _, tt := range tests {
 		tested[tt.file] = true
 		t.Run(tt.file, func(t *testing.T) {
-			got, err := Load(filepath.Join("testdata", tt.file), flags())
+			tt.want.File = filepath.Join("testdata", tt.file)
+			own := flags().Settings
+			own.Tags = tt.want.Own.Settings.Tags
+			tt.want.Own.Settings = own
+			got, err := Load(tt.want.File, flags())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -629,8 +633,8 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if c.Policy.NeedsTags() != (c.Tags != awsapi.NoTags) {
-			t.Errorf("tags come from %q, and they are needed: %t", c.Tags, c.Policy.NeedsTags())
+		if c.Policy.NeedsTags() != (c.Own.Settings.Tags != awsapi.NoTags) {
+			t.Errorf("tags come from %q, and they are needed: %t", c.Own.Settings.Tags, c.Policy.NeedsTags())
 		}
 		checkAccounts(t, c)
 		for _, class := range append(c.Policy.Classes, c.Policy.Default) {

@@ -17,7 +17,7 @@ import (
 func wholeOrganization(class policy.Class) Config {
 	settings := Settings{Source: awsapi.SourceReport, RefreshInterval: 5 * time.Minute, KeysInterval: time.Hour, Tags: awsapi.TagsFromAuthorizationDetails}
 	return Config{
-		Tags: awsapi.TagsFromAuthorizationDetails,
+		Own: Account{Settings: Settings{Tags: awsapi.TagsFromAuthorizationDetails}},
 		Policy: &policy.Policy{
 			Default: class,
 			Classes: []policy.Class{{

@@ -4,14 +4,48 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
+// soon is how long before its end Summary mentions an exemption.
+const soon = 30 * 24 * time.Hour
+
 // maxKinds is how many kinds of a thing Summary names.
 const maxKinds = 10
+
+// Summary describes the configuration in a few lines, with the exemptions that
+// have lapsed or soon will.
+func (c *Config) Summary(now time.Time) string {
+	var b strings.Builder
+	b.WriteString("classes, the first that matches counts:\n")
+	for _, class := range slices.Concat(c.Policy.Classes, []policy.Class{c.Policy.Default}) {
+		fmt.Fprintf(&b, "  %s: %s\n", class.Name, limitsInWords(class.Limits))
+	}
+	if c.Own.Settings.Tags == awsapi.NoTags {
+		b.WriteString("tags: not read, nothing needs them\n")
+	} else {
+		fmt.Fprintf(&b, "tags: read by %s\n", c.Own.Settings.Tags)
+	}
+	fmt.Fprintf(&b, "exemptions: %d\n", len(c.Policy.Exemptions))
+	for _, e := range c.Policy.Exemptions {
+		switch {
+		case !e.InForce(now):
+			fmt.Fprintf(&b, "  %s: lapsed, its last day was %s\n", exemptionInWords(e), policy.LastDay(e.Until))
+		case !e.InForce(now.Add(soon)):
+			fmt.Fprintf(&b, "  %s: lapses soon, its last day is %s\n", exemptionInWords(e), policy.LastDay(e.Until))
+		}
+	}
+	if c.Policy.ExemptionTag != "" {
+		fmt.Fprintf(&b, "  and those that users' tags %s hold\n", c.Policy.ExemptionTag)
+	}
+	b.WriteString("users with series of their own: " + chosenInWords(len(c.Policy.Users.Include), len(c.Policy.Users.Exclude)) + "\n")
+	c.summarizeAccounts(&b)
+	return b.String()
+}
 
 // summarizeAccounts writes a line for each kind of access and of settings, because
 // there can be thousands of accounts.
@@ -148,4 +182,42 @@ func (k *kinds) write(b *strings.Builder) {
 	if rest > 0 {
 		fmt.Fprintf(b, "  and in %d other ways: %d\n", len(*k)-maxKinds, rest)
 	}
+}
+
+func limitsInWords(l policy.Limits) string {
+	var words []string
+	for _, limit := range []struct {
+		name  string
+		value time.Duration
+	}{
+		{"max_key_age", l.MaxKeyAge},
+		{"rotation_warning", l.RotationWarning},
+		{"max_key_idle", l.MaxKeyIdle},
+		{"max_password_idle", l.MaxPasswordIdle},
+		{"rotation_overlap", l.RotationOverlap},
+		{"setup_window", l.SetupWindow},
+	} {
+		words = append(words, limit.name+" "+policy.InDays(limit.value))
+	}
+	return strings.Join(words, ", ")
+}
+
+func exemptionInWords(e policy.Exemption) string {
+	text := e.UserName
+	if e.Account != "" {
+		text += " in " + e.Account
+	}
+	return text + " from " + listed(e.Rules)
+}
+
+// chosenInWords says who is chosen by so many includes and excludes.
+func chosenInWords(includes, excludes int) string {
+	text := "all"
+	if includes > 0 {
+		text = fmt.Sprintf("those that match one of %d under include", includes)
+	}
+	if excludes > 0 {
+		text += fmt.Sprintf(", but for those that match one of %d under exclude", excludes)
+	}
+	return text
 }

@@ -40,3 +40,15 @@ func Printable(text string) string {
 	}
 	return b.String()
 }
+
+// Listed returns the words with commas between them.
+func Listed[T ~string](words []T) string {
+	var b strings.Builder
+	for i, word := range words {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(string(word))
+	}
+	return b.String()
+}
