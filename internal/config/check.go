@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
@@ -265,7 +266,7 @@ func (d *document) exempted(path string, e exemption, met map[exemptionKey]strin
 func (d *document) exemptedOnce(path string, x exemptionKey, met map[exemptionKey]string) {
 	isRoot, isRootRule := x.user == policy.RootUserName, policy.Rule(x.rule).Subject() == policy.SubjectAccount
 	if isRoot && !isRootRule {
-		d.fail(path, "got %q for %s, want %s, which alone judge root", x.rule, x.user, listed(policy.RulesAbout(policy.SubjectAccount)))
+		d.fail(path, "got %q for %s, want %s, which alone judge root", x.rule, x.user, inventory.Listed(policy.RulesAbout(policy.SubjectAccount)))
 	}
 	if !isRoot && isRootRule {
 		d.fail(path, "got %q for a user, want a rule that judges users; this one is for %s", x.rule, policy.RootUserName)

@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"strings"
 	"syscall"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
@@ -121,13 +120,4 @@ func Parse(file string, content []byte, defaults Defaults) (*Config, error) {
 		return nil, err
 	}
 	return c, nil
-}
-
-// listed joins words with commas.
-func listed[T ~string](words []T) string {
-	var text []string
-	for _, word := range words {
-		text = append(text, string(word))
-	}
-	return strings.Join(text, ", ")
 }

@@ -14,6 +14,8 @@ import (
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
 
 // document is a file being read: the line of everything in it, and its problems.
@@ -383,7 +385,7 @@ func names(fields []field) string {
 	for _, f := range fields {
 		all = append(all, f.name)
 	}
-	return listed(all)
+	return inventory.Listed(all)
 }
 
 // wanted says what a value of the type looks like.

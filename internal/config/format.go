@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
@@ -291,7 +292,7 @@ func (k *tagKey) set(text string) bool {
 
 type rule policy.Rule
 
-func (*rule) want() string { return "one of " + listed(policy.Rules()) }
+func (*rule) want() string { return "one of " + inventory.Listed(policy.Rules()) }
 
 func (r *rule) set(text string) bool {
 	*r = rule(text)
@@ -300,7 +301,7 @@ func (r *rule) set(text string) bool {
 
 type tagSource awsapi.TagSource
 
-func (*tagSource) want() string { return "one of " + listed(awsapi.TagSources()) }
+func (*tagSource) want() string { return "one of " + inventory.Listed(awsapi.TagSources()) }
 
 func (s *tagSource) set(text string) bool {
 	*s = tagSource(text)

@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
 
 type accountDefaults struct {
@@ -191,7 +192,7 @@ func (v *tagValue) set(text string) bool {
 
 type source awsapi.Source
 
-func (*source) want() string { return "one of " + listed(awsapi.Sources()) }
+func (*source) want() string { return "one of " + inventory.Listed(awsapi.Sources()) }
 
 func (s *source) set(text string) bool {
 	*s = source(text)

@@ -207,7 +207,7 @@ func exemptionInWords(e policy.Exemption) string {
 	if e.Account != "" {
 		text += " in " + e.Account
 	}
-	return text + " from " + listed(e.Rules)
+	return text + " from " + inventory.Listed(e.Rules)
 }
 
 // chosenInWords says who is chosen by so many includes and excludes.

@@ -27,3 +27,11 @@ func TestShorten(t *testing.T) {
 		}
 	}
 }
+
+func TestListed(t *testing.T) {
+	for want, words := range map[string][]Status{"": nil, "active": {Active}, "active, inactive": {Active, Inactive}} {
+		if got := Listed(words); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

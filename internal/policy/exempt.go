@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
 
 // EndOf returns when an exemption ends of which the date, written 2006-01-02,
@@ -34,7 +36,7 @@ func ParseExemptionTag(userName, value string) (Exemption, error) {
 	allowed := slices.DeleteFunc(Rules(), func(r Rule) bool { return r.Subject() == SubjectAccount }) // root has no tags
 	for _, word := range words[:until] {
 		if !slices.Contains(allowed, Rule(word)) {
-			return Exemption{}, fmt.Errorf("rule: got %q, want one of %s", word, names(allowed))
+			return Exemption{}, fmt.Errorf("rule: got %q, want one of %s", word, inventory.Listed(allowed))
 		}
 		if slices.Contains(e.Rules, Rule(word)) {
 			return Exemption{}, fmt.Errorf("rule %q: got it twice, want it once", word)
@@ -47,14 +49,6 @@ func ParseExemptionTag(userName, value string) (Exemption, error) {
 	}
 	e.Until, e.Reason = end, strings.Join(words[until+2:], " ")
 	return e, nil
-}
-
-func names[T ~string](list []T) string {
-	var text []string
-	for _, one := range list {
-		text = append(text, string(one))
-	}
-	return strings.Join(text, ", ")
 }
 
 // exemptionKey is what an exemption is from.

@@ -2,7 +2,8 @@ package report
 
 import (
 	"fmt"
-	"strings"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
 
 // Format names a format.
@@ -57,13 +58,5 @@ func (r *Report) Write(format Format, look Look) ([]byte, error) {
 	case FormatOpenMetrics:
 		return r.openMetrics(), nil
 	}
-	return nil, fmt.Errorf("format: got %q, want one of %s", format, words(Formats()))
-}
-
-func words[T ~string](list []T) string {
-	var text []string
-	for _, one := range list {
-		text = append(text, string(one))
-	}
-	return strings.Join(text, ", ")
+	return nil, fmt.Errorf("format: got %q, want one of %s", format, inventory.Listed(Formats()))
 }
