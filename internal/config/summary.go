@@ -23,7 +23,7 @@ func (c *Config) Summary(now time.Time) string {
 	var b strings.Builder
 	b.WriteString("classes, the first that matches counts:\n")
 	for _, class := range slices.Concat(c.Policy.Classes, []policy.Class{c.Policy.Default}) {
-		fmt.Fprintf(&b, "  %s: %s\n", class.Name, limitsInWords(class.Limits))
+		fmt.Fprintf(&b, "  %s: %s\n", class.Name, class.Limits)
 	}
 	if c.Own.Settings.Tags == awsapi.NoTags {
 		b.WriteString("tags: not read, nothing needs them\n")
@@ -182,24 +182,6 @@ func (k *kinds) write(b *strings.Builder) {
 	if rest > 0 {
 		fmt.Fprintf(b, "  and in %d other ways: %d\n", len(*k)-maxKinds, rest)
 	}
-}
-
-func limitsInWords(l policy.Limits) string {
-	var words []string
-	for _, limit := range []struct {
-		name  string
-		value time.Duration
-	}{
-		{"max_key_age", l.MaxKeyAge},
-		{"rotation_warning", l.RotationWarning},
-		{"max_key_idle", l.MaxKeyIdle},
-		{"max_password_idle", l.MaxPasswordIdle},
-		{"rotation_overlap", l.RotationOverlap},
-		{"setup_window", l.SetupWindow},
-	} {
-		words = append(words, limit.name+" "+policy.InDays(limit.value))
-	}
-	return strings.Join(words, ", ")
 }
 
 func exemptionInWords(e policy.Exemption) string {

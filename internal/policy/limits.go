@@ -21,6 +21,33 @@ type Limits struct {
 	SetupWindow     time.Duration // how long after the user a key counts as created together with it
 }
 
+// Limit is one of the limits.
+type Limit struct {
+	Name  string // in the configuration file, such as max_key_age
+	Value time.Duration
+}
+
+// All returns every limit, in the order in which they are shown.
+func (l Limits) All() []Limit {
+	return []Limit{
+		{"max_key_age", l.MaxKeyAge},
+		{"rotation_warning", l.RotationWarning},
+		{"max_key_idle", l.MaxKeyIdle},
+		{"max_password_idle", l.MaxPasswordIdle},
+		{"rotation_overlap", l.RotationOverlap},
+		{"setup_window", l.SetupWindow},
+	}
+}
+
+// String names every limit with its value, such as max_key_age 90d.
+func (l Limits) String() string {
+	var words []string
+	for _, limit := range l.All() {
+		words = append(words, limit.Name+" "+InDays(limit.Value))
+	}
+	return inventory.Listed(words)
+}
+
 // DefaultLimits returns the limits of the CIS AWS Foundations Benchmark, and
 // this exporter's own choice where the benchmark gives no number.
 func DefaultLimits() Limits {

@@ -1,6 +1,8 @@
 package policy_test
 
 import (
+	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +12,29 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
+
+// TestAllLimits finds a limit that is shown nowhere, or under another name than its
+// field's.
+func TestAllLimits(t *testing.T) {
+	var want []policy.Limit
+	for field := range reflect.TypeFor[policy.Limits]().Fields() {
+		want = append(want, policy.Limit{Name: strings.ToLower(wordBegins.ReplaceAllString(field.Name, "${1}_${2}")), Value: time.Duration(len(want) + 1)})
+	}
+	var l policy.Limits
+	for i := range want {
+		reflect.ValueOf(&l).Elem().Field(i).SetInt(int64(i + 1))
+	}
+	if diff := cmp.Diff(want, l.All()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	const words = "max_key_age 90d, rotation_warning 14d, max_key_idle 45d, max_password_idle 45d, rotation_overlap 7d, setup_window 15m"
+	if got := policy.DefaultLimits().String(); got != words {
+		t.Errorf("in words: got %q, want %q", got, words)
+	}
+}
+
+// wordBegins matches where a word begins in the name of a field.
+var wordBegins = regexp.MustCompile(`([a-z])([A-Z])`)
 
 func TestLimitsProblems(t *testing.T) {
 	type problem struct {

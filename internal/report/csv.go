@@ -66,7 +66,7 @@ func (r *Report) csvRow(result *Result, n int) []string {
 func (r *Report) limitsInWords() string {
 	var words []string
 	for i := range r.Limits {
-		words = append(words, r.Limits[i].Class+": "+r.Limits[i].words())
+		words = append(words, r.Limits[i].Class+": "+r.Limits[i].limits.String())
 	}
 	return strings.Join(words, "; ")
 }

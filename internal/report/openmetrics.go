@@ -22,8 +22,8 @@ func (r *Report) openMetrics() []byte {
 	m.add(1, "version", r.Version)
 	m.family("aws_iam_check_limit_info", "Limits in force for each class.")
 	for _, l := range r.Limits {
-		for _, name := range l.names {
-			m.add(1, "class", l.Class, "limit", name, "value", l.Values[name])
+		for _, limit := range l.limits.All() {
+			m.add(1, "class", l.Class, "limit", limit.Name, "value", policy.InDays(limit.Value))
 		}
 	}
 	m.family("aws_iam_check_account_complete", "Whether everything about the account could be read.")

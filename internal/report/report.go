@@ -5,10 +5,7 @@ package report
 
 import (
 	"cmp"
-	"reflect"
-	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
@@ -95,7 +92,7 @@ type Limits struct {
 	Class string `json:"class"`
 	// Values holds every limit by its name in the configuration file, in words such as 90d.
 	Values map[string]string `json:"values"`
-	names  []string          // in the policy's order
+	limits policy.Limits
 }
 
 // Account is an account that was checked.
@@ -253,19 +250,14 @@ func (r *Report) whole() bool {
 func limitsOf(p *policy.Policy) []Limits {
 	var all []Limits
 	for _, class := range slices.Concat(p.Classes, []policy.Class{p.Default}) {
-		l := Limits{Class: class.Name, Values: map[string]string{}}
-		for field, value := range reflect.ValueOf(class.Limits).Fields() {
-			name := strings.ToLower(wordBegins.ReplaceAllString(field.Name, "${1}_${2}"))
-			l.names = append(l.names, name)
-			l.Values[name] = policy.InDays(time.Duration(value.Int()))
+		l := Limits{Class: class.Name, Values: map[string]string{}, limits: class.Limits}
+		for _, limit := range class.Limits.All() {
+			l.Values[limit.Name] = policy.InDays(limit.Value)
 		}
 		all = append(all, l)
 	}
 	return all
 }
-
-// wordBegins matches where a word begins in the name of a field.
-var wordBegins = regexp.MustCompile(`([a-z])([A-Z])`)
 
 // worstFirst orders what fails before what does not, violations before what is not
 // known, the severe before the less severe, and old ones before new ones.

@@ -53,14 +53,6 @@ func controlsInWords(controls []Control) string {
 	return strings.Join(words, "; ")
 }
 
-func (l *Limits) words() string {
-	var words []string
-	for _, name := range l.names {
-		words = append(words, name+" "+l.Values[name])
-	}
-	return strings.Join(words, ", ")
-}
-
 // summary is the result in a line.
 func (r *Report) summary() string {
 	s := &r.Summary
@@ -108,7 +100,7 @@ func (r *Report) facts() []string {
 		lines = append(lines, text)
 	}
 	for i := range r.Limits {
-		lines = append(lines, "limits of class "+inventory.Printable(r.Limits[i].Class)+": "+r.Limits[i].words())
+		lines = append(lines, "limits of class "+inventory.Printable(r.Limits[i].Class)+": "+r.Limits[i].limits.String())
 	}
 	for i := range r.Accounts {
 		lines = append(lines, r.Accounts[i].facts()...)
