@@ -73,9 +73,6 @@ func (h *Hub) client(cfg aws.Config) *sts.Client {
 	return client
 }
 
-// Partition returns the partition that the hub, and with it every account, is in.
-func (h *Hub) Partition() string { return h.partition }
-
 // SetRoles tells which roles may be assumed, beside the initial one: the name of
 // each by its ARN.
 func (h *Hub) SetRoles(names map[string]string) {

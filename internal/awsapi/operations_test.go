@@ -223,7 +223,7 @@ func TestPolicy(t *testing.T) {
 		"report, tags one by one":     {awsapi.Needs{Source: awsapi.SourceReport, Tags: awsapi.TagsFromListUserTags}, "aws", "123456789012", reportUserTagsPolicy},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := awsapi.Policy(test.needs, test.partition, test.account)
+			got, err := awsapi.Reading(test.partition, test.account, test.needs).JSON()
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -173,12 +173,7 @@ func (d PolicyDocument) encode(indent string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// Policy returns the policy of Reading for one account, as JSON.
-func Policy(needs Needs, partition, accountID string) ([]byte, error) {
-	return Reading(partition, accountID, needs).JSON()
-}
-
-// SessionPolicy returns the same policy as short as it goes: with it, AssumeRole
+// SessionPolicy returns the policy of Reading as short as it goes: with it, AssumeRole
 // gives a session that can do no more, whatever the role is allowed.
 func SessionPolicy(needs Needs, partition, accountID string) (string, error) {
 	policy := Reading(partition, accountID, needs)

@@ -37,7 +37,7 @@ func TestSessionPolicySaysTheSameAndIsShort(t *testing.T) {
 			if strings.ContainsAny(got, " \n\t") {
 				t.Errorf("policy has blanks: %s", got)
 			}
-			printed, err := awsapi.Policy(needs, partition, account)
+			printed, err := awsapi.Reading(partition, account, needs).JSON()
 			if err != nil {
 				t.Fatal(err)
 			}
