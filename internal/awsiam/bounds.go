@@ -112,8 +112,8 @@ func checkUserLengths(u *inventory.User) error {
 	)
 }
 
-// roster gathers the users of a listing.
-type roster struct {
+// userListing gathers the users that pages of a list hold.
+type userListing struct {
 	action string // the call
 	users  []inventory.User
 	odd    []*UserError
@@ -121,26 +121,34 @@ type roster struct {
 }
 
 // add takes a user in, or sets one apart about whom something is wrong.
-func (r *roster) add(user inventory.User, wrong error) error {
+func (l *userListing) add(user inventory.User, wrong error) error {
 	if wrong != nil {
 		name := inventory.Shorten(user.Name, inventory.LongestName)
-		odd := &UserError{Name: name, Action: r.action, Err: awsapi.Wrap(r.action, "user "+name, wrong)}
+		odd := &UserError{Name: name, Action: l.action, Err: awsapi.Wrap(l.action, "user "+name, wrong)}
 		if name != user.Name && len(user.ID) <= inventory.LongestID {
 			odd.ID = user.ID
 		}
-		r.odd = append(r.odd, odd)
-		return r.checkNumber()
+		l.odd = append(l.odd, odd)
+		return l.checkNumber()
 	}
-	r.users = append(r.users, user)
-	r.ids[user.ID] = true
-	return r.checkNumber()
+	l.users = append(l.users, user)
+	l.ids[user.ID] = true
+	return l.checkNumber()
 }
 
 // elements returns how many different users there are so far.
-func (r *roster) elements() int { return len(r.ids) }
+func (l *userListing) elements() int { return len(l.ids) }
 
-func (r *roster) checkNumber() error {
-	if len(r.users)+len(r.odd) > inventory.MostUsers {
+// distinct returns the users, each once. It refuses a listing that no account can have.
+func (l *userListing) distinct() ([]inventory.User, error) {
+	if err := checkUsers(l.users); err != nil {
+		return nil, err
+	}
+	return distinctUsers(l.users)
+}
+
+func (l *userListing) checkNumber() error {
+	if len(l.users)+len(l.odd) > inventory.MostUsers {
 		return &awsapi.Malformed{What: fmt.Sprintf("the account has more than %d users: expected fewer", inventory.MostUsers)}
 	}
 	return nil

@@ -168,7 +168,7 @@ func missingElement(element string) error {
 // MFA are unknown in it. Users about whom something is said that cannot be are
 // not among them, but in odd.
 func (r Reader) Users(ctx context.Context) (users []inventory.User, odd []*UserError, observed time.Time, err error) {
-	all := roster{action: ListUsers, ids: map[string]bool{}}
+	all := userListing{action: ListUsers, ids: map[string]bool{}}
 	err = pages(ctx, r.ofAccount(), func(ctx context.Context, marker *string) (*iam.ListUsersOutput, error) {
 		return r.client.IAM.ListUsers(ctx, &iam.ListUsersInput{Marker: marker, MaxItems: aws.Int32(pageSize)})
 	}, func(out *iam.ListUsersOutput) (page, error) {
@@ -188,10 +188,7 @@ func (r Reader) Users(ctx context.Context) (users []inventory.User, odd []*UserE
 		return page{out.IsTruncated, out.Marker, all.elements()}, nil
 	})
 	if err == nil {
-		err = checkUsers(all.users)
-	}
-	if err == nil {
-		users, err = distinctUsers(all.users)
+		users, err = all.distinct()
 	}
 	if err != nil {
 		return nil, nil, time.Time{}, awsapi.Wrap(ListUsers, "the account", err)

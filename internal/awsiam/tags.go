@@ -20,7 +20,7 @@ import (
 // https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountAuthorizationDetails.html
 func (r Reader) AllTags(ctx context.Context) (users []inventory.User, odd []*UserError, err error) {
 	var first time.Time
-	all := roster{action: GetDetails, ids: map[string]bool{}}
+	all := userListing{action: GetDetails, ids: map[string]bool{}}
 	err = pages(ctx, r.ofAccount(), func(ctx context.Context, marker *string) (*iam.GetAccountAuthorizationDetailsOutput, error) {
 		return r.client.IAM.GetAccountAuthorizationDetails(ctx, &iam.GetAccountAuthorizationDetailsInput{
 			Filter: []types.EntityType{types.EntityTypeUser}, Marker: marker, MaxItems: aws.Int32(pageSize),
@@ -42,10 +42,7 @@ func (r Reader) AllTags(ctx context.Context) (users []inventory.User, odd []*Use
 		return page{out.IsTruncated, out.Marker, all.elements()}, nil
 	})
 	if err == nil {
-		err = checkUsers(all.users)
-	}
-	if err == nil {
-		users, err = distinctUsers(all.users)
+		users, err = all.distinct()
 	}
 	return users, all.odd, awsapi.Wrap(GetDetails, "the account", err)
 }
