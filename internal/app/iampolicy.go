@@ -15,6 +15,7 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/awsapi"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/config"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/organization"
 )
 
 const (
@@ -60,10 +61,7 @@ func declarePolicy(app *kingpin.Application, s *settings) {
 		PlaceHolder("ID").StringVar(&f.organizationID)
 }
 
-var (
-	partitionPattern    = regexp.MustCompile(`^aws(-[a-z]+)*$`)
-	organizationPattern = regexp.MustCompile(`^o-[a-z0-9]{10,32}$`)
-)
+var partitionPattern = regexp.MustCompile(`^aws(-[a-z]+)*$`)
 
 // validate refuses values whose policy AWS would refuse, or that would allow nothing,
 // and flags that have nothing to say on the policy that is asked for.
@@ -102,7 +100,7 @@ func (p *policyFlags) validateValues() error {
 	if p.role != "" && !config.IsRoleName(p.role) {
 		return fmt.Errorf("flag --role: got %q, want the name of a role, with its path if it has one, such as audit/%s", p.role, defaultRole)
 	}
-	if p.organizationID != "" && !organizationPattern.MatchString(p.organizationID) {
+	if p.organizationID != "" && !organization.IsID(p.organizationID) {
 		return fmt.Errorf("flag --organization-id: got %q, want an id such as o-a1b2c3d4e5", p.organizationID)
 	}
 	if p.hubRole == "" {

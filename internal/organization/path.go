@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
 
 // The ids of Organizations.
@@ -12,8 +14,10 @@ var (
 	organizationIDs = regexp.MustCompile(`^o-[a-z0-9]{10,32}$`)
 	rootIDs         = regexp.MustCompile(`^r-[0-9a-z]{4,32}$`)
 	unitIDs         = regexp.MustCompile(`^ou-[0-9a-z]{4,32}-[a-z0-9]{8,32}$`)
-	accountIDs      = regexp.MustCompile(`^[0-9]{12}$`)
 )
+
+// IsID reports whether the text is the id of an organization.
+func IsID(id string) bool { return organizationIDs.MatchString(id) }
 
 // deepest is how many organizational units a path has at most. AWS allows five.
 const deepest = 20
@@ -42,7 +46,7 @@ func parsePath(path string) (entityPath, bool) {
 	}
 	p := entityPath{parts[0], parts[1:last], parts[last]}
 	units := p.parents[1:]
-	if !organizationIDs.MatchString(p.organization) || !rootIDs.MatchString(p.parents[0]) || !accountIDs.MatchString(p.account) {
+	if !IsID(p.organization) || !rootIDs.MatchString(p.parents[0]) || !inventory.IsAccountID(p.account) {
 		return entityPath{}, false
 	}
 	for i, unit := range units {

@@ -110,7 +110,7 @@ func (r *Reader) describe(ctx context.Context, expected string) (identity, error
 		return identity{}, missingElement("Organization")
 	}
 	o := identity{r.client.Partition(), aws.ToString(out.Organization.Id), aws.ToString(out.Organization.MasterAccountId)}
-	if !organizationIDs.MatchString(o.id) || !accountIDs.MatchString(o.management) {
+	if !IsID(o.id) || !inventory.IsAccountID(o.management) {
 		return identity{}, &awsapi.Malformed{What: fmt.Sprintf("organization %q managed by account %q: expected an id of an organization and one of an account",
 			shortened(o.id), shortened(o.management))}
 	}
@@ -179,7 +179,7 @@ func take(byID map[string]*Account, told *types.Account, organization identity) 
 func accountOf(told *types.Account, organization identity) (Account, error) {
 	id, itsARN := aws.ToString(told.Id), aws.ToString(told.Arn)
 	switch {
-	case !accountIDs.MatchString(id):
+	case !inventory.IsAccountID(id):
 		return Account{}, &awsapi.Malformed{What: fmt.Sprintf("an account with id %q: expected 12 digits", shortened(id))}
 	case itsARN == organization.arnOf(id):
 	case organizationIn(itsARN) != "" && organizationIn(itsARN) != organization.id:
@@ -201,7 +201,7 @@ func organizationIn(accountARN string) string {
 		return ""
 	}
 	parts := strings.Split(parsed.Resource, "/")
-	if len(parts) != 3 || parts[0] != "account" || !organizationIDs.MatchString(parts[1]) {
+	if len(parts) != 3 || parts[0] != "account" || !IsID(parts[1]) {
 		return ""
 	}
 	return parts[1]
