@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"errors"
+	"maps"
 	"regexp"
 	"regexp/syntax"
 	"slices"
@@ -167,21 +168,27 @@ func (d *document) expression(path, text string) *regexp.Regexp {
 	return compiled
 }
 
-// tagMatches returns the conditions in the order of their keys.
+// tagMatches returns the conditions in their order in the file.
 func (d *document) tagMatches(path string, conditions tagConditions) []policy.TagMatch {
 	var all []policy.TagMatch
-	for key, value := range conditions {
-		all = append(all, policy.TagMatch{Key: string(key), Value: policy.Glob(string(value))})
-	}
-	at := func(m policy.TagMatch) string { return join(path, m.Key) }
-	slices.SortFunc(all, func(a, b policy.TagMatch) int {
-		return cmp.Or(d.lines[at(a)]-d.lines[at(b)], strings.Compare(a.Key, b.Key))
-	})
-	first := map[string]string{}
-	for _, m := range all {
-		d.once(first, at(m), m.Key, fold(m.Key))
+	for _, key := range keysOnce(d, path, conditions) {
+		all = append(all, policy.TagMatch{Key: string(key), Value: policy.Glob(string(conditions[key]))})
 	}
 	return all
+}
+
+// keysOnce returns the keys of a mapping in their order in the file, and notes those
+// that differ in case alone.
+func keysOnce[V any](d *document, path string, mapping map[tagKey]V) []tagKey {
+	at := func(key tagKey) string { return join(path, string(key)) }
+	keys := slices.SortedFunc(maps.Keys(mapping), func(a, b tagKey) int {
+		return cmp.Or(d.lines[at(a)]-d.lines[at(b)], cmp.Compare(a, b))
+	})
+	first := map[string]string{}
+	for _, key := range keys {
+		d.once(first, at(key), string(key), fold(string(key)))
+	}
+	return keys
 }
 
 // tagKeys returns the keys, and notes those that differ in case alone.

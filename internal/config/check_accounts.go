@@ -136,16 +136,8 @@ func (d *document) tagsOfAccount(path string, tags accountTags) inventory.Tags {
 		d.fail(path, "got %d tags, want at most %d", len(tags), maxAccountTags)
 	}
 	all := inventory.Tags{}
-	for key, value := range tags {
-		all = append(all, inventory.Tag{Key: string(key), Value: string(value)})
-	}
-	at := func(tag inventory.Tag) string { return join(path, tag.Key) }
-	slices.SortFunc(all, func(a, b inventory.Tag) int {
-		return cmp.Or(d.lines[at(a)]-d.lines[at(b)], strings.Compare(a.Key, b.Key))
-	})
-	first := map[string]string{}
-	for _, tag := range all {
-		d.once(first, at(tag), tag.Key, fold(tag.Key))
+	for _, key := range keysOnce(d, path, tags) {
+		all = append(all, inventory.Tag{Key: string(key), Value: string(tags[key])})
 	}
 	slices.SortFunc(all, func(a, b inventory.Tag) int { return strings.Compare(a.Key, b.Key) })
 	return all

@@ -67,14 +67,12 @@ const (
 	maxRolePath    = 512  // characters, the slashes at both ends included
 )
 
-// The patterns of roles and sessions.
-//
-//   - What paths and names of roles can hold:
-//     https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html. Paths that hold
-//   - ? $ are refused, which policies take for patterns, and those with a colon, which may be
-//     ARNs of something else.
-//   - What a session and an external id can hold:
-//     https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+// The patterns of roles and sessions. What paths and names of roles can hold:
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html. Paths with an
+// asterisk, a question mark or a dollar sign are refused, which policies take for
+// patterns, and those with a colon, which may be ARNs of something else. What a session
+// and an external id can hold:
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 const (
 	rolePattern    = "([!\"#%&'()+,.0-9;<=>@A-Z\\[\\\\\\]^_`a-z{|}~-]+/)*[A-Za-z0-9_+=,.@-]{1,64}"
 	roleARNPattern = `arn:(aws(?:-[a-z]+)*):iam::([0-9]{12}):role/(` + rolePattern + `)`

@@ -14,9 +14,10 @@ type judge struct {
 	scan  *Scan
 	told  *policy.Evaluation // as of the moment that is asked about
 	until time.Time          // that moment
-	// others holds, by subject, the verdicts where they are not the told ones: at the
-	// latest possible moment of the facts, and now.
-	latest, now map[policy.Finding]policy.Verdict
+
+	// Verdicts by subject, each nil where it is the told one.
+	latest map[policy.Finding]policy.Verdict // of facts as of the latest possible moment
+	now    map[policy.Finding]policy.Verdict // as of now, if the moment asked about is ahead
 }
 
 func newJudge(scan *Scan, q *Question) *judge {
