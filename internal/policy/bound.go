@@ -13,18 +13,18 @@ const (
 )
 
 // Bound returns how much is known about when the violation of a finding began.
-func (j *Evaluation) Bound(f *Finding) Bound {
+func (ev *Evaluation) Bound(f *Finding) Bound {
 	switch f.Rule {
 	case ConsoleUserWithoutMFA: // AWS does not say when a device was removed
 		return NotBefore
 	case ConsoleUserWithActiveKeys, KeyCreatedAtUserSetup, ConsoleKeyNeverUsed:
-		if user, _ := j.Find(f.UserName); user != nil && !user.PasswordCreated.Known() {
+		if user, _ := ev.Find(f.UserName); user != nil && !user.PasswordCreated.Known() {
 			return NotBefore
 		}
 	case RootUserWithoutMFA:
 		return sinceRoot(f)
 	case RootAccessKey:
-		keys, _ := j.Snapshot.Root.AccessKeys().Get()
+		keys, _ := ev.Snapshot.Root.AccessKeys().Get()
 		for _, key := range keys {
 			if key.Status == inventory.Active && key.Created.Equal(f.Since) && !f.Since.IsZero() {
 				return Exactly

@@ -51,8 +51,8 @@ type Evaluation struct {
 type tally struct{ compliant, violation, exempted, unknown int }
 
 // Count returns how many subjects of the rule got the verdict.
-func (j *Evaluation) Count(rule Rule, verdict Verdict) int {
-	switch counts := j.counts[rule]; verdict {
+func (ev *Evaluation) Count(rule Rule, verdict Verdict) int {
+	switch counts := ev.counts[rule]; verdict {
 	case Compliant:
 		return counts.compliant
 	case Violation:
@@ -66,40 +66,40 @@ func (j *Evaluation) Count(rule Rule, verdict Verdict) int {
 }
 
 // Total returns how many subjects got the verdict, of all rules together.
-func (j *Evaluation) Total(verdict Verdict) int {
+func (ev *Evaluation) Total(verdict Verdict) int {
 	n := 0
-	for rule := range j.counts {
-		n += j.Count(rule, verdict)
+	for rule := range ev.counts {
+		n += ev.Count(rule, verdict)
 	}
 	return n
 }
 
 // Accused returns the users about whom there is a finding, by name, with the facts
 // that their findings rest on. It is not to be written to.
-func (j *Evaluation) Accused() map[string]inventory.GroupSet { return j.accused }
+func (ev *Evaluation) Accused() map[string]inventory.GroupSet { return ev.accused }
 
 // Find returns the user of that name, and how the user is classified; nil if there is
 // none, and for root.
-func (j *Evaluation) Find(userName string) (*inventory.User, *Classification) {
-	users := j.Snapshot.Users
+func (ev *Evaluation) Find(userName string) (*inventory.User, *Classification) {
+	users := ev.Snapshot.Users
 	i := sort.Search(len(users), func(i int) bool { return users[i].Name >= userName }) // slices.BinarySearchFunc would copy users
 	if i == len(users) || users[i].Name != userName {
 		return nil, nil
 	}
-	return &users[i], &j.Users[i]
+	return &users[i], &ev.Users[i]
 }
 
 // Classification returns how the user of that name is classified; nil if there is
 // none, and for root.
-func (j *Evaluation) Classification(userName string) *Classification {
-	_, classification := j.Find(userName)
+func (ev *Evaluation) Classification(userName string) *Classification {
+	_, classification := ev.Find(userName)
 	return classification
 }
 
 // Evaluate judges every subject of the snapshot under every rule. The moment
 // decides which exemptions are in force, and nothing else.
 func Evaluate(snapshot *inventory.Snapshot, policy *Policy, now time.Time) *Evaluation {
-	j := &Evaluation{
+	ev := &Evaluation{
 		Snapshot:  snapshot,
 		Policy:    policy,
 		Users:     make([]Classification, len(snapshot.Users)),
@@ -108,36 +108,36 @@ func Evaluate(snapshot *inventory.Snapshot, policy *Policy, now time.Time) *Eval
 		excused:   map[exemptionKey]bool{},
 	}
 	for i := range snapshot.Users {
-		j.Users[i] = policy.classification(&snapshot.Account, &snapshot.Users[i])
+		ev.Users[i] = policy.classification(&snapshot.Account, &snapshot.Users[i])
 	}
-	j.collectExemptions(now)
+	ev.collectExemptions(now)
 	rests := make([]inventory.GroupSet, len(snapshot.Users)+1) // of each user, and of root
 	for _, r := range rules() {
-		j.judge(r, rests)
+		ev.judge(r, rests)
 	}
-	j.accuse(rests)
-	return j
+	ev.accuse(rests)
+	return ev
 }
 
 // judge judges every subject under the rule, and adds to the facts that findings about
 // each user rest on, and to those about root.
-func (j *Evaluation) judge(r rule, rests []inventory.GroupSet) {
-	first := len(j.Findings)
-	e := evaluator{rule: r, excused: j.excused, findings: j.Findings}
+func (ev *Evaluation) judge(r rule, rests []inventory.GroupSet) {
+	first := len(ev.Findings)
+	e := evaluator{rule: r, excused: ev.excused, findings: ev.Findings}
 	for i := range rests {
 		before := len(e.findings)
-		if i < len(j.Snapshot.Users) {
-			e.judgeUser(j.Users[i].Limits(), &j.Snapshot.Users[i])
+		if i < len(ev.Snapshot.Users) {
+			e.judgeUser(ev.Users[i].Limits(), &ev.Snapshot.Users[i])
 		} else {
-			e.judgeRoot(&j.Snapshot.Root)
+			e.judgeRoot(&ev.Snapshot.Root)
 		}
 		if len(e.findings) > before {
 			rests[i] |= r.rests
 		}
 	}
-	j.Findings, j.counts[r.name] = e.findings, e.tally
+	ev.Findings, ev.counts[r.name] = e.findings, e.tally
 
-	found := j.Findings[first:]
+	found := ev.Findings[first:]
 	slices.SortFunc(found, func(x, y Finding) int {
 		if byName := strings.Compare(x.UserName, y.UserName); byName != 0 {
 			return byName
@@ -147,21 +147,21 @@ func (j *Evaluation) judge(r rule, rests []inventory.GroupSet) {
 }
 
 // accuse notes about whom there are findings, and what they rest on.
-func (j *Evaluation) accuse(rests []inventory.GroupSet) {
+func (ev *Evaluation) accuse(rests []inventory.GroupSet) {
 	accused := 0
 	for _, groups := range rests {
 		if groups != 0 {
 			accused++
 		}
 	}
-	j.accused = make(map[string]inventory.GroupSet, accused)
+	ev.accused = make(map[string]inventory.GroupSet, accused)
 	for i, groups := range rests {
 		name := RootUserName
-		if i < len(j.Snapshot.Users) {
-			name = j.Snapshot.Users[i].Name
+		if i < len(ev.Snapshot.Users) {
+			name = ev.Snapshot.Users[i].Name
 		}
 		if groups != 0 {
-			j.accused[name] |= groups
+			ev.accused[name] |= groups
 		}
 	}
 }
@@ -247,21 +247,21 @@ func (e *evaluator) verdict(userName string, o outcome) Verdict {
 
 // Each tells the verdict about every subject, in the order of rules and users. Since
 // says something only of violations, exempted ones included.
-func (j *Evaluation) Each(told func(Finding, Verdict)) {
+func (ev *Evaluation) Each(told func(Finding, Verdict)) {
 	for _, r := range rules() {
-		e := evaluator{rule: r, excused: j.excused, told: told}
-		for i := range j.Snapshot.Users {
-			e.judgeUser(j.Users[i].Limits(), &j.Snapshot.Users[i])
+		e := evaluator{rule: r, excused: ev.excused, told: told}
+		for i := range ev.Snapshot.Users {
+			e.judgeUser(ev.Users[i].Limits(), &ev.Snapshot.Users[i])
 		}
-		e.judgeRoot(&j.Snapshot.Root)
+		e.judgeRoot(&ev.Snapshot.Root)
 	}
 }
 
 // Excuse returns the exemption in force that excuses the user from the rule; nil
 // without one.
-func (j *Evaluation) Excuse(userName string, rule Rule, now time.Time) *Exemption {
-	for i := range j.Exemptions {
-		if e := &j.Exemptions[i]; e.UserName == userName && slices.Contains(e.Rules, rule) && e.InForce(now) {
+func (ev *Evaluation) Excuse(userName string, rule Rule, now time.Time) *Exemption {
+	for i := range ev.Exemptions {
+		if e := &ev.Exemptions[i]; e.UserName == userName && slices.Contains(e.Rules, rule) && e.InForce(now) {
 			return e
 		}
 	}

@@ -59,28 +59,28 @@ type exemptionKey struct {
 
 // collectExemptions finds the exemptions that concern somebody in the account,
 // and what is excused at the moment.
-func (j *Evaluation) collectExemptions(now time.Time) {
-	for _, e := range j.Policy.Exemptions {
-		if e.Concerns(j.Snapshot.Account.ID) && j.Has(e.UserName) {
-			j.exempt(e, now)
+func (ev *Evaluation) collectExemptions(now time.Time) {
+	for _, e := range ev.Policy.Exemptions {
+		if e.Concerns(ev.Snapshot.Account.ID) && ev.Has(e.UserName) {
+			ev.exempt(e, now)
 		}
 	}
-	if j.Policy.ExemptionTag == "" {
+	if ev.Policy.ExemptionTag == "" {
 		return
 	}
-	for i := range j.Snapshot.Users {
-		user := &j.Snapshot.Users[i]
+	for i := range ev.Snapshot.Users {
+		user := &ev.Snapshot.Users[i]
 		tags, _ := user.Tags.Get()
-		value, tagged := tags.Get(j.Policy.ExemptionTag)
+		value, tagged := tags.Get(ev.Policy.ExemptionTag)
 		if !tagged {
 			continue
 		}
 		e, err := ParseExemptionTag(user.Name, value)
 		if err != nil {
-			j.Problems = append(j.Problems, fmt.Sprintf("user %s is not exempted: tag %s: %v", user.Name, j.Policy.ExemptionTag, err))
+			ev.Problems = append(ev.Problems, fmt.Sprintf("user %s is not exempted: tag %s: %v", user.Name, ev.Policy.ExemptionTag, err))
 			continue
 		}
-		j.exempt(e, now)
+		ev.exempt(e, now)
 	}
 }
 
@@ -89,16 +89,16 @@ func (j *Evaluation) collectExemptions(now time.Time) {
 // an account exempts: its own administrators may change its name.
 func (e *Exemption) Concerns(account string) bool { return e.Account == "" || e.Account == account }
 
-func (j *Evaluation) exempt(e Exemption, now time.Time) {
-	j.Exemptions = append(j.Exemptions, e)
+func (ev *Evaluation) exempt(e Exemption, now time.Time) {
+	ev.Exemptions = append(ev.Exemptions, e)
 	if !e.InForce(now) {
 		return
 	}
-	if j.ValidUntil.IsZero() || e.Until.Before(j.ValidUntil) {
-		j.ValidUntil = e.Until
+	if ev.ValidUntil.IsZero() || e.Until.Before(ev.ValidUntil) {
+		ev.ValidUntil = e.Until
 	}
 	for _, rule := range e.Rules {
-		j.excused[exemptionKey{e.UserName, rule}] = true
+		ev.excused[exemptionKey{e.UserName, rule}] = true
 	}
 }
 
@@ -106,6 +106,6 @@ func (j *Evaluation) exempt(e Exemption, now time.Time) {
 func (e *Exemption) InForce(now time.Time) bool { return now.Before(e.Until) }
 
 // Has reports whether the account has a user of that name; root is always there.
-func (j *Evaluation) Has(userName string) bool {
-	return userName == RootUserName || j.Classification(userName) != nil
+func (ev *Evaluation) Has(userName string) bool {
+	return userName == RootUserName || ev.Classification(userName) != nil
 }

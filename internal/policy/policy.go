@@ -133,19 +133,19 @@ type Classification struct {
 }
 
 // ClassName returns the name of the user's class, or UnknownClass.
-func (s *Classification) ClassName() string {
-	if s.Class == nil {
+func (c *Classification) ClassName() string {
+	if c.Class == nil {
 		return UnknownClass
 	}
-	return s.Class.Name
+	return c.Class.Name
 }
 
 // Limits returns the limits that apply to the user; nil while they are unknown.
-func (s *Classification) Limits() *Limits {
-	if s.Class == nil {
+func (c *Classification) Limits() *Limits {
+	if c.Class == nil {
 		return nil
 	}
-	return &s.Class.Limits
+	return &c.Class.Limits
 }
 
 // TagOf returns the value of a user's tag for a label: empty if the user has no
