@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -192,7 +191,12 @@ func rulesOf(flag string, names []string, among, otherwise []policy.Rule) ([]pol
 }
 
 func readBaseline(file string) (*report.Baseline, error) {
-	content, err := os.ReadFile(file)
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("flag --baseline: %w", err)
+	}
+	defer f.Close() //nolint:errcheck // it was only read
+	content, err := readAtMost(f, largestFile, "a baseline")
 	if err != nil {
 		return nil, fmt.Errorf("flag --baseline: %w", err)
 	}
@@ -234,26 +238,6 @@ func (s *settings) look(stdout io.Writer) report.Look {
 	return l
 }
 
-// relativePath returns the path of a file below the working directory, from there.
-func relativePath(file string) (string, error) {
-	if file == standardInput {
-		return "", errors.New("standard input is no file of the checkout: name one with --sarif-location")
-	}
-	whole, err := filepath.Abs(file)
-	if err != nil {
-		return "", err
-	}
-	here, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	relative, err := filepath.Rel(here, whole)
-	if err != nil || !filepath.IsLocal(relative) {
-		return "", fmt.Errorf("%s is not below the working directory, which should be that of the checkout: name a file that is with --sarif-location", file)
-	}
-	return filepath.ToSlash(relative), nil
-}
-
 // print writes to standard output, or to the file.
 func (s *settings) print(content []byte, stdout io.Writer) error {
 	if s.check.output != "" {
@@ -264,33 +248,6 @@ func (s *settings) print(content []byte, stdout io.Writer) error {
 	}
 	if _, err := io.Copy(stdout, bytes.NewReader(content)); err != nil {
 		return fmt.Errorf("write to standard output: %w; nobody has read all of it", err)
-	}
-	return nil
-}
-
-// replaceFile writes a file that readers see as it was before, or whole. A link stays
-// one, a file that others cannot read stays so, and what is no file is not replaced.
-func replaceFile(file string, content []byte) error {
-	if target, err := filepath.EvalSymlinks(file); err == nil {
-		file = target
-	}
-	mode := os.FileMode(0o644)
-	if info, err := os.Stat(file); err == nil {
-		if mode = info.Mode(); !mode.IsRegular() {
-			return fmt.Errorf("%s is a directory, a device or the like: name a file", file)
-		}
-	}
-	temporary, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = temporary.Write(content)
-	err = errors.Join(err, temporary.Chmod(mode.Perm()), temporary.Close())
-	if err == nil {
-		err = os.Rename(temporary.Name(), file)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(temporary.Name()))
 	}
 	return nil
 }

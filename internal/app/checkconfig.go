@@ -44,9 +44,6 @@ func checkConfig(ctx context.Context, s *settings, stdout, stderr io.Writer) err
 	return err
 }
 
-// standardInput stands for the file's name in errors.
-const standardInput = "standard input"
-
 // checked reads what is to be checked.
 func checked(s *settings) (*config.Config, error) {
 	switch {

@@ -21,9 +21,6 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/report"
 )
 
-// largestReport is more than the report of the largest account has, as JSON.
-const largestReport = 256 << 20
-
 // moment is when a report was made: any time from first to last.
 type moment struct{ first, last time.Time }
 
@@ -107,11 +104,7 @@ func readReport(file string) ([]byte, error) {
 		defer func() { _ = f.Close() }() // it was only read
 		from = f
 	}
-	content, err := io.ReadAll(io.LimitReader(from, largestReport+1))
-	if err == nil && len(content) > largestReport {
-		err = fmt.Errorf("got more than %d bytes, want a credential report", largestReport)
-	}
-	return content, err
+	return readAtMost(from, largestFile, "a credential report")
 }
 
 // unwrapReport returns the CSV, and the time that stands beside it in JSON.
