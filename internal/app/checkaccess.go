@@ -178,7 +178,7 @@ func (t *accessTrial) discover(ctx context.Context) []config.Account {
 		Reader: organization.NewReader(t.organization()), Asks: t.c.Discovery(), Complete: t.c.Organization.AsksTags(),
 	})
 	var included []config.Account
-	for _, d := range organization.Select(listing, t.c.Organization.Include, t.c.Organization.Exclude) {
+	for _, d := range t.c.Organization.Select(listing) {
 		if d.Included {
 			included = append(included, t.c.Organization.AccountFor(d.Account))
 		}

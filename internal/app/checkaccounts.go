@@ -69,7 +69,7 @@ func printOrganization(stdout io.Writer, s *settings, c *config.Config, listing 
 	t := &accountTable{shards: s.share.total}
 	var watched []config.Account
 	found := map[string]bool{}
-	for _, d := range organization.Select(listing, c.Organization.Include, c.Organization.Exclude) {
+	for _, d := range c.Organization.Select(listing) {
 		account := c.Organization.AccountFor(d.Account)
 		found[account.ID] = true
 		t.add(account, string(d.Account.State), d.Included, d.Why)

@@ -66,7 +66,7 @@ func (t *targets) decideByOrganization(c *config.Config, list watchlist.List) ([
 		return nil, nil
 	}
 	listing := list.Listing()
-	decisions := organization.Select(listing, c.Organization.Include, c.Organization.Exclude)
+	decisions := c.Organization.Select(listing)
 	var accounts []watchedAccount
 	for _, d := range decisions {
 		suspended := d.Cause == organization.CauseState && d.Account.State != organization.Closed

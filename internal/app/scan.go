@@ -14,7 +14,6 @@ import (
 
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/config"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
-	"github.com/aws-iam-exporter/aws_iam_exporter/internal/organization"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/report"
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
@@ -140,7 +139,7 @@ func (t *targets) scansInDoubt() []report.Scan {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var scans []report.Scan
-	for _, d := range organization.Select(t.list.Listing(), o.Include, o.Exclude) {
+	for _, d := range o.Select(t.list.Listing()) {
 		if inDoubt(&d) && t.share.has(d.Account.ID) && !t.list.Watches(d.Account.ID) {
 			scans = append(scans, report.Scan{
 				Snapshot: &inventory.Snapshot{Account: inventory.Account{ID: d.Account.ID, Name: d.Account.Name}},

@@ -44,6 +44,11 @@ type Organization struct {
 	Overrides        []Account // ordered by id; without tags where those of the organization count
 }
 
+// Select decides about each account of the organization whether to watch it, in its order.
+func (o *Organization) Select(listing organization.Listing) []organization.Decision {
+	return organization.Select(listing, o.Include, o.Exclude)
+}
+
 // Unmatched returns an error for each include that is known to match no account of
 // the organization: it is misspelt, or of another time.
 func (o *Organization) Unmatched(listing organization.Listing) error {
