@@ -25,10 +25,6 @@ type Member struct {
 	size
 }
 
-func ours() Member {
-	return Member{ID: "123456789012", Name: "tooling", size: size{teams: 4, projects: 20, isHub: true}}
-}
-
 // MaxMembers is how many accounts a demo can have.
 func MaxMembers() int { return len(members()) }
 
@@ -36,7 +32,7 @@ func MaxMembers() int { return len(members()) }
 // exporter's own credentials; from the third on, every tenth is denied.
 func members() []Member {
 	all := []Member{
-		ours(),
+		{ID: "123456789012", Name: "tooling", size: size{teams: 4, projects: 20, isHub: true}},
 		{Name: "shop-production", size: size{teams: 7, projects: 20}},
 		{Name: "acquired-company", Denied: true},
 		{Name: "shop-staging", size: size{teams: 2, projects: 12}},

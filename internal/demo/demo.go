@@ -27,13 +27,8 @@ type Account struct {
 	rotating   []string // users in the middle of a rotation
 }
 
-// New returns the account of the exporter's own credentials as it is before Live.
-// The same seed and time give the same account.
-func New(seed uint64, now func() time.Time) (*Account, error) {
-	return ours().build(seed, now)
-}
-
-// build is New for any account that is not denied.
+// build returns an account that is not denied as it is before Live. The same seed and
+// time give the same account.
 func (m Member) build(seed uint64, now func() time.Time) (*Account, error) {
 	a := &Account{
 		size: m.size,

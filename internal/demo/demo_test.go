@@ -22,7 +22,7 @@ func fixed() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }
 
 func newAccount(t *testing.T, seed uint64, now func() time.Time) *Account {
 	t.Helper()
-	a, err := New(seed, now)
+	a, err := members()[0].build(seed, now)
 	if err != nil {
 		t.Fatal(err)
 	}

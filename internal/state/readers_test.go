@@ -41,11 +41,11 @@ func TestWhatReadersLearn(t *testing.T) {
 // learn returns what a reader knows after a refresh and a sweep of the keys.
 func learn(t *testing.T, source awsapi.Source) *inventory.Snapshot {
 	t.Helper()
-	made, err := demo.New(1, time.Now)
+	made, err := demo.NewAccounts(1, 1, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := awsapi.New(made.World.Config(), awsapi.NewShared(1e6), awsapi.Options{
+	client := awsapi.New(made.Realm.Config(), awsapi.NewShared(1e6), awsapi.Options{
 		Needs: awsapi.Needs{Source: source}, Rate: 1e6, Timeout: 10 * time.Second,
 	})
 	watched := account.New(client, account.Options{RefreshInterval: 5 * time.Minute, KeysInterval: 5 * time.Minute}, nil)
