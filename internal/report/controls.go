@@ -20,6 +20,9 @@ type Control struct {
 	ID       string `json:"id"`
 }
 
+// String names the standard and the control.
+func (c Control) String() string { return c.Standard + ": " + c.ID }
+
 // Standards returns the standards in the order of the table in docs/compliance.md.
 func Standards() []string {
 	return []string{

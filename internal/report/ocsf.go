@@ -7,11 +7,12 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
 )
 
-// Compliance Finding, class 2003 of OCSF 1.4.0, as far as there is something to say.
-// https://schema.ocsf.io/1.4.0/classes/compliance_finding
 // ocsfAWSAccount is the type of accounts.
 const ocsfAWSAccount = 10
 
+// The parts of a Compliance Finding, class 2003 of OCSF 1.4.0, as far as there is
+// something to say.
+// https://schema.ocsf.io/1.4.0/classes/compliance_finding
 type (
 	ocsfFinding struct {
 		ActivityID  int            `json:"activity_id"`
@@ -119,7 +120,7 @@ func (r *Report) ocsfResult(result *Result) ocsfFinding {
 	}
 	e.Compliance = ocsfCompliance{Control: string(result.Rule), Standards: []string{}, StatusID: 3} // fail
 	for _, c := range result.Controls {
-		e.Compliance.Standards = append(e.Compliance.Standards, c.Standard+": "+c.ID)
+		e.Compliance.Standards = append(e.Compliance.Standards, c.String())
 	}
 	switch {
 	case result.Verdict == policy.Unknown:

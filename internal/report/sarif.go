@@ -154,7 +154,7 @@ func (r *Report) sarifInvocation(left int) sarifInvocation {
 func (rule *Rule) sarif() sarifRule {
 	tags := []string{"security"}
 	for _, c := range rule.Controls {
-		tags = append(tags, c.Standard+": "+c.ID)
+		tags = append(tags, c.String())
 	}
 	const mostTags = 20 // of a rule, for GitHub
 	return sarifRule{

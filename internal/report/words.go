@@ -48,7 +48,7 @@ func (r *Result) state() string {
 func controlsInWords(controls []Control) string {
 	var words []string
 	for _, c := range controls {
-		words = append(words, c.Standard+": "+c.ID)
+		words = append(words, c.String())
 	}
 	return strings.Join(words, "; ")
 }
