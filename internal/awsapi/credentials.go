@@ -3,6 +3,7 @@ package awsapi
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
@@ -17,13 +18,23 @@ type credentials struct {
 	load LoadCredentials // nil if there is nothing to load anew
 	// remote tells that they are got by calls that are paced as all others are.
 	remote bool
+	// pause is how long a failure to get others stands before that is tried again:
+	// long where many ask for them, else 0.
+	pause time.Duration
 
 	mu      sync.Mutex
 	current aws.CredentialsProvider
-	refused bool   // AWS did not take them, or there were none
-	wanted  bool   // to be loaded anew
-	key     string // what KeyInUse returns
+	loads   int       // how often others came, which tells those at hand from those before
+	tried   time.Time // when others were last looked for
+	refused bool      // AWS did not take them, or there were none
+	failure error     // why, or why there are no others; nil if neither is so
+	wanted  bool      // to be loaded anew
+	key     string    // what KeyInUse returns
 }
+
+// lookupPause is how long nobody looks again for what all accounts need and none of
+// them could get.
+const lookupPause = 10 * time.Second
 
 // Retrieve implements aws.CredentialsProvider. It marks failures, which would
 // otherwise look like any other error.
@@ -64,10 +75,21 @@ func (c *credentials) prepare(ctx context.Context) error {
 	return err
 }
 
-func (c *credentials) noteRefusal() {
+// atHand returns what noteRefusal is to be told of a request that begins now.
+func (c *credentials) atHand() (loads int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.refused = true
+	return c.loads
+}
+
+// noteRefusal takes in that those at hand after so many loads are of no use. If they
+// were replaced meanwhile, that is known.
+func (c *credentials) noteRefusal(loads int, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if loads == c.loads {
+		c.refused, c.failure = true, err
+	}
 }
 
 // want has them loaded anew when they are next renewed. It reports whether
@@ -87,25 +109,29 @@ func (c *credentials) wasRefused() bool {
 }
 
 // renew loads them anew if they were refused, or if that is wanted. Those at
-// hand stay if that fails, and the next call tries again.
+// hand stay if that fails, and a later call tries again: the next one, or the first
+// after the pause.
 func (c *credentials) renew(ctx context.Context) (renewed bool, err error) {
 	c.mu.Lock()
-	due := c.load != nil && (c.refused || c.wanted)
-	if due {
-		c.wanted = false // here, since others may come while these are loaded
-	}
+	wanted, failure := c.wanted, c.failure
+	early := !wanted && time.Since(c.tried) < c.pause
+	c.wanted = false // here, since others may come while these are loaded
 	c.mu.Unlock()
-	if !due {
+	switch {
+	case c.load == nil || !wanted && failure == nil:
 		return false, nil
+	case early:
+		return false, failure
 	}
 	provider, err := c.load(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err != nil {
-		c.wanted = true
-		return false, &credentialsError{err}
+	if c.tried = time.Now(); err != nil {
+		c.failure = &credentialsError{err}
+		return false, c.failure
 	}
-	c.current, c.refused = provider, false
+	c.current, c.refused, c.failure = provider, false, nil
+	c.loads++
 	return true, nil
 }
 

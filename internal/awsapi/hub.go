@@ -42,7 +42,7 @@ func NewHub(cfg aws.Config, shared *Shared, o HubOptions) *Hub {
 	cfg = cfg.Copy()
 	h := &Hub{
 		shared: shared, pace: newPacer(shared.limiter.Limit()), o: o, partition: PartitionOf(cfg.Region),
-		credentials: &credentials{load: o.LoadCredentials, current: cfg.Credentials}, roles: map[string]string{},
+		credentials: &credentials{load: o.LoadCredentials, pause: lookupPause, current: cfg.Credentials}, roles: map[string]string{},
 	}
 	shared.needRoles()
 	cfg.Credentials = h.credentials
@@ -50,7 +50,7 @@ func NewHub(cfg aws.Config, shared *Shared, o HubOptions) *Hub {
 	h.sts = h.own
 	if arn := o.Sessions.InitialRole; arn != "" {
 		h.initial = newSession(h.own, arn, "", o.Sessions, h.initialPolicy)
-		h.initial.initial, cfg.Credentials = true, h.initial
+		h.initial.initial, h.initial.pause, cfg.Credentials = true, lookupPause, h.initial
 		h.initial.before = func(ctx context.Context) error { _, err := h.renewOwn(ctx); return err }
 		h.sts = h.client(cfg)
 	}
@@ -131,7 +131,12 @@ func (h *Hub) guard(stack *middleware.Stack) error {
 
 // WantCredentials has the exporter's own credentials loaded anew before the next
 // session, or the next list of the organization.
-func (h *Hub) WantCredentials() { h.credentials.want() }
+func (h *Hub) WantCredentials() {
+	h.credentials.want()
+	if h.initial != nil {
+		h.initial.retry()
+	}
+}
 
 // renew is renewOwn, and ends the session of the initial role that began with others.
 func (h *Hub) renew(ctx context.Context) error {

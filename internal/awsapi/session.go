@@ -35,10 +35,13 @@ type session struct {
 	policy    func() (string, error)      // what the session may do at most
 	before    func(context.Context) error // a new one begins; nil for nothing
 	initial   bool                        // the role is that of the hub itself
+	pause     time.Duration               // as that of credentials, where the role is gone
 
-	mu    sync.Mutex
-	under string                // the policy of the session at hand
-	cache *aws.CredentialsCache // nil before the first
+	mu        sync.Mutex
+	under     string                // the policy of the session at hand
+	cache     *aws.CredentialsCache // nil before the first
+	refusal   error                 // why AWS let nobody have the role when that was last tried; nil if it was not so
+	refusedAt time.Time
 }
 
 func newSession(client stscreds.AssumeRoleAPIClient, arn string, external Secret, settings Sessions, policy func() (string, error)) *session {
@@ -53,13 +56,24 @@ func (s *session) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	}
 	found, err := cache.Retrieve(ctx)
 	if err != nil {
-		return aws.Credentials{}, &roleError{arn: s.arn, initial: s.initial, err: err}
+		failed := &roleError{arn: s.arn, initial: s.initial, err: err}
+		s.noteRefusal(cache, failed)
+		return aws.Credentials{}, failed
 	}
 	return found, nil
 }
 
+// noteRefusal takes in that AWS lets nobody have the role, for the time being.
+func (s *session) noteRefusal(by *aws.CredentialsCache, failed *roleError) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if by == s.cache && failed.reason() == inventory.ReasonRole {
+		s.refusal, s.refusedAt = failed, time.Now()
+	}
+}
+
 // current returns the session under the policy of the moment: another one if the
-// policy is another.
+// policy is another. It returns an error if that was refused a moment ago.
 func (s *session) current() (*aws.CredentialsCache, error) {
 	policy, err := s.policy()
 	if err != nil {
@@ -67,11 +81,15 @@ func (s *session) current() (*aws.CredentialsCache, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.cache == nil || s.under != policy {
+	switch {
+	case s.cache == nil || s.under != policy:
 		begin := stscreds.NewAssumeRoleProvider(s.client, s.arn, s.describe(policy))
 		s.under, s.cache = policy, aws.NewCredentialsCache(sessions{begin, s.before, s.accountID}, func(o *aws.CredentialsCacheOptions) {
 			o.ExpiryWindow, o.ExpiryWindowJitterFrac = sessionMargin, sessionMarginJitter
 		})
+		s.refusal = nil
+	case s.refusal != nil && time.Since(s.refusedAt) < s.pause:
+		return nil, s.refusal
 	}
 	return s.cache, nil
 }
@@ -118,6 +136,13 @@ func (s *session) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.cache = nil
+}
+
+// retry has the next call ask for the role, even if it was refused a moment ago.
+func (s *session) retry() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refusal = nil
 }
 
 // roleError is a failure to assume a role.
