@@ -51,6 +51,7 @@ type Fleet struct {
 	disk   *disk // nil without one
 	pause  time.Duration
 	logger *slog.Logger
+	causes *causes
 	began  time.Time
 
 	reconciling sync.Mutex // held while the set of accounts changes
@@ -63,7 +64,7 @@ type Fleet struct {
 // the board.
 func New(board *view.Board, o Options) *Fleet {
 	return &Fleet{
-		board: board, disk: newDisk(o.Store), pause: o.Pause, logger: o.Logger, began: time.Now(),
+		board: board, disk: newDisk(o.Store), pause: o.Pause, logger: o.Logger, causes: newCauses(), began: time.Now(),
 		watchers: map[string]*watcher{}, added: make(chan struct{}, 1),
 	}
 }
@@ -178,6 +179,9 @@ func (f *Fleet) replace(w *watcher, targets map[string]*Target) {
 	t := targets[id]
 	if t != nil && f.watcher(id) == nil {
 		f.add(id, newWatcherFrom(f, *t, w))
+	}
+	if t == nil || id != key || t.Account.Suspended {
+		f.causes.set(key, nil) // nobody asks there any more
 	}
 	if t == nil || id != key {
 		f.board.Remove(key) // last, so that the account is never missed

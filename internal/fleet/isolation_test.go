@@ -1,9 +1,11 @@
 package fleet_test
 
 import (
+	"bytes"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,6 +29,28 @@ type crowd struct {
 	worlds   []*awssim.World
 	board    *view.Board
 	accounts *fleet.Fleet
+	log      journal
+}
+
+// journal is a log that is read while others write to it.
+type journal struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write implements io.Writer.
+func (j *journal) Write(line []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(line)
+}
+
+// take returns what was written since it was last called.
+func (j *journal) take() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	defer j.text.Reset()
+	return j.text.String()
 }
 
 const crowdRole = "audit/aws-iam-exporter"
@@ -55,7 +79,7 @@ func newCrowd(t *testing.T, accounts int) *crowd {
 		roles[awsapi.Role{Name: crowdRole}.ARN("aws", w.AccountID())] = crowdRole
 	}
 	c.hub.SetRoles(roles)
-	c.accounts = fleet.New(c.board, fleet.Options{Pause: time.Duration(5 / limit * float64(time.Second)), Logger: slog.New(slog.DiscardHandler)})
+	c.accounts = fleet.New(c.board, fleet.Options{Pause: time.Duration(5 / limit * float64(time.Second)), Logger: slog.New(slog.NewTextHandler(&c.log, nil))})
 	return c
 }
 

@@ -19,6 +19,8 @@ const repeatAfter = time.Hour
 // all is well. With many accounts, nobody reads what stands there every few minutes.
 type refreshLog struct {
 	logger      *slog.Logger
+	account     string                        // the id under which it is watched
+	causes      *causes                       // of all accounts
 	complete    bool                          // the last refresh got everything, and everybody was read
 	problems    map[inventory.Problem]ongoing // by what tells them from others
 	told        time.Time                     // when something was last said about one of them
@@ -29,7 +31,8 @@ type refreshLog struct {
 // ongoing is a problem that is not over.
 type ongoing struct {
 	inventory.Problem
-	since time.Time
+	since   time.Time
+	unasked bool // AWS cannot be asked whether it is over
 }
 
 func (l *refreshLog) write(now time.Time, e *policy.Evaluation) {
@@ -70,7 +73,7 @@ func (l *refreshLog) writeProblems(logger *slog.Logger, now time.Time, s *invent
 			known.since = now
 			begun = append(begun, p)
 		}
-		l.problems[id] = ongoing{p, known.since}
+		l.problems[id] = ongoing{Problem: p, since: known.since}
 	}
 	if !recovered {
 		l.keepUnasked(before)
@@ -87,12 +90,31 @@ func (l *refreshLog) writeProblems(logger *slog.Logger, now time.Time, s *invent
 			logger.Warn("Refresh incomplete, keeping the last facts", "reason", p.Reason, "problem", p.Text)
 		}
 	}
-	if len(l.problems) > 0 && now.Sub(l.told) >= repeatAfter {
-		l.told = now
-		oldest := slices.MinFunc(slices.Collect(maps.Values(l.problems)), compareOngoing)
-		logger.Warn("Refresh still incomplete", "reason", oldest.Reason, "for", now.Sub(oldest.since).Round(time.Second),
-			"others", len(l.problems)-1, "problem", oldest.Text)
+	l.repeat(logger, now, s.Account.ID)
+}
+
+// repeat tells once in a while of the oldest problem that is still met, for all
+// accounts that have it.
+func (l *refreshLog) repeat(logger *slog.Logger, now time.Time, accountID string) {
+	met := slices.DeleteFunc(slices.Collect(maps.Values(l.problems)), func(p ongoing) bool { return p.unasked })
+	all := make(map[cause]bool, len(met))
+	for _, p := range met {
+		all[causeOf(p.Problem, accountID)] = true
 	}
+	if l.causes.set(l.account, all); len(met) == 0 || now.Sub(l.told) < repeatAfter {
+		return
+	}
+	oldest := slices.MinFunc(met, compareOngoing)
+	accounts, due := l.causes.repeat(causeOf(oldest.Problem, accountID), now)
+	if !due {
+		return
+	}
+	l.told = now
+	details := []any{"reason", oldest.Reason, "for", now.Sub(oldest.since).Round(time.Second), "others", len(l.problems) - 1}
+	if accounts > 1 {
+		details = append(details, "accounts", accounts)
+	}
+	logger.Warn("Refresh still incomplete", append(details, "problem", oldest.Text)...)
 }
 
 // keepUnasked keeps the problems of before while AWS cannot be asked at all: nobody
@@ -104,6 +126,7 @@ func (l *refreshLog) keepUnasked(before map[inventory.Problem]ongoing) {
 	}
 	for id, p := range before {
 		if _, still := l.problems[id]; unasked && !still {
+			p.unasked = true
 			l.problems[id] = p
 		}
 	}

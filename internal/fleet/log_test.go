@@ -25,7 +25,8 @@ type logged struct {
 
 func newLogged() *logged {
 	l := &logged{now: time.Date(2026, 11, 5, 9, 30, 0, 0, time.UTC)}
-	keep := map[string]bool{slog.MessageKey: true, "reason": true, "problem": true, "for": true, "others": true, "lasted": true, "err": true}
+	l.causes = newCauses()
+	keep := map[string]bool{slog.MessageKey: true, "reason": true, "problem": true, "for": true, "others": true, "accounts": true, "lasted": true, "err": true}
 	l.logger = slog.New(slog.NewTextHandler(&l.text, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if !keep[a.Key] {
 			return slog.Attr{}
@@ -106,7 +107,7 @@ func TestProblemsAreToldOnce(t *testing.T) {
 		{5 * time.Minute, up, nil, []string{fmt.Sprintf(over, "timeout", "5m0s", "slow")}},
 		{5 * time.Minute, down, []inventory.Problem{no}, []string{fmt.Sprintf(incomplete, "denied", "no")}},
 		{5 * time.Minute, down, []inventory.Problem{cut}, []string{fmt.Sprintf(incomplete, "network", "cut")}}, // nobody knows whether it is denied
-		{60 * time.Minute, down, []inventory.Problem{cut}, []string{fmt.Sprintf(still, "denied", "1h5m0s", 1, "no")}},
+		{60 * time.Minute, down, []inventory.Problem{cut}, []string{fmt.Sprintf(still, "network", "1h0m0s", 1, "cut")}},
 		{5 * time.Minute, down, []inventory.Problem{no}, []string{fmt.Sprintf(over, "network", "1h5m0s", "cut")}},
 	} {
 		mustLog(t, fmt.Sprintf("step %d", i), step.want, l.refreshed(step.after, step.state, step.problems...))

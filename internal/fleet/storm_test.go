@@ -1,7 +1,10 @@
 package fleet_test
 
 import (
+	"fmt"
 	"net/http"
+	"regexp"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,5 +92,36 @@ func TestRenewalIsNoStorm(t *testing.T) {
 		}
 		stop()
 		time.Sleep(10 * time.Minute) // until the calls that begin sessions had their turns: the SDK lets nobody end them
+	})
+}
+
+// TestLostCredentialsAreSaidOnce has the exporter's own credentials be of no use for
+// some hours. The log says once an hour that they still are, for how many accounts;
+// accounts that leave meanwhile, or are to be read no longer, do not count.
+func TestLostCredentialsAreSaidOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCrowd(t, crowdSize)
+		targets := c.targets()
+		check(t, c.accounts.Reconcile(targets))
+		stop := run(t, c.accounts)
+		time.Sleep(time.Hour)
+		c.realm.SetFault(func(string, int) http.HandlerFunc { return awssim.Error(http.StatusForbidden, "ExpiredToken", "no") })
+		c.realm.EndSessions()
+		still := func(hours int) []string {
+			c.log.take()
+			time.Sleep(time.Duration(hours) * time.Hour)
+			return regexp.MustCompile(`Refresh still incomplete.* accounts=\d+`).FindAllString(c.log.take(), -1)
+		}
+		said := still(3)
+		if len(said) < 2 || len(said) > 3 || !strings.HasSuffix(said[1], fmt.Sprintf("accounts=%d", crowdSize)) {
+			t.Errorf("said in three hours: %q, want once an hour, of %d accounts", said, crowdSize)
+		}
+		targets[1].Account.Suspended = true
+		check(t, c.accounts.Reconcile(targets[1:]))
+		if said = still(1); len(said) != 1 || !strings.HasSuffix(said[0], fmt.Sprintf("accounts=%d", crowdSize-2)) {
+			t.Errorf("said with two accounts less: %q, want once, of %d accounts", said, crowdSize-2)
+		}
+		stop()
+		time.Sleep(10 * time.Minute)
 	})
 }

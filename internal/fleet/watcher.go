@@ -76,13 +76,14 @@ func newWatcherFrom(f *Fleet, t Target, other *watcher) *watcher {
 	w.account = account.New(t.Client, t.Account, other.account.Snapshot())
 	w.account.Continue(other.account)
 	w.saved, w.log = other.saved, other.log
+	w.log.account = t.Account.ID
 	w.tried.Store(other.tried.Load())
 	return w
 }
 
 func watcherOf(f *Fleet, t Target) *watcher {
 	return &watcher{
-		target: t, described: t.Account, board: f.board, disk: f.disk, log: refreshLog{logger: f.logger},
+		target: t, described: t.Account, board: f.board, disk: f.disk, log: refreshLog{logger: f.logger, account: t.Account.ID, causes: f.causes},
 		lifecycle: lifecycle{done: make(chan struct{})}, mailbox: mailbox{wake: make(chan struct{}, 1)},
 	}
 }

@@ -1,0 +1,93 @@
+package fleet
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
+	"github.com/aws-iam-exporter/aws_iam_exporter/internal/policy"
+)
+
+// several are the logs of some accounts, in one text.
+type several struct {
+	*logged
+	logs []refreshLog
+}
+
+func newSeveral(n int) *several {
+	s := &several{logged: newLogged()}
+	for i := range n {
+		s.logs = append(s.logs, refreshLog{logger: s.logger, causes: s.causes, account: idOf(i)})
+	}
+	return s
+}
+
+func idOf(i int) string { return fmt.Sprintf("%012d", i+1) }
+
+// refreshed has each account of these refreshed, with what is wrong in it; nil for
+// nothing. It returns the lines.
+func (s *several) refreshed(after time.Duration, wrong ...func(i int) inventory.Problem) []string {
+	s.now = s.now.Add(after)
+	for i, problem := range wrong {
+		snapshot := &inventory.Snapshot{Account: inventory.Account{ID: idOf(i)}, Health: inventory.Health{State: inventory.StateUp}}
+		if problem != nil {
+			snapshot.Health = inventory.Health{State: inventory.StateDown, Problems: []inventory.Problem{problem(i)}}
+		}
+		s.logs[i].write(s.now.Add(time.Duration(i)*time.Second), &policy.Evaluation{Snapshot: snapshot})
+	}
+	return s.lines()
+}
+
+// TestOneCauseIsRepeatedOnce has three accounts meet the same, and each tell so when it
+// begins: that it lasts is said for all of them, and each hour once, whoever is left.
+func TestOneCauseIsRepeatedOnce(t *testing.T) {
+	const shared = `msg="Refresh still incomplete" reason=credentials for=%s others=0 accounts=%d problem=%s`
+	gone := func(i int) inventory.Problem {
+		return problem(inventory.ReasonCredentials, "role/"+idOf(i)+"/request"+fmt.Sprint(100+i))
+	}
+	other := func(i int) inventory.Problem { return problem(inventory.ReasonDenied, "no") }
+	s := newSeveral(3)
+	if got := s.refreshed(0, gone, gone, gone); len(got) != 3 {
+		t.Errorf("at the beginning: got %q, want a line for each account", got)
+	}
+	for i, step := range []struct {
+		after time.Duration
+		wrong []func(int) inventory.Problem
+		want  []string
+	}{
+		{59 * time.Minute, []func(int) inventory.Problem{gone, gone, gone}, nil},
+		{time.Minute, []func(int) inventory.Problem{gone, gone, gone}, []string{fmt.Sprintf(shared, "1h0m0s", 3, "role/000000000001/request100")}},
+		{30 * time.Minute, []func(int) inventory.Problem{nil, gone, gone}, []string{allIsWell}},
+		{25 * time.Minute, []func(int) inventory.Problem{nil, gone, gone}, nil},
+		{5 * time.Minute, []func(int) inventory.Problem{nil, gone, gone}, []string{fmt.Sprintf(shared, "2h0m0s", 2, "role/000000000002/request101")}},
+		{5 * time.Minute, []func(int) inventory.Problem{nil, gone, other}, []string{
+			fmt.Sprintf(over, "credentials", "2h5m0s", "role/000000000003/request102"), `msg="Refresh incomplete, no facts yet" reason=denied problem=no`,
+		}},
+		{55 * time.Minute, []func(int) inventory.Problem{nil, gone, other}, []string{fmt.Sprintf(still, "credentials", "3h0m0s", 0, "role/000000000002/request101")}},
+		{5 * time.Minute, []func(int) inventory.Problem{nil, gone, other}, []string{fmt.Sprintf(still, "denied", "1h0m0s", 0, "no")}},
+	} {
+		mustLog(t, fmt.Sprintf("step %d", i), step.want, s.refreshed(step.after, step.wrong...))
+	}
+}
+
+// TestSameCause says what passes for one cause in two accounts.
+func TestSameCause(t *testing.T) {
+	const a, b = "111122223333", "444455556666"
+	for name, test := range map[string]struct {
+		first, second inventory.Problem
+		same          bool
+	}{
+		"the same":        {problem("network", "cut"), problem("network", "cut"), true},
+		"their own roles": {problem("role", "role "+a+":role/x: no"), problem("role", "role "+b+":role/x: no"), true},
+		"their own users": {about("amy", "iam:ListMFADevices", "user amy: no (and the same for 1 more user)"), about("bob", "iam:ListMFADevices", "user bob: no"), true},
+		"another role":    {problem("role", "role "+a+":role/x: no"), problem("role", "role "+b+":role/y: no"), false},
+		"another call":    {about("amy", "iam:ListMFADevices", "no"), about("amy", "iam:ListUserTags", "no"), false},
+		"another class":   {problem("server", "no"), problem("other", "no"), false},
+		"a third account": {problem("malformed", "those of account "+a), problem("malformed", "those of account "+a), false},
+	} {
+		if same := causeOf(test.first, a) == causeOf(test.second, b); same != test.same {
+			t.Errorf("%s: got the same cause %t, want %t", name, same, test.same)
+		}
+	}
+}
