@@ -25,8 +25,21 @@ func causeOf(p inventory.Problem, accountID string) cause {
 	return cause{p.Reason, p.Action, inventory.WithoutPassing(text)}
 }
 
-// causes are what is wrong in all accounts, so that what is wrong in many of them is
-// not repeated for each.
+// common is what is wrong in all accounts, so that what is wrong in many of them is not
+// repeated for each.
+type common struct {
+	reading, saving *causes
+}
+
+func newCommon() *common { return &common{newCauses(), newCauses()} }
+
+// forget takes in that nothing is done about the account any more.
+func (c *common) forget(account string) {
+	c.reading.set(account, nil)
+	c.saving.set(account, nil)
+}
+
+// causes are what is wrong, and in which accounts.
 type causes struct {
 	mu  sync.Mutex
 	all map[cause]*affected

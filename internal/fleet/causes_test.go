@@ -18,7 +18,7 @@ type several struct {
 func newSeveral(n int) *several {
 	s := &several{logged: newLogged()}
 	for i := range n {
-		s.logs = append(s.logs, refreshLog{logger: s.logger, causes: s.causes, account: idOf(i)})
+		s.logs = append(s.logs, refreshLog{logger: s.logger, common: s.common, account: idOf(i)})
 	}
 	return s
 }
@@ -69,6 +69,34 @@ func TestOneCauseIsRepeatedOnce(t *testing.T) {
 	} {
 		mustLog(t, fmt.Sprintf("step %d", i), step.want, s.refreshed(step.after, step.wrong...))
 	}
+}
+
+// TestFullDiskIsRepeatedOnce has the facts of three accounts not be saved.
+func TestFullDiskIsRepeatedOnce(t *testing.T) {
+	const failed = `msg="Saving facts failed; a restart would begin without them"`
+	s := newSeveral(3)
+	save := func(after time.Duration, why string) []string {
+		s.now = s.now.Add(after)
+		for i := range s.logs {
+			s.logs[i].writeSaving(s.now, idOf(i), fmt.Errorf("%s.json: %s", idOf(i), why))
+		}
+		return s.lines()
+	}
+	if got := save(0, "full"); len(got) != 3 {
+		t.Errorf("at the beginning: got %q, want a line for each account", got)
+	}
+	mustLog(t, "soon", nil, save(59*time.Minute, "full"))
+	for range 2 {
+		mustLog(t, "an hour later", []string{failed + ` accounts=3 err="000000000001.json: full"`}, save(time.Hour, "full"))
+	}
+	if got := save(time.Minute, "denied"); len(got) != 3 {
+		t.Errorf("another failure: got %q, want a line for each account", got)
+	}
+	s.logs[0].writeSaving(s.now, idOf(0), nil)
+	s.common.forget(idOf(1))
+	s.logs = s.logs[2:]
+	s.lines()
+	mustLog(t, "one account left", []string{failed + ` err="000000000001.json: denied"`}, save(time.Hour, "denied"))
 }
 
 // TestSameCause says what passes for one cause in two accounts.

@@ -51,7 +51,7 @@ type Fleet struct {
 	disk   *disk // nil without one
 	pause  time.Duration
 	logger *slog.Logger
-	causes *causes
+	common *common
 	began  time.Time
 
 	reconciling sync.Mutex // held while the set of accounts changes
@@ -64,7 +64,7 @@ type Fleet struct {
 // the board.
 func New(board *view.Board, o Options) *Fleet {
 	return &Fleet{
-		board: board, disk: newDisk(o.Store), pause: o.Pause, logger: o.Logger, causes: newCauses(), began: time.Now(),
+		board: board, disk: newDisk(o.Store), pause: o.Pause, logger: o.Logger, common: newCommon(), began: time.Now(),
 		watchers: map[string]*watcher{}, added: make(chan struct{}, 1),
 	}
 }
@@ -181,7 +181,7 @@ func (f *Fleet) replace(w *watcher, targets map[string]*Target) {
 		f.add(id, newWatcherFrom(f, *t, w))
 	}
 	if t == nil || id != key || t.Account.Suspended {
-		f.causes.set(key, nil) // nobody asks there any more
+		f.common.forget(key) // nobody asks there any more
 	}
 	if t == nil || id != key {
 		f.board.Remove(key) // last, so that the account is never missed

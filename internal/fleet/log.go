@@ -19,8 +19,8 @@ const repeatAfter = time.Hour
 // all is well. With many accounts, nobody reads what stands there every few minutes.
 type refreshLog struct {
 	logger      *slog.Logger
-	account     string                        // the id under which it is watched
-	causes      *causes                       // of all accounts
+	account     string // the id under which it is watched
+	common      *common
 	complete    bool                          // the last refresh got everything, and everybody was read
 	problems    map[inventory.Problem]ongoing // by what tells them from others
 	told        time.Time                     // when something was last said about one of them
@@ -101,20 +101,17 @@ func (l *refreshLog) repeat(logger *slog.Logger, now time.Time, accountID string
 	for _, p := range met {
 		all[causeOf(p.Problem, accountID)] = true
 	}
-	if l.causes.set(l.account, all); len(met) == 0 || now.Sub(l.told) < repeatAfter {
+	if l.common.reading.set(l.account, all); len(met) == 0 || now.Sub(l.told) < repeatAfter {
 		return
 	}
 	oldest := slices.MinFunc(met, compareOngoing)
-	accounts, due := l.causes.repeat(causeOf(oldest.Problem, accountID), now)
+	accounts, due := l.common.reading.repeat(causeOf(oldest.Problem, accountID), now)
 	if !due {
 		return
 	}
 	l.told = now
 	details := []any{"reason", oldest.Reason, "for", now.Sub(oldest.since).Round(time.Second), "others", len(l.problems) - 1}
-	if accounts > 1 {
-		details = append(details, "accounts", accounts)
-	}
-	logger.Warn("Refresh still incomplete", append(details, "problem", oldest.Text)...)
+	logger.Warn("Refresh still incomplete", append(withAccounts(details, accounts), "problem", oldest.Text)...)
 }
 
 // keepUnasked keeps the problems of before while AWS cannot be asked at all: nobody
@@ -171,19 +168,37 @@ type saveFailure struct {
 	told time.Time // when that was last said
 }
 
-// writeSaving tells whether saving has failed, unless that was said.
-func (l *refreshLog) writeSaving(now time.Time, err error) {
+// writeSaving tells whether saving an account's facts has failed, unless that was said.
+func (l *refreshLog) writeSaving(now time.Time, accountID string, err error) {
 	if err == nil {
 		if l.saving.text != "" {
 			l.logger.Info("Saving facts works again")
 		}
+		l.common.saving.set(l.account, nil)
 		l.saving = saveFailure{}
 		return
 	}
-	text := inventory.WithoutPassing(err.Error())
-	if text == l.saving.text && now.Sub(l.saving.told) < repeatAfter {
-		return
+	why := causeOf(inventory.Problem{Text: err.Error()}, accountID)
+	l.common.saving.set(l.account, map[cause]bool{why: true})
+	text, details := inventory.WithoutPassing(err.Error()), []any{"err", err}
+	if text == l.saving.text {
+		if now.Sub(l.saving.told) < repeatAfter {
+			return
+		}
+		accounts, due := l.common.saving.repeat(why, now)
+		if !due {
+			return
+		}
+		details = append(withAccounts(nil, accounts), details...)
 	}
 	l.saving = saveFailure{text, now}
-	l.logger.Error("Saving facts failed; a restart would begin without them", "err", err)
+	l.logger.Error("Saving facts failed; a restart would begin without them", details...)
+}
+
+// withAccounts adds to details how many accounts they hold for, if that is not one alone.
+func withAccounts(details []any, accounts int) []any {
+	if accounts == 1 {
+		return details
+	}
+	return append(details, "accounts", accounts)
 }

@@ -25,7 +25,7 @@ type logged struct {
 
 func newLogged() *logged {
 	l := &logged{now: time.Date(2026, 11, 5, 9, 30, 0, 0, time.UTC)}
-	l.causes = newCauses()
+	l.common = newCommon()
 	keep := map[string]bool{slog.MessageKey: true, "reason": true, "problem": true, "for": true, "others": true, "accounts": true, "lasted": true, "err": true}
 	l.logger = slog.New(slog.NewTextHandler(&l.text, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if !keep[a.Key] {
@@ -203,7 +203,7 @@ func TestFailureToSaveIsToldOnce(t *testing.T) {
 		{5 * time.Minute, denied, []string{fmt.Sprintf(failed, denied)}},
 	} {
 		l.now = l.now.Add(step.after)
-		l.writeSaving(l.now, step.err)
+		l.writeSaving(l.now, "", step.err)
 		mustLog(t, fmt.Sprintf("step %d", i), step.want, l.lines())
 	}
 }

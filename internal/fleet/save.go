@@ -66,7 +66,7 @@ func (w *watcher) save(s *inventory.Snapshot) {
 	if w.saved.failed = err != nil; err == nil {
 		w.saved = saved{at: now, facts: s.Digest()}
 	}
-	w.log.writeSaving(now, err)
+	w.log.writeSaving(now, s.Account.ID, err)
 }
 
 // kept returns what an earlier process knew of the account, or nil. Without an

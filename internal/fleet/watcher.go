@@ -83,7 +83,7 @@ func newWatcherFrom(f *Fleet, t Target, other *watcher) *watcher {
 
 func watcherOf(f *Fleet, t Target) *watcher {
 	return &watcher{
-		target: t, described: t.Account, board: f.board, disk: f.disk, log: refreshLog{logger: f.logger, account: t.Account.ID, causes: f.causes},
+		target: t, described: t.Account, board: f.board, disk: f.disk, log: refreshLog{logger: f.logger, account: t.Account.ID, common: f.common},
 		lifecycle: lifecycle{done: make(chan struct{})}, mailbox: mailbox{wake: make(chan struct{}, 1)},
 	}
 }
