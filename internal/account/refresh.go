@@ -58,7 +58,7 @@ func (r *refresh) tagAll(ctx context.Context) {
 	r.tags.asked = r.began
 	users, odd, err := r.reads.AllTags(ctx)
 	if err == nil {
-		err = checkUsers(awsiam.GetDetails, r.known.account.ID, users)
+		err = r.checkOwners(ctx, awsiam.GetDetails, namesOf(users))
 	}
 	if r.needs().Tags != r.tags.source {
 		return // no longer wanted, so the guard may have cut the reading short
@@ -131,7 +131,7 @@ func (r *refresh) poll(ctx context.Context) {
 // noteReport takes a report, or the failure to get one.
 func (r *refresh) noteReport(ctx context.Context, newest *awsiam.Report, err error) {
 	if err == nil {
-		err = checkReport(r.known.account.ID, newest)
+		err = r.checkOwners(ctx, awsiam.GetReport, ownersOf(newest))
 	}
 	known := r.report.generated()
 	r.report.misdated = r.report.misdated && err != nil

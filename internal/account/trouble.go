@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 
@@ -117,7 +118,7 @@ func (m *memory) checkListing(ctx context.Context, users []inventory.User) error
 	if len(users) == 0 {
 		return m.checkCredentials(ctx, awsiam.ListUsers, "the listing is")
 	}
-	return checkUsers(awsiam.ListUsers, m.known.account.ID, users)
+	return m.checkOwners(ctx, awsiam.ListUsers, namesOf(users))
 }
 
 // checkCredentials asks AWS again who we are, for the sake of answers that do not
@@ -134,32 +135,47 @@ func (m *memory) checkCredentials(ctx context.Context, action, answers string) e
 	return err
 }
 
-// checkUsers refuses users of another account.
-func checkUsers(action, accountID string, users []inventory.User) error {
-	for i := range users {
-		if err := checkARN(accountID, users[i].Name, users[i].ARN); err != nil {
-			return awsapi.Wrap(action, "account "+accountID, err)
+// checkOwners refuses an answer that names users of another account. One that names some
+// of this account, too, tells nothing about whose the credentials are, so AWS is asked:
+// as long as they are this account's, the answer alone is wrong.
+func (m *memory) checkOwners(ctx context.Context, action string, owners iter.Seq2[string, string]) error {
+	own, stranger := false, ""
+	wrong := &awsapi.Malformed{}
+	for name, userARN := range owners {
+		if id, _ := inventory.AccountOf(userARN); id == m.known.account.ID {
+			own = true
+		} else if wrong.What == "" {
+			stranger = name
+			wrong.What = fmt.Sprintf("user %q has the ARN %q: expected one in account %s", name, userARN, m.known.account.ID)
 		}
 	}
-	return nil
-}
-
-// checkReport refuses a report of another account.
-func checkReport(accountID string, report *awsiam.Report) error {
-	for _, owner := range report.Owners() {
-		if err := checkARN(accountID, owner.User, owner.ARN); err != nil {
-			return awsapi.Wrap(awsiam.GetReport, "account "+accountID, err)
-		}
-	}
-	return nil
-}
-
-// checkARN refuses a user of another account.
-func checkARN(accountID, name, userARN string) error {
-	if id, _ := inventory.AccountOf(userARN); id == accountID {
+	if wrong.What == "" {
 		return nil
 	}
-	return &awsiam.UserError{Name: name, Err: &awsapi.Malformed{
-		What: fmt.Sprintf("user %q has the ARN %q: expected one in account %s", name, userARN, accountID), Err: errWrongAccount,
-	}}
+	if !own || m.checkCredentials(ctx, action, "the answer is") != nil {
+		wrong.Err = errWrongAccount
+	}
+	return awsapi.Wrap(action, "account "+m.known.account.ID, &awsiam.UserError{Name: stranger, Err: wrong})
+}
+
+// namesOf yields the names and ARNs of users.
+func namesOf(users []inventory.User) iter.Seq2[string, string] {
+	return func(yield func(name, userARN string) bool) {
+		for i := range users {
+			if !yield(users[i].Name, users[i].ARN) {
+				return
+			}
+		}
+	}
+}
+
+// ownersOf yields the names and ARNs of whose rows a report has.
+func ownersOf(report *awsiam.Report) iter.Seq2[string, string] {
+	return func(yield func(name, userARN string) bool) {
+		for _, owner := range report.Owners() {
+			if !yield(owner.User, owner.ARN) {
+				return
+			}
+		}
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -169,6 +170,61 @@ func TestRightCredentialsHeal(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestOneStrangerStopsNoSweep has AWS tell of one user of another account among its
+// own. The answer is refused whole, and the users are read all the same, as long as AWS
+// says that the credentials are this account's.
+func TestOneStrangerStopsNoSweep(t *testing.T) {
+	const own, foreign = "123456789012:user/bob", "999999999999:user/bob"
+	stranger := strings.NewReplacer(own, foreign)
+	for _, operation := range []string{"GetCredentialReport", "ListUsers", "GetAccountAuthorizationDetails"} {
+		for account, sweeps := range map[string]bool{"123456789012": true, "999999999999": false} {
+			t.Run(operation+" by "+account, func(t *testing.T) {
+				inBubble(t, awsapi.SourceAuto, awssim.Options{}, func(h *harness) {
+					h.client.SetTags(awsapi.TagsFromAuthorizationDetails)
+					h.user("alice")
+					h.user("bob")
+					h.refresh()
+					if operation == "GetCredentialReport" { // whose bytes are not text
+						h.world.EditReports(stranger.Replace)
+					}
+					h.world.SetFault(func(called string, _ int) http.HandlerFunc {
+						switch called {
+						case "GetCallerIdentity":
+							return awssim.New(awssim.Options{AccountID: account}).ServeHTTP
+						case operation:
+							return h.world.Lie(func(_ url.Values, answer string) string { return stranger.Replace(answer) })
+						}
+						return nil
+					})
+					time.Sleep(5 * time.Hour)
+					h.refresh() // in which some are read before the report comes
+					h.key("alice")
+					h.user("carol")
+					h.world.ResetCalls()
+					s := h.refreshFor(2 * keysInterval)
+					want := "call iam:" + operation + ` for account 123456789012: user "bob" has the ARN "arn:aws:iam::` + foreign + `": expected one in account 123456789012`
+					if p := s.Health.Problems; s.Health.State != inventory.StateDown || len(p) != 1 || !strings.HasPrefix(p[0].Text, want) || strings.Contains(p[0].Text, "restart") == sweeps {
+						h.Errorf("got %s, %v; want down, because %s", s.Health.State, p, want)
+					}
+					keys := h.find(s, "alice").Keys
+					if listed, _ := keys.Get(); (len(listed) == 1) != sweeps || sweeps && time.Since(keys.Observed()) > keysInterval+refreshInterval {
+						h.Errorf("keys of alice: got %d as of %s ago, want them read: %t", len(listed), time.Since(keys.Observed()), sweeps)
+					}
+					if n := h.world.Calls()["ListAccessKeys"]; !sweeps && n != 0 {
+						h.Errorf("asked about users of another account %d times, want never", n)
+					}
+					h.world.EditReports(nil)
+					h.world.SetFault(nil)
+					time.Sleep(5 * time.Hour)
+					if s = h.refresh(); s.Health.State != inventory.StateUp || len(s.Users) != 3 {
+						h.Errorf("afterwards: got %s, %d users, %v; want up with 3", s.Health.State, len(s.Users), s.Health.Problems)
+					}
+				})
+			})
+		}
 	}
 }
 
