@@ -143,7 +143,7 @@ func (s *settings) scan(ctx context.Context, stderr io.Writer) ([]report.Scan, *
 	if err != nil {
 		return nil, nil, err
 	}
-	scans, err := scanReports(s, c)
+	scans, err := scanReports(s, c, time.Now())
 	return scans, c, err
 }
 

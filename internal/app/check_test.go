@@ -107,10 +107,14 @@ func TestCheckRefuses(t *testing.T) {
 		args []string
 		want string
 	}{
-		"no time":   {[]string{"--report", good}, "a.csv: nothing says when the report was made, want --report-time,"},
-		"no date":   {[]string{"--report", file("today/credentialReport_111122223333.csv", goodRows)}, "nothing says when"},
-		"odd time":  {[]string{"--report", good, "--report-time=yesterday"}, `flag --report-time: got "yesterday", want a time such as`},
-		"too early": {[]string{"--report", good, "--report-time=2026-11-18"}, "a.csv:3: got a key used at 2026-11-19T00:00:00Z, after the report was made"},
+		"no time":          {[]string{"--report", good}, "a.csv: nothing says when the report was made, want --report-time,"},
+		"no date":          {[]string{"--report", file("today/credentialReport_111122223333.csv", goodRows)}, "nothing says when"},
+		"odd time":         {[]string{"--report", good, "--report-time=yesterday"}, `flag --report-time: got "yesterday", want a time such as`},
+		"too early":        {[]string{"--report", good, "--report-time=2026-11-18"}, "a.csv:3: got a key used at 2026-11-19T00:00:00Z, after the report was made"},
+		"to come":          {[]string{"--report", good, "--report-time=9999-12-31T23:59:59Z"}, "a.csv: the report was made at 9999-12-31T23:59:59Z, which is still to come: by this machine's clock it is "},
+		"a day to come":    {[]string{"--report", good, "--report-time=9999-12-31"}, "a.csv: the report was made at 9999-12-31T00:00:00Z, which is still to come"},
+		"a folder to come": {[]string{"--report", file("9999-12-31/credentialReport_111122223333.csv", goodRows)}, "the report was made at 9999-12-31T00:00:00Z, which is still to come"},
+		"JSON to come":     {[]string{"--report", file("a.json", asJSON(t, goodRows, "9999-12-31T23:59:59+00:00"))}, "a.json: the report was made at 9999-12-31T23:59:59Z, which is still to come"},
 		"too early for a password": {
 			[]string{"--report", file("a.csv", goodRows+strings.Replace(row("pat", "2026-11-01T00:00:00Z"), "false,N/A,N/A", "true,N/A,2026-12-24T00:00:00Z", 1)), noon},
 			"a.csv:4: got a password set at 2026-12-24T00:00:00Z, after the report was made",

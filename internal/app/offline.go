@@ -25,11 +25,11 @@ import (
 type moment struct{ first, last time.Time }
 
 // scanReports reads the files that the flags name. No network is needed.
-func scanReports(s *settings, c *config.Config) ([]report.Scan, error) {
+func scanReports(s *settings, c *config.Config, now time.Time) ([]report.Scan, error) {
 	var scans []report.Scan
 	files := map[string]string{} // by account
 	for _, file := range s.check.reports {
-		scan, err := scanReport(file, s.check.reportTime)
+		scan, err := scanReport(file, s.check.reportTime, now)
 		if err != nil {
 			return nil, err
 		}
@@ -57,8 +57,11 @@ func describe(a *inventory.Account, c *config.Config) {
 	}
 }
 
+// clockTolerance is how far behind this machine's clock may be.
+const clockTolerance = time.Minute
+
 // scanReport reads one file.
-func scanReport(file, reportTime string) (report.Scan, error) {
+func scanReport(file, reportTime string, now time.Time) (report.Scan, error) {
 	content, err := readReport(file)
 	if file == "" || file == "-" {
 		file = standardInput
@@ -74,6 +77,10 @@ func scanReport(file, reportTime string) (report.Scan, error) {
 	at, err := momentOf(file, reportTime, generated)
 	if err != nil {
 		return report.Scan{}, fmt.Errorf("%s: %w", file, err)
+	}
+	if at.first.After(now.Add(clockTolerance)) {
+		return report.Scan{}, fmt.Errorf("%s: the report was made at %s, which is still to come: by this machine's clock it is %s: correct --report-time, the folder's name, or the clock",
+			file, at.first.Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	}
 	scan := report.Scan{File: file, SHA256: sum}
 	if scan.Snapshot, err = credreport.Snapshot(text, at.first); err != nil {
