@@ -15,8 +15,8 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/inventory"
 )
 
-// maxSweep bounds how long a sweep of all users can take, since facts count as
-// fresh for as long.
+// maxSweep bounds how long a sweep of all users is taken to last after a restart, since
+// facts count as fresh for as long. A longer one is kept as this: the next one tells.
 const maxSweep = 30 * 24 * time.Hour
 
 // check refuses facts that cannot have come from AWS, and text that JSON cannot

@@ -186,3 +186,23 @@ func TestLayout(t *testing.T) {
 		t.Errorf("file (-want +got):\n%s", diff)
 	}
 }
+
+// TestLongSweepsAreKeptAsTheLongest saves the facts of an account whose users are read
+// so slowly that a round over them takes years.
+func TestLongSweepsAreKeptAsTheLongest(t *testing.T) {
+	store := open(t)
+	for length, want := range map[time.Duration]time.Duration{
+		maxSweep: maxSweep, maxSweep + time.Nanosecond: maxSweep, 1000 * maxSweep: maxSweep, maxSweep - time.Second: maxSweep - time.Second,
+	} {
+		s := plain()
+		s.Sweep.Length = length
+		save(t, store, s)
+		got, err := store.Load(accountID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Sweep.Length != want || s.Sweep.Length != length {
+			t.Errorf("a sweep of %s: got %s, want %s", length, got.Sweep.Length, want)
+		}
+	}
+}

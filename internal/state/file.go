@@ -29,10 +29,12 @@ type file struct {
 
 // encode returns the file for a snapshot. It refuses one that decode would.
 func encode(snapshot *inventory.Snapshot) ([]byte, error) {
-	if err := check(snapshot); err != nil {
+	kept := *snapshot
+	kept.Sweep.Length = min(kept.Sweep.Length, maxSweep)
+	if err := check(&kept); err != nil {
 		return nil, err
 	}
-	facts, err := encodeFacts(snapshot)
+	facts, err := encodeFacts(&kept)
 	if err != nil {
 		return nil, err
 	}
