@@ -2,6 +2,7 @@ package view
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -90,7 +91,9 @@ func (b *Board) KeepTime(ctx context.Context) {
 // judgeAgain judges each account again in which an exemption has ended, and shows it
 // before it turns to the next.
 func (b *Board) judgeAgain(now time.Time) {
+	b.mu.Lock() // what is shown from now on was found not to be outdated
 	v := b.view.Load()
+	b.mu.Unlock()
 	for _, old := range v.accounts {
 		if old.outdated(now) {
 			b.replace(map[*account]*account{old: b.judged(old.key, old.Snapshot, v.Policy, old)})
@@ -136,7 +139,8 @@ func (b *Board) nextTurn() uint64 {
 }
 
 // show puts the account into the view, unless a later turn has changed it. It
-// reports false if another policy is in force than it was judged under.
+// reports false if another policy is in force than it was judged under, or an exemption
+// has ended since.
 func (b *Board) show(a *account, turn uint64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -144,7 +148,7 @@ func (b *Board) show(a *account, turn uint64) bool {
 	switch {
 	case turn < b.turns[a.key]:
 		return true
-	case v.Policy != a.Policy:
+	case v.Policy != a.Policy, a.outdated(time.Now()):
 		return false
 	}
 	b.turns[a.key] = turn
@@ -177,11 +181,11 @@ func (b *Board) Apply(p *policy.Policy) (before *policy.Policy) {
 }
 
 // under returns the view under another policy. It adds the accounts to those
-// that are judged under it already, and judges none of them again.
+// that are judged under it already, and judges none of them again unless it has to.
 func (b *Board) under(p *policy.Policy, v *View, judged map[string]*account) *View {
 	accounts := make([]*account, len(v.accounts))
 	for i, a := range v.accounts {
-		if known := judged[a.key]; known == nil || known.Snapshot != a.Snapshot {
+		if known := judged[a.key]; known == nil || known.Snapshot != a.Snapshot || known.outdated(time.Now()) {
 			judged[a.key] = b.judged(a.key, a.Snapshot, p, a)
 		}
 		accounts[i] = judged[a.key]
@@ -191,10 +195,15 @@ func (b *Board) under(p *policy.Policy, v *View, judged map[string]*account) *Vi
 	return next
 }
 
-// swap replaces the view, unless something else has.
+// swap replaces the view, unless something else has, or an exemption has ended since the
+// next one was judged.
 func (b *Board) swap(old, next *View) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	now := time.Now()
+	if slices.ContainsFunc(next.accounts, func(a *account) bool { return a.outdated(now) }) {
+		return false
+	}
 	return b.view.CompareAndSwap(old, next)
 }
 

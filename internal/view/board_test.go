@@ -195,6 +195,31 @@ func keepTime(t *testing.T, b *view.Board) {
 	t.Cleanup(func() { stop(); keeping.Wait() })
 }
 
+// TestJudgingPastTheEndOfAnExemption has an account be judged before an exemption ends,
+// and shown after.
+func TestJudgingPastTheEndOfAnExemption(t *testing.T) {
+	for name, change := range map[string]func(*view.Board, *inventory.Snapshot, *policy.Policy){
+		"published": func(b *view.Board, s *inventory.Snapshot, _ *policy.Policy) { b.Publish("1", s) },
+		"applied":   func(b *view.Board, _ *inventory.Snapshot, p *policy.Policy) { b.Apply(p) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				end := time.Now().Add(time.Hour)
+				b, c := newBoard(under(exempt("", "alice", end)))
+				s := in("1", sinner("alice"))
+				b.Publish("1", s)
+				keepTime(t, b)
+				time.Sleep(time.Hour - time.Second)
+				release := c.holdUp(s, func() { go change(b, s, under(exempt("", "alice", end))) })
+				time.Sleep(2 * time.Second)
+				release()
+				synctest.Wait()
+				checkAccused(t, b, "1: true")
+			})
+		})
+	}
+}
+
 // TestNobodyWaitsForTheEndOfAnExemption has two accounts judged again because an
 // exemption has ended, of which the second takes long. Readers see the first at once,
 // and both in the end.
