@@ -250,7 +250,7 @@ func (a *attempt) HandleFinalize(ctx context.Context, in middleware.FinalizeInpu
 ) {
 	loads := a.credentials.atHand()
 	if err := a.credentials.prepare(ctx); err != nil {
-		return middleware.FinalizeOutput{}, middleware.Metadata{}, a.noteFailure(loads, err)
+		return middleware.FinalizeOutput{}, middleware.Metadata{}, a.noteFailure(ctx, loads, err)
 	}
 	if err := a.pace.wait(ctx); err != nil {
 		return middleware.FinalizeOutput{}, middleware.Metadata{}, fmt.Errorf("wait for the account's token bucket: %w", err)
@@ -260,7 +260,7 @@ func (a *attempt) HandleFinalize(ctx context.Context, in middleware.FinalizeInpu
 	}
 	loads = a.credentials.atHand()
 	if err := a.credentials.prepare(ctx); err != nil { // again: that wait can outlast a session
-		return middleware.FinalizeOutput{}, middleware.Metadata{}, a.noteFailure(loads, err)
+		return middleware.FinalizeOutput{}, middleware.Metadata{}, a.noteFailure(ctx, loads, err)
 	}
 	attemptCtx, cancel := context.WithTimeout(ctx, a.timeout)
 	defer cancel()
@@ -279,15 +279,12 @@ func (a *attempt) HandleFinalize(ctx context.Context, in middleware.FinalizeInpu
 	default:
 		a.shared.count(a.service, a.operation, err)
 	}
-	if ctx.Err() != nil { // the caller does not want it any more, which tells nothing about AWS
-		return out, metadata, err
-	}
-	return out, metadata, a.noteFailure(loads, err)
+	return out, metadata, a.noteFailure(ctx, loads, err)
 }
 
 // noteFailure does what follows from the class of a failure of a request that began
 // after so many loads of credentials, and adds what is known about its cause.
-func (a *attempt) noteFailure(loads int, err error) error {
+func (a *attempt) noteFailure(ctx context.Context, loads int, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -295,7 +292,9 @@ func (a *attempt) noteFailure(loads int, err error) error {
 	case inventory.ReasonThrottled:
 		a.pace.slowDown(time.Now())
 	case inventory.ReasonCredentials:
-		a.credentials.noteRefusal(loads, err)
+		if ctx.Err() == nil { // else the caller does not want it any more, which tells nothing about them
+			a.credentials.noteRefusal(loads, err)
+		}
 		if role := new(roleError); a.credentials.remote && !errors.As(err, &role) {
 			return &Advised{Err: err, Do: "the session of the account's role has ended before its time; the exporter begins another with the next refresh"}
 		}

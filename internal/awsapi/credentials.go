@@ -34,7 +34,7 @@ type credentials struct {
 
 // lookupPause is how long nobody looks again for what all accounts need and none of
 // them could get.
-const lookupPause = 10 * time.Second
+const lookupPause = 5 * time.Second
 
 // Retrieve implements aws.CredentialsProvider. It marks failures, which would
 // otherwise look like any other error.

@@ -82,10 +82,10 @@ func (l *lost) makeHub(initial string, load awsapi.LoadCredentials) {
 }
 
 // TestLostCredentialsAreLookedForOnce has a thousand accounts ask for a session, each
-// every five minutes. One lookup in ten seconds serves all of them. What is there again
+// every five minutes. One lookup in five seconds serves all of them. What is there again
 // is found within that time, and at once by whoever has reason to believe so.
 func TestLostCredentialsAreLookedForOnce(t *testing.T) {
-	const asks, spacing, pause = 200, 300 * time.Millisecond, 10 * time.Second
+	const asks, spacing, pause = 200, 300 * time.Millisecond, 5 * time.Second
 	for name, way := range ways {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -196,6 +196,37 @@ func TestLateRefusalConcernsThoseBefore(t *testing.T) {
 				t.Errorf("by others: %v", err)
 			}
 			time.Sleep(time.Second)
+		}
+	})
+}
+
+// TestStoppingRefusesNothing stops an account while the exporter's credentials are
+// looked for: that they did not come says nothing about them.
+func TestStoppingRefusesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &lost{members: newMembers(t, awsapi.Sessions{})}
+		cfg := l.realm.Config()
+		slow := true
+		cfg.Credentials = aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+			if slow {
+				<-ctx.Done()
+				return aws.Credentials{}, ctx.Err()
+			}
+			return l.realm.Config().Credentials.Retrieve(ctx)
+		})
+		loads := 0
+		client := awsapi.New(cfg, l.shared, awsapi.Options{
+			Needs: awsapi.Needs{Source: awsapi.SourceLive}, Rate: 1e6, Timeout: timeout,
+			LoadCredentials: func(context.Context) (aws.CredentialsProvider, error) { loads++; return cfg.Credentials, nil },
+		})
+		ctx, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		if err := list(ctx, client); err == nil {
+			t.Error("got no error without credentials")
+		}
+		slow = false
+		if renewed, err := client.RenewCredentials(t.Context()); renewed || err != nil || loads != 0 {
+			t.Errorf("renewed: got %t, %v after %d loads, want nothing to renew", renewed, err, loads)
 		}
 	})
 }
