@@ -246,9 +246,9 @@ func TestAccountsByTheirExemptions(t *testing.T) {
 	)
 	root := why("&lt;root_account&gt;", "every account", "in force")
 	for id, want := range map[string][]string{
-		one: {why("alice", "every account", "in force"), why("alice", one, "in force"), root, hiding(why("(hidden user)", "every account", "in force"))},
+		one: {why("alice", "every account", "in force"), why("alice", one, "in force"), root, hiding(why("(hidden user)", "every account", "in force"), 6)},
 		two: {
-			why("bob", "every account", "in force"), why("nobody", two, "names nobody"), root,
+			why("bob", "every account", "in force"), hiding(why("(hidden user)", two, "names nobody"), 4), root,
 			row("dave", two, "key_unused", "on leave", "2026-05-31", "lapsed", "user tag"),
 		},
 		"333333333333": {root},

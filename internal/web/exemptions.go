@@ -63,7 +63,9 @@ func exemptionsOf(v *view.View, ev *policy.Evaluation, users bool, now time.Time
 }
 
 // fileExemptions lists the wanted exemptions of the configuration file. It names
-// nobody whom any account hides, on the page of another one neither.
+// nobody whom any account hides, on the page of another one neither, and nobody whom
+// no account has if the policy may hide somebody: that can be a hidden user who is gone,
+// or a slip in the name of one.
 func fileExemptions(v *view.View, users bool, now time.Time, wanted func(*policy.Exemption) bool) []exemption {
 	var list []exemption
 	anywhere := hiddenIn(v.Accounts(), users)
@@ -73,8 +75,10 @@ func fileExemptions(v *view.View, users bool, now time.Time, wanted func(*policy
 			continue
 		}
 		row := newExemption(e, "configuration file")
-		if row.User = anywhere.userOf(e); row.User == hiddenUser {
-			row.Reason = withheld
+		named, _ := v.Matched(i)
+		if e.UserName != policy.RootUserName && (anywhere.hides(e) || !named && hidesSome(v.Policy)) {
+			row.withhold()
+			row.Origin += fmt.Sprintf(", exemptions[%d]", i) // to find it by
 		}
 		row.Account = cmp.Or(e.Account, "every account")
 		row.State, row.Bad = exemptionState(v, i, now)
@@ -96,8 +100,8 @@ func tagExemptions(ev *policy.Evaluation, users bool, now time.Time) []exemption
 			here = hiddenIn([]*policy.Evaluation{ev}, users)
 		}
 		row := newExemption(e, "user tag")
-		if row.User = here.userOf(e); row.User == hiddenUser {
-			row.Reason = withheld
+		if here.hides(e) {
+			row.withhold()
 		}
 		row.Account = cmp.Or(ev.Snapshot.Account.ID, "not known yet")
 		row.State, row.Bad = lapseState(e, now)
@@ -110,8 +114,11 @@ func tagExemptions(ev *policy.Evaluation, users bool, now time.Time) []exemption
 const longestReason = 300
 
 func newExemption(e *policy.Exemption, origin string) exemption {
-	return exemption{Rules: e.Rules, Reason: inventory.Shorten(e.Reason, longestReason), LastDay: policy.LastDay(e.Until), Origin: origin}
+	return exemption{User: e.UserName, Rules: e.Rules, Reason: inventory.Shorten(e.Reason, longestReason), LastDay: policy.LastDay(e.Until), Origin: origin}
 }
+
+// withhold leaves out what may name the user.
+func (e *exemption) withhold() { e.User, e.Reason = hiddenUser, withheld }
 
 // exemptionState returns the state of the exemption with that index in the
 // configuration file.
@@ -160,13 +167,10 @@ func hiddenIn(accounts []*policy.Evaluation, users bool) *hidden {
 	return h
 }
 
-// userOf names the exempted user, unless one of the accounts hides that user, even
-// if the exemption is for another account.
-func (h *hidden) userOf(e *policy.Exemption) string {
-	if e.UserName == policy.RootUserName || !h.everybody && !h.users[e.UserName] && !slices.ContainsFunc(h.perhaps, mayHide(e)) {
-		return e.UserName
-	}
-	return hiddenUser
+// hides reports whether one of the accounts hides the exempted user, even if the
+// exemption is for another account.
+func (h *hidden) hides(e *policy.Exemption) bool {
+	return h.everybody || h.users[e.UserName] || slices.ContainsFunc(h.perhaps, mayHide(e))
 }
 
 // mayHide reports whether an account that has not listed its users yet may hide the

@@ -104,8 +104,12 @@ func why(user, account, state string) string {
 	return row(user, account, "key_rotation", "why", "2026-12-31", state, "configuration file")
 }
 
-// hiding is the row without the reason, which might name the user.
-func hiding(row string) string { return strings.Replace(row, ">why<", ">(withheld)<", 1) }
+// hiding is the row without the reason, which might name the user. It tells which
+// exemption of the file it is.
+func hiding(row string, index int) string {
+	row = strings.Replace(row, ">why<", ">(withheld)<", 1)
+	return strings.Replace(row, ">configuration file<", fmt.Sprintf(">configuration file, exemptions[%d]<", index), 1)
+}
 
 func TestExemptions(t *testing.T) {
 	const nasty, escaped = `</td><script>alert("x")</script>{{.}}`, `&lt;/td&gt;&lt;script&gt;alert(&#34;x&#34;)&lt;/script&gt;{{.}}`
@@ -172,7 +176,7 @@ func TestExemptions(t *testing.T) {
 		},
 		"no account yet": {
 			policy: policy.Policy{Exemptions: []policy.Exemption{of("alice", one)}},
-			rows:   []string{hiding(why(hidden, "111111111111", "not known yet whether it names anybody"))},
+			rows:   []string{hiding(why(hidden, "111111111111", "not known yet whether it names anybody"), 0)},
 		},
 		"account's id not known yet": {
 			policy:   policy.Policy{ExemptionTag: exemptionTag, Exemptions: []policy.Exemption{of("alice", one), of("alice", "")}},
@@ -191,18 +195,31 @@ func TestExemptions(t *testing.T) {
 			accounts: []*inventory.Snapshot{listed(one, user("alice", ""), user("secret", ""), user("secret-too", "key_unused until 2026-12-31 away")), listed(two)},
 			rows: []string{
 				why("alice", "every account", "in force"),
-				hiding(why(hidden, "every account", "in force")),
-				hiding(why(hidden, "222222222222", "names nobody")),
-				why("secretary", "every account", "names nobody"),
+				hiding(why(hidden, "every account", "in force"), 1),
+				hiding(why(hidden, "222222222222", "names nobody"), 2),
+				hiding(why(hidden, "every account", "names nobody"), 3),
 				why(root, "every account", "in force"),
 				row(hidden, "111111111111", "key_unused", "(withheld)", "2026-12-31", "in force", "user tag"),
+			},
+		},
+		"hidden users who are gone, or whose names have slips": {
+			policy: policy.Policy{
+				Users:      excluding("alice"),
+				Exemptions: []policy.Exemption{of("ALICE", ""), of("bob", one), of("bob", two), of(policy.RootUserName, two)},
+			},
+			accounts: []*inventory.Snapshot{listed(one, user("bob", ""))},
+			rows: []string{
+				hiding(why(hidden, "every account", "names nobody"), 0),
+				why("bob", "111111111111", "in force"),
+				hiding(why(hidden, "222222222222", "names nobody"), 2),
+				why(root, "222222222222", "names nobody"),
 			},
 		},
 		"perhaps hidden users": {
 			policy:   policy.Policy{Users: excluding("secret*"), Exemptions: []policy.Exemption{of("secret", ""), of("alice", two)}},
 			accounts: []*inventory.Snapshot{unlisted(one), listed(two, user("alice", ""))},
 			rows: []string{
-				hiding(why(hidden, "every account", "not known yet whether it names anybody")),
+				hiding(why(hidden, "every account", "not known yet whether it names anybody"), 0),
 				why("alice", "222222222222", "in force"),
 			},
 		},
@@ -214,8 +231,8 @@ func TestExemptions(t *testing.T) {
 			accounts: []*inventory.Snapshot{listed(one, user("alice", "key_unused until 2026-12-31 away"))},
 			noUsers:  true,
 			rows: []string{
-				hiding(why(hidden, "every account", "in force")),
-				hiding(why(hidden, "every account", "names nobody")),
+				hiding(why(hidden, "every account", "in force"), 0),
+				hiding(why(hidden, "every account", "names nobody"), 1),
 				why(root, "every account", "in force"),
 				row(hidden, "111111111111", "key_unused", "(withheld)", "2026-12-31", "in force", "user tag"),
 			},
