@@ -27,7 +27,8 @@ type finding struct {
 	Alike, ByRule      string // how many other accounts have the same finding, which has no row there; and the link to all
 }
 
-// key is an access key, as it may be shown.
+// key is an access key, as it may be shown. Root's have no id, and perhaps no age
+// and creation.
 type key struct{ ID, Age, Created, Used string }
 
 // mostKeys is how many keys a row shows. AWS allows a user two.
@@ -57,8 +58,15 @@ func newFinding(o *Options, f *found, q *query, now time.Time) finding {
 			r.MoreKeys++
 			continue
 		}
-		all, _ := f.user.Keys.Get()
-		r.Keys = append(r.Keys, key{inventory.Printable(o.AccessKeyIDs.Show(k.ID, all)), lasting(awsNow.Sub(k.Created)), k.Created.UTC().Format(time.RFC3339), lastUse(k, awsNow)})
+		shown := key{Used: lastUse(k, awsNow)}
+		if f.user != nil {
+			all, _ := f.user.Keys.Get()
+			shown.ID = inventory.Printable(o.AccessKeyIDs.Show(k.ID, all))
+		}
+		if !k.Created.IsZero() {
+			shown.Age, shown.Created = lasting(awsNow.Sub(k.Created)), k.Created.UTC().Format(time.RFC3339)
+		}
+		r.Keys = append(r.Keys, shown)
 	}
 	return r
 }

@@ -88,7 +88,7 @@ func TestFilterAndSort(t *testing.T) {
 		"?state=down":                        {nil, "The filter leaves none of 8 rows."},
 		"?user=ser":                          {nil, `<a href="?user=%2Aser%2A#findings">Look for a part of the name</a>`},
 		"?sort=age":                          {[]string{data, payments, unowned, keys, due0, due1, root, mfa}, "oldest key first"},
-		"?sort=-age":                         {[]string{keys, due0, due1, payments, unowned, data, root, mfa}, "newest key first"},
+		"?sort=-age":                         {[]string{root, keys, due0, due1, payments, unowned, data, mfa}, "newest key first"},
 		"?sort=user&rule=key_*":              {[]string{root, mfa, keys, payments, due0, data, due1, unowned}, "There is no rule &#34;key_*&#34;; findings of every rule are shown."},
 		"?sort=since":                        {[]string{data, mfa, keys, root, payments, unowned, due0, due1}, "oldest finding first"},
 		"?sort=owner":                        {[]string{due1, data, mfa, keys, payments, due0, root, unowned}, "by owner"},
@@ -209,6 +209,40 @@ func TestKeysOfFindings(t *testing.T) {
 		if format == view.KeyIDSuffix && strings.Contains(body, "AKIA") {
 			t.Error("page: has whole ids")
 		}
+	}
+}
+
+// TestRootKeysOfFindings shows of root's active keys what AWS tells, which is no id, and
+// perhaps neither creation nor use.
+func TestRootKeysOfFindings(t *testing.T) {
+	const day = 24 * time.Hour
+	s := whole("111111111111", 0, 0)
+	s.Root.MFA = inventory.Observe(false, now)
+	s.Root.KeyPresent = inventory.Observe(true, now)
+	s.Root.Keys = inventory.Observe([]inventory.AccessKey{
+		{Status: inventory.Inactive, Created: now.Add(-900 * day)},
+		{Status: inventory.Active},
+		{Status: inventory.Active, Created: now.Add(-10 * day), LastUse: inventory.Observe(inventory.Use{}, now)},
+		{Status: inventory.Active, Created: now.Add(-100 * day), LastUse: inventory.Observe(inventory.Use{At: now.Add(-3 * day)}, now)},
+	}, now)
+	o := options()
+	o.View = under(policy.WithLimits(policy.DefaultLimits()), s)
+	_, _, body := ask(t, web.Handler(o), "GET", "/?rule=root_access_key")
+	const id = `<i>id not known</i>`
+	want := []string{
+		id + ` <small>used 3 days ago</small> ` + id + ` <small>never used</small> ` + id + ` <small>use not known</small> `,
+		`<time datetime="2026-02-21T12:00:00Z" title="created 2026-02-21T12:00:00Z">100 days</time> <small>2026-02-21</small> ` +
+			`<time datetime="2026-05-22T12:00:00Z" title="created 2026-05-22T12:00:00Z">10 days</time> <small>2026-05-22</small> <i>not known</i> `,
+	}
+	cells := regexp.MustCompile(`data-label="Access key">(.*?)</td><td class="age" data-label="Key age">(.*?)</td>`).FindStringSubmatch(body)
+	if len(cells) == 0 {
+		t.Fatalf("no keys in\n%s", body)
+	}
+	if diff := cmp.Diff(want, cells[1:]); diff != "" {
+		t.Errorf("keys and their ages (-want +got):\n%s", diff)
+	}
+	if _, _, body := ask(t, web.Handler(o), "GET", "/?rule=root_user_without_mfa"); strings.Contains(body, id) {
+		t.Error("a finding that is about no key shows some")
 	}
 }
 

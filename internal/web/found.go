@@ -39,18 +39,19 @@ func collect(o *Options, accounts []*policy.Evaluation) (shown []found, hidden i
 	for _, ev := range accounts {
 		for i := range ev.Findings {
 			f := found{Finding: &ev.Findings[i], ev: ev, severity: severities[ev.Findings[i].Rule], owner: ev.RootOwner}
+			var limits *policy.Limits
 			if f.UserName != policy.RootUserName {
 				user, classification := ev.Find(f.UserName)
 				if !o.Users || user == nil || classification.Hidden {
 					hidden++
 					continue
 				}
-				f.user, f.owner = user, classification.Owner
-				if keys := f.keys(); len(keys) > 0 {
-					f.created = keys[0].Created // they are ordered by creation
-					if limits := classification.Limits(); f.Rule == policy.KeyRotationDue && limits != nil {
-						f.due = limits.RotationDeadline(keys[0])
-					}
+				f.user, f.owner, limits = user, classification.Owner, classification.Limits()
+			}
+			if keys := f.keys(); len(keys) > 0 {
+				f.created = keys[0].Created // they are ordered by creation
+				if f.Rule == policy.KeyRotationDue && limits != nil {
+					f.due = limits.RotationDeadline(keys[0])
 				}
 			}
 			shown = append(shown, f)
@@ -62,7 +63,7 @@ func collect(o *Options, accounts []*policy.Evaluation) (shown []found, hidden i
 // keys returns the keys that the finding is about, ordered by creation.
 func (f *found) keys() (keys []*inventory.AccessKey) {
 	if f.user == nil {
-		return nil
+		return f.rootKeys()
 	}
 	all := f.Rule == policy.MultipleActiveKeys || f.Rule == policy.ConsoleUserWithActiveKeys
 	for k := range f.user.ActiveKeys() {
@@ -70,6 +71,24 @@ func (f *found) keys() (keys []*inventory.AccessKey) {
 			keys = append(keys, k)
 		}
 	}
+	return keys
+}
+
+// rootKeys returns root's active keys, of which AWS tells no ids, if the finding is
+// about them. Those come last of which it tells no creation either.
+func (f *found) rootKeys() (keys []*inventory.AccessKey) {
+	if f.Rule != policy.RootAccessKey {
+		return nil
+	}
+	all, _ := f.ev.Snapshot.Root.AccessKeys().Get()
+	for i := range all {
+		if all[i].Status == inventory.Active {
+			keys = append(keys, &all[i])
+		}
+	}
+	slices.SortStableFunc(keys, func(a, b *inventory.AccessKey) int {
+		return cmp.Or(compareFlags(!a.Created.IsZero(), !b.Created.IsZero()), a.Created.Compare(b.Created))
+	})
 	return keys
 }
 
