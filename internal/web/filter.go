@@ -133,6 +133,15 @@ func ownerInWords(owner string) (words, pattern string) {
 	return shorten(owner), owner
 }
 
+// ownersInWords returns how a pattern for owners is shown.
+func ownersInWords(pattern string) string {
+	if pattern == noOwner {
+		return "nobody named"
+	}
+	words, _ := ownerInWords(pattern)
+	return words
+}
+
 // chooser reports whether an account is asked for.
 func (q *query) chooser(now time.Time) func(*policy.Evaluation) bool {
 	matches := matcher(q.Account, true)

@@ -72,18 +72,20 @@ func TestFilterAndSort(t *testing.T) {
 		rows []string
 		says string
 	}{
-		"":                                   {all, "6 findings and 2 keys due soon; worst first."},
-		"?rule=key_rotation":                 {[]string{data, payments, unowned}, "3 findings, of 8 rows; worst first."},
-		"?owner=payments":                    {[]string{mfa, keys, due0, payments}, "3 findings and 1 key due soon, of 8 rows; worst first."},
-		"?owner=pay*":                        {[]string{mfa, keys, due0, payments}, "3 findings and 1 key due soon, of 8 rows; worst first."},
-		"?owner=%3Cnone%3E":                  {[]string{root, unowned}, "2 findings, of 8 rows"},
-		"?owner=%3Cunknown%3E":               {[]string{due1}, "1 key due soon, of 8 rows; worst first."},
-		"?user=user-002":                     {[]string{unowned}, "1 finding, of 8 rows"},
-		"?user=%3Croot_account%3E":           {[]string{root}, "1 finding, of 8 rows"},
-		"?user=root*":                        {[]string{root}, "1 finding, of 8 rows"}, // as the page calls it
-		"?user=USER-00%3f&rule=key_rotation": {[]string{data, payments, unowned}, "3 findings, of 8 rows"},
-		"?account=111111111111":              {[]string{data, payments, unowned}, "3 findings, of 8 rows"},
-		"?account=sand*":                     {[]string{root, mfa, keys, due0, due1}, "3 findings and 2 keys due soon, of 8 rows"},
+		"":                                    {all, "6 findings and 2 keys due soon; worst first."},
+		"?rule=key_rotation":                  {[]string{data, payments, unowned}, "3 findings, of 8 rows; worst first."},
+		"?owner=payments":                     {[]string{mfa, keys, due0, payments}, "3 findings and 1 key due soon, of 8 rows; worst first."},
+		"?owner=pay*":                         {[]string{mfa, keys, due0, payments}, "3 findings and 1 key due soon, of 8 rows; worst first."},
+		"?owner=%3Cnone%3E":                   {[]string{root, unowned}, "2 findings, of 8 rows"},
+		"?owner=%3Cnone%3E&rule=key_rotation": {[]string{unowned}, ">owner nobody named ×</a>"},
+		"?owner=%3Cunknown%3E":                {[]string{due1}, "1 key due soon, of 8 rows; worst first."},
+		"?owner=%3Cunknown%3E&sort=age":       {[]string{due1}, ">owner not known yet ×</a>"},
+		"?user=user-002":                      {[]string{unowned}, "1 finding, of 8 rows"},
+		"?user=%3Croot_account%3E":            {[]string{root}, "1 finding, of 8 rows"},
+		"?user=root*":                         {[]string{root}, "1 finding, of 8 rows"}, // as the page calls it
+		"?user=USER-00%3f&rule=key_rotation":  {[]string{data, payments, unowned}, "3 findings, of 8 rows"},
+		"?account=111111111111":               {[]string{data, payments, unowned}, "3 findings, of 8 rows"},
+		"?account=sand*":                      {[]string{root, mfa, keys, due0, due1}, "3 findings and 2 keys due soon, of 8 rows"},
 		"?account=sandbox&user=%3CROOT*&rule=root_access_key&owner=*&state=up": {[]string{root}, "1 finding, of 8 rows"},
 		"?state=down":                        {nil, "The filter leaves none of 8 rows."},
 		"?user=ser":                          {nil, `<a href="?user=%2Aser%2A#findings">Look for a part of the name</a>`},

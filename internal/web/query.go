@@ -151,7 +151,7 @@ func (q *query) filters() []choice {
 	}
 	var filters []choice
 	for _, v := range []struct{ name, value, words string }{
-		{"rule", string(q.Rule), q.Rule.Title()}, {"user", q.User, shownUser(q.User)}, {"owner", q.Owner, q.Owner}, {"account", q.Account, q.Account}, {"state", q.State, words},
+		{"rule", string(q.Rule), q.Rule.Title()}, {"user", q.User, shownUser(q.User)}, {"owner", q.Owner, ownersInWords(q.Owner)}, {"account", q.Account, q.Account}, {"state", q.State, words},
 	} {
 		if v.value != "" {
 			filters = append(filters, choice{Value: q.with(v.name, "") + "#findings", Words: v.name + " " + shorten(v.words)})
