@@ -92,12 +92,15 @@ func (t *totals) verdict(failures []failure) (how tone, sentence, unsure string)
 	for _, f := range failures {
 		gaps = append(gaps, f.short)
 	}
-	found := t.finding(len(gaps) > 0)
+	found, together := t.finding(len(gaps) > 0), listing(gaps)
+	if t.reading.first.unread > 0 { // which is told with a comma
+		together = strings.Join(gaps, "; ")
+	}
 	switch {
 	case len(gaps) == 0:
 		return how, found + ".", ""
 	case how != toneGood:
-		return how, found + ".", capital(listing(gaps)) + "."
+		return how, found + ".", capital(together) + "."
 	case t.onlyFails():
 		how = toneWarn
 	default:
@@ -107,7 +110,7 @@ func (t *totals) verdict(failures []failure) (how tone, sentence, unsure string)
 	if t.reading.first.unread > 0 {
 		join = "; "
 	}
-	return how, found + join + listing(gaps) + ".", ""
+	return how, found + join + together + ".", ""
 }
 
 // nothing says why nothing is known.
@@ -141,7 +144,7 @@ func (t *totals) judged() tone {
 // work.
 func (t *totals) onlyFails() bool {
 	r := &t.reading
-	return t.found.unknown == 0 && r.first.unread+r.pending+r.suspended == 0
+	return t.found.unknown == 0 && r.first.unread+r.pending+r.suspended+r.blind == 0
 }
 
 // finding says what was found. The all-clear is given only if nothing is unknown.
