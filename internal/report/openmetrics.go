@@ -64,9 +64,9 @@ func (m *metrics) results(r *Report) {
 			}
 		}
 	}
-	m.family("aws_iam_check_finding_since_timestamp_seconds", "When each violation began that is not exempted; NaN if nothing tells.")
+	m.family("aws_iam_check_finding_since_timestamp_seconds", "When each violation began that is not exempted; NaN if nothing tells. None about users without series of their own.")
 	for i := range r.Results {
-		if f := &r.Results[i]; f.Verdict == policy.Violation {
+		if f := &r.Results[i]; f.Verdict == policy.Violation && !f.hidden {
 			m.add(began(f.Since), "access_key_id", f.AccessKeyID, "account_id", f.AccountID, "rule", string(f.Rule), "user_name", f.UserName, "user_owner", f.Owner)
 		}
 	}

@@ -138,6 +138,8 @@ type Result struct {
 	Exemption *Exemption      `json:"exemption,omitempty"`
 	Location  *Location       `json:"location,omitempty"`
 	Controls  []Control       `json:"controls"`
+
+	hidden bool // the policy says that the user has no series
 }
 
 // Identity says what a result is about. It does not change as time passes.

@@ -284,6 +284,20 @@ func TestOpenMetrics(t *testing.T) {
 	}
 }
 
+// TestOpenMetricsHideUsers has no series of a user whom the policy hides, like the
+// exporter, and counts the violation.
+func TestOpenMetricsHideUsers(t *testing.T) {
+	shown, q := question(), question()
+	q.Policy.Users.Exclude = []policy.Match{{UserName: policy.Glob("due")}}
+	want := slices.DeleteFunc(strings.Split(string(write(t, report.New(scans(), shown), report.FormatOpenMetrics, look())), "\n"), func(line string) bool {
+		return strings.Contains(line, `user_name="due"`)
+	})
+	got := strings.Split(string(write(t, report.New(scans(), q), report.FormatOpenMetrics, look())), "\n")
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("lines: -want +got:\n%s", diff)
+	}
+}
+
 // TestSARIFForGitHub checks what GitHub asks for: a file of the checkout for every
 // result, and a fingerprint that does not change as time passes.
 func TestSARIFForGitHub(t *testing.T) {
