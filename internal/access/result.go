@@ -31,7 +31,7 @@ type Identity struct {
 	Credentials string `json:"credentials,omitempty"` // where they come from; empty if there are none
 	Region      string `json:"region"`
 	Partition   string `json:"partition"`
-	Problem     string `json:"problem,omitempty"` // why nobody knows who the exporter is
+	Problem     string `json:"problem,omitempty"` // why AWS did not say who the exporter is
 	// Looked tells where credentials were looked for, if there are none.
 	Looked []string `json:"looked,omitempty"`
 }
@@ -51,7 +51,7 @@ func (r *Result) Conclude(way *Way) {
 	r.ExitCode = ExitUnknown
 	switch {
 	case r.Identity.Problem != "":
-		r.Summary = "could not tell: nobody knows who the exporter is"
+		r.Summary = "could not tell: AWS did not say who the exporter is"
 	case missing > 0:
 		r.ExitCode, r.Summary = ExitMissing, "missing: "+inWords(missing, "permission")
 		if unknown > 0 {

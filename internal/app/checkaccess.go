@@ -116,7 +116,7 @@ func (t *accessTrial) run(ctx context.Context) (*access.Result, error) {
 	}
 	stop := t.result.Identity.Problem
 	if stop != "" {
-		stop = "not tried: nobody knows who the exporter is"
+		stop = "not tried: AWS did not say who the exporter is"
 	}
 	if arn := t.c.Sessions.InitialRole; arn != "" && stop == "" && t.clients.currentHub() != nil {
 		t.result.InitialRole = access.InitialRole(ctx, arn, t.assumeInitialRole(ctx))
