@@ -94,7 +94,7 @@ func newColumn(q *query, words, sort string) column {
 type responsible struct {
 	Owners []owner
 	More   int  // owners that are not among them
-	Nobody bool // no tag names an owner of any finding
+	Nobody bool // there are findings about users, and no tag names an owner of any
 }
 
 // owner is whom findings belong to.
@@ -106,7 +106,7 @@ type owner struct {
 // newResponsible lists the owners, if there are any, by how many findings each has.
 func newResponsible(q *query, findings map[string]int, chosen []*found) responsible {
 	const most = 8
-	r := responsible{Nobody: !slices.ContainsFunc(chosen, func(f *found) bool { return f.owner != "" })}
+	r := responsible{Nobody: slices.ContainsFunc(chosen, func(f *found) bool { return f.user != nil }) && !slices.ContainsFunc(chosen, func(f *found) bool { return f.owner != "" })}
 	if len(findings) == 0 || len(findings) == 1 && findings[""] > 0 {
 		return r
 	}

@@ -143,7 +143,7 @@ func TestUnownedFindings(t *testing.T) {
 	for query, want := range map[string]bool{
 		"":                       false,
 		"?rule=key_rotation_due": false, // of which one has an owner, though nobody must act yet
-		"?rule=root_access_key":  true,
+		"?rule=root_access_key":  false, // which no user's tags decide
 		"?owner=%3Cnone%3E":      false, // since others are offered
 		"?user=user-002":         true,
 	} {
@@ -424,6 +424,22 @@ func TestSinceBounds(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("since (-want +got):\n%s", diff)
+	}
+}
+
+// TestDue says to the minute only what is due within a day.
+func TestDue(t *testing.T) {
+	const day = 24 * time.Hour
+	for age, want := range map[time.Duration]string{
+		80 * day:                `">2026-06-11</time> <small>due in 10 days</small>`,
+		89*day + time.Second:    `">2026-06-02 11:59</time> <small>due in 23 hours</small>`,
+		90*day - 30*time.Minute: `">2026-06-01 12:30</time> <small>due in 30 minutes</small>`,
+	} {
+		o := options()
+		o.View = under(policy.WithLimits(policy.DefaultLimits()), whole("111111111111", 1, age))
+		if _, _, body := ask(t, web.Handler(o), "GET", "/"); !strings.Contains(body, want) {
+			t.Errorf("a key of %s: lacks %s in\n%s", age, want, sectionOf(t, body, "Findings"))
+		}
 	}
 }
 

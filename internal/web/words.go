@@ -74,7 +74,7 @@ func newMoment(at, now time.Time) moment {
 	}
 	at = at.UTC()
 	m := moment{Exact: at.Format(time.RFC3339), Day: at.Format("2006-01-02"), Ago: lasting(now.Sub(at))}
-	if now.Sub(at) < 24*time.Hour {
+	if now.Sub(at).Abs() < 24*time.Hour {
 		m.Day = at.Format("2006-01-02 15:04")
 	}
 	return m
