@@ -52,10 +52,7 @@ func newFindings(o *Options, accounts []*policy.Evaluation, q *query, now time.T
 		t.None, t.Wider = none(q, len(shown), t.All, accounts)
 		return t
 	}
-	rows := inOrder(chosen, q)
-	if several && !q.filtered() && q.Sort == "" {
-		rows = folded(rows)
-	}
+	rows := inOrder(chosen, q, several && !q.filtered() && q.Sort == "")
 	first, end := t.turnTo(q, len(rows))
 	t.Count = countSentence(q, chosen, len(shown), first, end, len(rows))
 	rows = rows[first:end]

@@ -404,6 +404,27 @@ func TestEqualFindingsAboutRoot(t *testing.T) {
 	}
 }
 
+// TestOldestOfEqualFindings has one row for the root keys of three accounts: that of the
+// oldest, though another account has the worst finding of all.
+func TestOldestOfEqualFindings(t *testing.T) {
+	const day = 24 * time.Hour
+	var accounts []*inventory.Snapshot
+	for i, id := range []string{"111111111111", "222222222222", "333333333333"} {
+		s := whole(id, 1, 10*day)
+		s.Root.MFA, s.Root.Created = inventory.Observe(i > 0, now), now.Add(-1000*day)
+		s.Root.KeyPresent = inventory.Observe(true, now)
+		s.Root.Keys = inventory.Observe([]inventory.AccessKey{{Status: inventory.Active, Created: now.Add(-time.Duration(100*(i+1)) * day)}}, now)
+		accounts = append(accounts, s)
+	}
+	o := options()
+	o.View = under(policy.WithLimits(policy.DefaultLimits()), accounts...)
+	_, _, body := ask(t, web.Handler(o), "GET", "/")
+	want := []string{"root_user_without_mfa root user 111111111111", "root_access_key root user 333333333333"}
+	if diff := cmp.Diff(want, findingsOf(t, body)); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
+	}
+}
+
 // TestSinceBounds says of a time that is but a bound on which side it is.
 func TestSinceBounds(t *testing.T) {
 	const day = 24 * time.Hour

@@ -129,8 +129,8 @@ type offers struct {
 	owners map[string]int
 }
 
-// inOrder sorts findings as is asked for.
-func inOrder(chosen []*found, q *query) []*found {
+// inOrder sorts findings as is asked for, and folds equal ones if it is to.
+func inOrder(chosen []*found, q *query, fold bool) []*found {
 	order := sortingOf(q.Sort).compare
 	slices.SortFunc(chosen, func(a, b *found) int {
 		if by := order(a, b); by != 0 {
@@ -138,6 +138,9 @@ func inOrder(chosen []*found, q *query) []*found {
 		}
 		return worst(a, b)
 	})
+	if fold { // the worst of them, before others are drawn near
+		chosen = folded(chosen)
+	}
 	if q.Sort == "" || q.Sort == "severity" {
 		return together(chosen)
 	}
