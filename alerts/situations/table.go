@@ -265,6 +265,16 @@ func accounts() []Situation {
 			Expect:  []Expectation{fires(24*hour, "IAMAccountRemoved account_id=111111111111 reason=closed"), fires(26 * hour), fires(3 * day)},
 		},
 		{
+			Name: "an account is taken out by mistake, put back, and lost, all within an hour", Lasts: 5 * hour,
+			Targets: []Target{
+				{
+					Accounts: []Account{two1, {ID: one, Served: []Span{{To: hour}, {hour + 10*time.Minute, hour + 40*time.Minute}}}},
+					Own:      []Series{{"aws_iam_account_removed_timestamp_seconds", fmt.Sprintf("account_id=%q, reason=%q", one, "configuration"), within(unix(hour), Span{hour, hour + 10*time.Minute})}},
+				},
+			},
+			Expect: []Expectation{fires(5*hour, "IAMAccountLost account_id=111111111111 job=aws_iam instance=a:10190")},
+		},
+		{
 			Name: "an account is taken out by a rolling update", Lasts: 5 * hour,
 			Targets: []Target{
 				{Known: until(hour + 20*time.Minute), Accounts: []Account{one1, two1}},
@@ -501,9 +511,13 @@ func exporters() []Situation {
 			},
 		},
 		{
-			Name: "a dead target of any name is remembered for 35 days", Step: hour, Evaluates: hour, Lasts: 37 * day,
-			Targets: []Target{named("prod-iam", "c:10190", until(hour)), other},
-			Expect:  []Expectation{fires(34*day, "IAMExporterDown job=prod-iam instance=c:10190"), fires(36 * day)},
+			Name: "a dead target of any name is remembered as long as it is scraped, and for 35 days when it is not", Step: hour, Evaluates: hour, Lasts: 37 * day,
+			Targets: []Target{named("prod-iam", "c:10190", until(hour)), {Job: "prod-iam", Instance: "d:10190", Known: until(hour)}, other},
+			Expect: []Expectation{
+				fires(34*day, "IAMExporterDown job=prod-iam instance=c:10190"), fires(36*day, "IAMExporterDown job=prod-iam instance=c:10190"),
+				{At: 34 * day, Query: "count(aws_iam:exporter_seen_timestamp_seconds)", Firing: []string{"3"}},
+				{At: 36 * day, Query: "count(aws_iam:exporter_seen_timestamp_seconds)", Firing: []string{"2"}},
+			},
 		},
 		{
 			Name: "a job is renamed", Lasts: 4 * hour,
@@ -555,9 +569,33 @@ func exporters() []Situation {
 				refused("a:10190", func(t time.Duration) float64 { return 15 * t.Minutes() }, 5), refused("b:10190", func(t time.Duration) float64 { return 5 * t.Minutes() }, 0),
 				refused("c:10190", func(t time.Duration) float64 { return min(50*t.Minutes(), 500) }, 0),
 			},
-			Expect: []Expectation{fires(hour), fires(61*time.Minute, "IAMThrottled job=aws_iam instance=a:10190"), fires(3*hour, "IAMThrottled job=aws_iam instance=a:10190")},
+			Expect: []Expectation{fires(2 * hour), fires(2*hour+time.Minute, "IAMThrottled job=aws_iam instance=a:10190"), fires(3*hour, "IAMThrottled job=aws_iam instance=a:10190")},
+		},
+		{
+			Name: "many refusals and few, of exporters that ask every hour or twice a day", Step: 10 * time.Minute, Evaluates: 10 * time.Minute, Lasts: 2 * day,
+			Targets: []Target{
+				seldom(hour, refused("a:10190", func(t time.Duration) float64 { return 15 * t.Minutes() }, 5)),
+				seldom(12*hour, refused("b:10190", func(t time.Duration) float64 { return 15 * t.Minutes() }, 0)),
+				seldom(12*hour, refused("c:10190", func(t time.Duration) float64 { return 2 * t.Minutes() }, 0)),
+			},
+			Expect: []Expectation{
+				fires(3*hour, "IAMThrottled job=aws_iam instance=a:10190"),
+				fires(14*hour, "IAMThrottled job=aws_iam instance=a:10190", "IAMThrottled job=aws_iam instance=b:10190"),
+				{
+					At: 2 * day, Query: `count by (alertname, instance) (count_over_time(ALERTS{alertstate="firing"}[1d:10m]) == 144)`,
+					Firing: []string{"1 alertname=IAMThrottled instance=a:10190", "1 alertname=IAMThrottled instance=b:10190"},
+				},
+			},
 		},
 	}
+}
+
+// seldom is an exporter that counts what it does once in a while.
+func seldom(every time.Duration, x Target) Target {
+	for i, o := range x.Own {
+		x.Own[i].Value = func(t time.Duration) float64 { return o.Value(t.Truncate(every)) }
+	}
+	return x
 }
 
 func refused(instance string, throttles func(time.Duration) float64, ofUsers float64) Target {
@@ -606,6 +644,8 @@ func replicas() []Situation {
 	oldKeys, newKeys := withKeys(map[string]time.Duration{"keys": hour}, "AKIAONE", "AKIADELETED"), withKeys(nil, "AKIAONE", "AKIANEW")
 	denied := production()
 	denied.Denied, denied.Reason = []string{"keys"}, "denied"
+	roleless := production()
+	roleless.Read, roleless.Reason = never(), "role"
 	several := production()
 	several.Findings = []Finding{
 		{Rule: "multiple_active_keys", User: "alice", Owner: "data", Ago: 30 * day},
@@ -680,6 +720,11 @@ func replicas() []Situation {
 			Name: "a replica with tags out of date beside a fresh one that was never told of keys", Lasts: 5 * hour,
 			Targets: []Target{{Accounts: []Account{partly("tags")}}, {Instance: "b:10190", Accounts: []Account{denied}}},
 			Expect:  []Expectation{fires(5*hour, oldKeyFires, "IAMRefreshFailing account_id=111111111111")},
+		},
+		{
+			Name: "one of two replicas cannot assume the role, and the other is denied something", Lasts: hour,
+			Targets: []Target{{Accounts: []Account{roleless}}, {Instance: "b:10190", Accounts: []Account{denied}}},
+			Expect:  []Expectation{fires(hour, "IAMRoleNotAssumed account_id=111111111111", "IAMRefreshFailing account_id=111111111111")},
 		},
 		{
 			Name: "one of two replicas is dead", Lasts: 5 * hour,

@@ -10,7 +10,7 @@ func words() map[string]map[string]string {
 			"IAMAccountNeverRead job=aws_iam instance=a:10190": "a:10190 (job aws_iam) does not even know the id of its account, and has read nothing since it started. Reasons: credentials. The exporter's log and landing page say what is wrong.",
 		},
 		"a role that cannot be assumed, from the beginning and later": {
-			"IAMRoleNotAssumed account_id=111111111111": "For a quarter of an hour or longer, the role for reading account 111111111111 (production, in r-ab12/ou-prod, owner: payments), by a:10190, could not be assumed. The account is not read: what was known about it stays as it was. The exporter's log and landing page say which role, and what AWS answered.",
+			"IAMRoleNotAssumed account_id=111111111111": "For a quarter of an hour or longer, a:10190 could not assume the role for reading account 111111111111 (production, in r-ab12/ou-prod, owner: payments), and does not read it: what was known stays as it was. The exporter's log and landing page say which role, and what AWS answered.",
 		},
 		"a stale replica still has a key that a fresh one has not": {
 			"IAMMultipleActiveKeys account_id=111111111111 rule=multiple_active_keys user_name=bob user_owner=payments": "User bob of account 111111111111 (production, in r-ab12/ou-prod), owner: payments. Active access key AKIANEW, 100d 4h 0m 0s old. Active access key AKIAONE, 100d 4h 0m 0s old. Since 2026-10-02 00:00:00 +0000 UTC, for 30d 4h 0m 0s.",
@@ -40,10 +40,10 @@ func words() map[string]map[string]string {
 		},
 		"an organization cannot be listed, never was, or is not asked for": {
 			"IAMOrganizationNotListed job=aws_iam instance=b:10190": "b:10190 watches no account, and has had no list of an organization's accounts since it started. The exporter's log and landing page say what is wrong.",
-			"IAMOrganizationNotListed job=aws_iam instance=a:10190": "For 6h 31m 0s, a:10190 has had no complete list of its organization's accounts. It watches those that it knew: new accounts are not watched, and those that are gone count as failing. The exporter's log and landing page say what is wrong.",
+			"IAMOrganizationNotListed job=aws_iam instance=a:10190": "For 6h 31m 0s, a:10190 has had no complete list of its organization's accounts. It watches those that it knew: new accounts are not watched, and those that are gone count as failing. The exporter's log and landing page say what is wrong. Its accounts: 111111111111 (production).",
 		},
 		"organizations lose many accounts, few, one, and by configuration": {
-			"IAMOrganizationShrunk job=aws_iam instance=a:10190": "13.04% of the accounts of a:10190 were taken out within a day, because they left the organization, were closed, or are excluded. If nobody meant that, look at the configuration's include and exclude, and at the credentials' organization. These accounts are not watched.",
+			"IAMOrganizationShrunk job=aws_iam instance=a:10190": "13.04% of the accounts of a:10190 (job aws_iam) were taken out within a day, because they left the organization, were closed, or are excluded: 000000000970, 000000000971, 000000000972. If nobody meant that, look at the configuration's include and exclude, and at the credentials' organization. These accounts are not watched.",
 		},
 		"the only exporter is dead for three hours": {
 			"IAMExporterDown job=aws_iam instance=a:10190":                        "a:10190 (job aws_iam) has not answered a scrape for ten minutes. What only this exporter watches is not watched: no new findings appear, and those it served are gone after half an hour. Its accounts: 111111111111 (production).",
@@ -53,11 +53,18 @@ func words() map[string]map[string]string {
 		"no exporter has ever been scraped": {
 			"IAMExporterAbsent": "No exporter answers most of its scrapes, and nothing is known about any account. No account's access keys are watched.",
 		},
+		"one of two replicas is dead": {
+			"IAMExporterDown job=aws_iam instance=a:10190": "a:10190 (job aws_iam) has not answered a scrape for ten minutes. What only this exporter watches is not watched: no new findings appear, and those it served are gone after half an hour. Its accounts: 111111111111 (production).",
+		},
+		"one of two replicas cannot assume the role, and the other is denied something": {
+			"IAMRoleNotAssumed account_id=111111111111": "For a quarter of an hour or longer, a:10190 could not assume the role for reading account 111111111111 (production, in r-ab12/ou-prod, owner: payments), and does not read it: what was known stays as it was. The exporter's log and landing page say which role, and what AWS answered.",
+			"IAMRefreshFailing account_id=111111111111": "For half an hour, refreshes of account 111111111111 (production, in r-ab12/ou-prod, owner: payments), by b:10190, have not got every fact they asked AWS for. Reasons: denied. The facts that could not be read are not updated; the exporter's log and landing page say what is wrong.",
+		},
 		"a crash loop, up for one minute in three": {
 			"IAMExporterFlapping job=aws_iam instance=a:10190": "a:10190 (job aws_iam) has started again, or gone away or come back, 7 times within an hour. An alert that waits for ten minutes may not get that far: what is new, unknown or out of date may go untold. Its accounts: 111111111111 (production).",
 		},
 		"many refusals, few, and some at the beginning": {
-			"IAMThrottled job=aws_iam instance=a:10190": "AWS refuses 20% of the requests of a:10190, and has done so for more than an hour. Facts are updated later than they should be; AWS may also refuse others who call IAM in the account.",
+			"IAMThrottled job=aws_iam instance=a:10190": "In the last twelve hours AWS has refused 20% of the requests of a:10190 (job aws_iam). Facts are updated later than they should be; AWS may also refuse others who call IAM in the account.",
 		},
 		"a stale replica beside a fresh one": {
 			"IAMReplicaStale job=aws_iam instance=a:10190": "The facts that a:10190 (job aws_iam) has about 1 of its accounts are out of date, while another exporter has fresh ones, which count instead: 111111111111. Its log and landing page say what is wrong.",
