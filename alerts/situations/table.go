@@ -991,13 +991,17 @@ func rest() []Situation {
 		{
 			Name: "a configuration file cannot be used", Lasts: 2 * hour,
 			Targets: []Target{
-				{Accounts: []Account{production()}, Own: []Series{
+				{Accounts: []Account{production(), {ID: two, Served: until(5 * time.Minute)}}, Own: []Series{
 					{"aws_iam_exporter_config_last_reload_successful", "", then(1, 9*time.Minute, 0)},
 					{"aws_iam_exporter_config_last_reload_success_timestamp_seconds", "", always(unix(-hour))},
+					removed(two, "configuration", 5*time.Minute),
 				}},
 				{Instance: "b:10190", Own: []Series{{"aws_iam_exporter_config_last_reload_successful", "", always(1)}}},
 			},
-			Expect: []Expectation{fires(18 * time.Minute), fires(19*time.Minute, "IAMConfigReloadFailed job=aws_iam instance=a:10190")},
+			Expect: []Expectation{
+				fires(18*time.Minute, "IAMAccountRemoved account_id=222222222222 reason=configuration"),
+				fires(19*time.Minute, "IAMAccountRemoved account_id=222222222222 reason=configuration", "IAMConfigReloadFailed job=aws_iam instance=a:10190"),
+			},
 		},
 		{
 			Name: "rules fail, ours and others'", Lasts: 2 * hour, Targets: []Target{other},
