@@ -61,7 +61,7 @@ func BenchmarkRendered(b *testing.B) {
 					user := a.known.users[i*499+n%499]
 					keys, _ := user.Keys.Get()
 					keys = slices.Clone(keys)
-					keys[0].Status = []inventory.Status{inventory.Active, inventory.Inactive}[n%2]
+					keys[0].Status = map[inventory.Status]inventory.Status{inventory.Active: inventory.Inactive, inventory.Inactive: inventory.Active}[keys[0].Status]
 					user.Keys = inventory.Observe(keys, time.Now())
 				}
 				next := policy.Evaluate(a.Snapshot(), ev.Policy, time.Now())
