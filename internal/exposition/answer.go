@@ -2,11 +2,13 @@ package exposition
 
 import (
 	"bufio"
-	"compress/flate"
+	"bytes"
 	"encoding/binary"
 	"io"
 	"net/http"
 	"strconv"
+
+	"github.com/klauspost/compress/flate"
 )
 
 // answer is what one client gets: the chosen families of a page, and a text after
@@ -25,7 +27,7 @@ const endOfDeflate = "\x03\x00"
 
 // sendGzip sends the answer as one gzip member.
 func (a *answer) sendGzip(w http.ResponseWriter, onlyHeader bool) error {
-	last := a.page.families.compress(a.tail, 0)
+	last := compress(a.tail, 0, new(bytes.Buffer))
 	body, deflated := a.page.total(a.chosen)
 	size := len(gzipHeader) + deflated + len(last.deflated) + len(endOfDeflate) + 8
 	w.Header().Set("Content-Encoding", "gzip")
@@ -76,57 +78,31 @@ func (a *answer) sendText(w http.ResponseWriter, onlyHeader bool) error {
 
 // inflater makes text of blocks again.
 type inflater struct {
+	source  bytes.Reader
 	inflate io.ReadCloser
-	source  source
-	end     []byte
 	piece   [4 << 10]byte
 }
 
 func newInflater() *inflater {
-	i := &inflater{end: []byte(endOfDeflate)}
+	i := &inflater{}
 	i.inflate = flate.NewReader(&i.source)
 	return i
 }
 
-// write writes the text of a block.
+// write writes the text of a block, after which the stream would go on.
 func (i *inflater) write(out *bufio.Writer, b *block) error {
-	i.source = source{b.deflated, i.end}
+	i.source.Reset(b.deflated)
 	if err := i.inflate.(flate.Resetter).Reset(&i.source, nil); err != nil {
 		return err
 	}
-	for {
+	for left := b.size; left > 0; {
 		n, err := i.inflate.Read(i.piece[:])
 		if _, failed := out.Write(i.piece[:n]); failed != nil {
 			return failed
 		}
-		switch {
-		case err == io.EOF:
-			return nil
-		case err != nil:
+		if left -= int64(n); left > 0 && err != nil {
 			return err
 		}
 	}
-}
-
-// source reads a block, and after it the end of a deflate stream.
-type source struct{ now, then []byte }
-
-// ReadByte implements io.ByteReader, without which more would be read than asked for.
-func (s *source) ReadByte() (byte, error) {
-	var p [1]byte
-	_, err := s.Read(p[:])
-	return p[0], err
-}
-
-// Read implements io.Reader.
-func (s *source) Read(p []byte) (int, error) {
-	if len(s.now) == 0 {
-		s.now, s.then = s.then, nil
-	}
-	if len(s.now) == 0 {
-		return 0, io.EOF
-	}
-	n := copy(p, s.now)
-	s.now = s.now[n:]
-	return n, nil
+	return nil
 }

@@ -8,10 +8,11 @@ package exposition
 
 import (
 	"bytes"
-	"compress/flate"
 	"hash/crc32"
 	"hash/maphash"
 	"slices"
+
+	"github.com/klauspost/compress/flate"
 )
 
 // block is some lines of a family, compressed.
@@ -21,26 +22,12 @@ type block struct {
 	digest   uint64 // of the text, by which to tell that another one is the same
 }
 
-// compressor makes blocks.
-type compressor struct {
-	deflate *flate.Writer
-	out     bytes.Buffer
-}
-
-func newCompressor() *compressor {
-	c := &compressor{}
-	c.deflate, _ = flate.NewWriter(&c.out, flate.BestSpeed) // it fails for unknown levels only
-	return c
-}
-
-// compress returns the text as a block. It refers to nothing before it, it ends
-// with a whole byte, and it is not the last of the stream.
-func (c *compressor) compress(text []byte, digest uint64) block {
-	c.out.Reset()
-	c.deflate.Reset(&c.out)
-	_, _ = c.deflate.Write(text) // writing to memory does not fail
-	_ = c.deflate.Flush()
-	return block{sum: sumOf(text), deflated: bytes.Clone(c.out.Bytes()), digest: digest}
+// compress returns the text as a block, with the help of a buffer. It refers to nothing
+// before it, it ends with a whole byte, and it is not the last of the stream.
+func compress(text []byte, digest uint64, buffer *bytes.Buffer) block {
+	buffer.Reset()
+	_ = flate.StatelessDeflate(buffer, text, false, nil) // writing to memory does not fail
+	return block{sum: sumOf(text), deflated: bytes.Clone(buffer.Bytes()), digest: digest}
 }
 
 // holds reports whether the block is the text. That two texts of the same length
@@ -53,7 +40,8 @@ func (b *block) holds(text []byte, digest uint64) bool {
 // Builder writes series into sections. It is not for concurrent use.
 type Builder struct {
 	families *Families
-	texts    [][]byte // by family
+	texts    [][]byte     // by family
+	buffer   bytes.Buffer // for compression
 }
 
 // Section holds series of any families, one block for each. It is immutable.
@@ -97,7 +85,7 @@ func (b *Builder) Section(before *Section) *Section {
 			s.entries = append(s.entries, entry{family, *old})
 			kept++
 		} else {
-			s.entries = append(s.entries, entry{family, b.families.compress(text, digest)})
+			s.entries = append(s.entries, entry{family, compress(text, digest, &b.buffer)})
 		}
 		b.texts[family] = text[:0]
 	}

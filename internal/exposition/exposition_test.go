@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -337,15 +338,21 @@ func FuzzSeries(f *testing.F) {
 	})
 }
 
-// TestAllocations serves ten times the series with no more allocations.
+// TestAllocations serves ten times the blocks, of texts that are worth compressing, with
+// no more allocations.
 func TestAllocations(t *testing.T) {
 	for _, encoding := range []string{"gzip", ""} {
 		var allocations []float64
-		for _, n := range []int{50, 500} {
+		for _, n := range []int{10, 100} {
 			f := scales()
-			var parts []*exposition.Part
-			for i := range n {
-				parts = append(parts, f.Part(section(f, strconv.Itoa(i), "weighings_total", "depth_meters")))
+			random, parts := rand.New(rand.NewPCG(1, 2)), []*exposition.Part(nil)
+			for range n {
+				f.Build(func(b *exposition.Builder) {
+					for range 50 {
+						b.Add(f.Series("depth_meters", "name"), random.Float64(), nil, []string{fmt.Sprintf("AKIA%016X", random.Uint64())})
+					}
+					parts = append(parts, f.Part(b.Section(nil)))
+				})
 			}
 			h, r := handler(f.Page(parts)), httptest.NewRequest("GET", "/metrics", nil)
 			r.Header.Set("Accept-Encoding", encoding)

@@ -2,6 +2,7 @@ package exposition
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"hash/maphash"
 	"io"
@@ -28,43 +29,21 @@ type Families struct {
 	// What takes memory to make, to be used again. A client who reads slowly holds one
 	// of the last two.
 	builders, inflaters, buffers sync.Pool
-	// Compressors take a megabyte and much time to make, so that a few of them stay,
-	// which no pool would let them.
-	idle chan *compressor
 }
 
 // NewFamilies returns the families, to be served in alphabetical order.
 func NewFamilies(families []Family) *Families {
-	f := &Families{seed: maphash.MakeSeed(), idle: make(chan *compressor, mostIdle)}
+	f := &Families{seed: maphash.MakeSeed()}
 	f.builders.New = func() any { return &Builder{families: f, texts: make([][]byte, len(f.names))} }
 	f.inflaters.New = func() any { return newInflater() }
 	f.buffers.New = func() any { return bufio.NewWriterSize(nil, 32<<10) }
 	for _, family := range slices.SortedFunc(slices.Values(families), func(a, b Family) int { return cmp.Compare(a.Name, b.Name) }) {
 		header := "# HELP " + family.Name + " " + helpEscaper.Replace(family.Help) + "\n# TYPE " + family.Name + " " + family.Type + "\n"
 		f.names = append(f.names, family.Name)
-		b := f.compress([]byte(header), 0)
+		b := compress([]byte(header), 0, new(bytes.Buffer))
 		f.headers = append(f.headers, run{b.sum, len(b.deflated), []*block{&b}})
 	}
 	return f
-}
-
-// mostIdle is how many compressors wait for work.
-const mostIdle = 4
-
-// compress returns the text as a block.
-func (f *Families) compress(text []byte, digest uint64) block {
-	var c *compressor
-	select {
-	case c = <-f.idle:
-	default:
-		c = newCompressor()
-	}
-	made := c.compress(text, digest)
-	select {
-	case f.idle <- c:
-	default:
-	}
-	return made
 }
 
 func (f *Families) buffered(w io.Writer) *bufio.Writer {

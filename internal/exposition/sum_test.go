@@ -5,8 +5,11 @@ import (
 	"compress/flate"
 	"compress/gzip"
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"io"
+	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -16,12 +19,19 @@ func FuzzBlocks(f *testing.F) {
 	f.Add([]byte("one"), []byte("two"), []byte(""))
 	f.Add([]byte(""), []byte(""), []byte(""))
 	f.Add(bytes.Repeat([]byte("line\n"), 2000), []byte{0, 0xff}, bytes.Repeat([]byte("line\n"), 2000))
-	compressor := newCompressor()
+	random := rand.New(rand.NewPCG(1, 2))
+	var noise, lines []byte // of several windows of the compressor
+	for range 20_000 {
+		noise = binary.LittleEndian.AppendUint64(noise, random.Uint64())
+		lines = fmt.Appendf(lines, "line %d\n", random.IntN(1e6))
+	}
+	f.Add(noise, lines, slices.Concat(lines, noise, lines))
+	buffer := new(bytes.Buffer)
 	f.Fuzz(func(t *testing.T, a, b, c []byte) {
 		joined, whole := sum{}, bytes.Join([][]byte{a, b, c}, nil)
 		file := []byte(gzipHeader)
 		for _, text := range [][]byte{a, b, c} {
-			block := compressor.compress(text, 0)
+			block := compress(text, 0, buffer)
 			checkBlock(t, &block, text)
 			joined = joined.then(block.sum)
 			file = append(file, block.deflated...)
