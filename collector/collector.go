@@ -163,6 +163,9 @@ func newWriter(all *metrics, prepare func(string) string, serve func(m *metric, 
 }
 
 func (w *writer) write(scope scope, s *subject, scopeLabels ...string) {
+	if len(w.metrics[scope]) == 0 {
+		return
+	}
 	w.labels = w.labels[:0]
 	for _, label := range scopeLabels {
 		w.labels = append(w.labels, w.prepare(label))

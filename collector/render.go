@@ -90,14 +90,14 @@ func (r *Renderer) Page(v *view.View) *exposition.Page {
 // Render renders an account. What it was before, and how that was rendered, are nil at
 // first; whatever has not changed since is taken from there.
 func (r *Renderer) Render(now, before *policy.Evaluation, rendered *exposition.Part) *exposition.Part {
-	was := earlier(before, rendered)
-	users, changed := batchesOfUsers(now, was)
-	findings := batchesOfFindings(now, was, changed)
 	var sections [otherSections]*exposition.Section
 	var others sync.WaitGroup
 	others.Go(func() {
 		sections[clockSection] = r.section(now, &r.clock, section(rendered, clockSection), (*writer).writeAccount)
 	})
+	was := earlier(before, rendered)
+	users, changed := batchesOfUsers(now, was)
+	findings := batchesOfFindings(now, was, changed)
 	others.Go(func() { r.renew(now, findings, (*writer).writeFindings) })
 	sections[accountSection] = r.section(now, &r.facts, section(rendered, accountSection), (*writer).writeOfAccount)
 	r.renew(now, users, (*writer).writeUsers)
