@@ -121,6 +121,11 @@ func New(client *awsapi.Client, o Options, kept *inventory.Snapshot) *Account {
 	return a
 }
 
+// ReadSoon has the users of those names read in the next step that reads users:
+// before all others, and without waiting for the next refresh. Names of nobody
+// are passed over, and all are where the source reads no users one by one.
+func (a *Account) ReadSoon(names ...string) { a.sweep.want(names) }
+
 // Continue takes over how the reading of the same account has gone so far, by
 // another client or at other intervals: until the next refresh, that is what counts.
 func (a *Account) Continue(other *Account) {
@@ -172,7 +177,7 @@ func (a *Account) step(ctx context.Context, accused map[string]inventory.GroupSe
 	switch a.phase {
 	case waiting:
 		if time.Now().Before(a.next) {
-			return Progress{Next: a.next}
+			return Progress{Learnt: a.sweep.readUrgent(ctx), Next: a.next}
 		}
 		return a.begin(ctx)
 	case listing:

@@ -39,6 +39,71 @@ func (h *harness) watched() func() []string {
 	}
 }
 
+// TestReadSoonBetweenRounds has something happen to a user long before the next
+// refresh.
+func TestReadSoonBetweenRounds(t *testing.T) {
+	inBubble(t, awsapi.SourceLive, awssim.Options{}, func(h *harness) {
+		h.user("alice")
+		h.user("bob")
+		h.round(h.Context())
+		h.key("bob")
+		h.world.ResetCalls()
+		h.account.ReadSoon("bob", "nobody", "bob")
+		before := time.Now()
+		p := h.account.Step(h.Context(), nil)
+		if !p.Learnt || p.Ended || !p.Next.Equal(before.Add(refreshInterval)) {
+			h.Errorf("progress: got %+v, want news, and the next refresh when it was due anyway", p)
+		}
+		if n, _ := h.find(h.account.Snapshot(), "bob").CountKeys(inventory.Active); n != 1 {
+			h.Errorf("bob's keys: got %d, want the new one", n)
+		}
+		if calls := h.world.Calls(); calls["ListAccessKeys"] != 1 || calls["ListUsers"] != 0 {
+			h.Errorf("calls: got %v, want one about bob", calls)
+		}
+		h.world.ResetCalls()
+		if p = h.account.Step(h.Context(), nil); p.Learnt || h.calls("ListAccessKeys") != 0 {
+			h.Errorf("progress of the next step: got %+v, want nothing to do", p)
+		}
+	})
+}
+
+// TestReadSoonWithinASweep has something happen to a user whose turn comes last.
+func TestReadSoonWithinASweep(t *testing.T) {
+	inBubble(t, awsapi.SourceLive, awssim.Options{}, func(h *harness) {
+		for i := range 4 * readers {
+			h.user(fmt.Sprintf("user%02d", i))
+		}
+		asked := h.watched()
+		h.account.RefreshSoon()
+		for len(asked()) == 0 {
+			h.account.Step(h.Context(), nil)
+		}
+		h.account.ReadSoon("user15")
+		h.account.Step(h.Context(), nil)
+		if got := strings.Join(asked(), " "); !strings.Contains(got, "user15") {
+			h.Errorf("read next: got %s, want user15 among them", got)
+		}
+		for !h.account.Step(h.Context(), nil).Ended {
+		}
+		if got := strings.Join(asked(), " "); strings.Contains(got, "user15") {
+			h.Errorf("read afterwards: got %s, want user15 once", got)
+		}
+	})
+}
+
+// TestReadSoonWhereNobodyIsReadAlone has the source ask for the report alone.
+func TestReadSoonWhereNobodyIsReadAlone(t *testing.T) {
+	inBubble(t, awsapi.SourceReport, awssim.Options{}, func(h *harness) {
+		h.user("alice")
+		h.round(h.Context())
+		h.world.ResetCalls()
+		h.account.ReadSoon("alice")
+		if p := h.account.Step(h.Context(), nil); p.Learnt || len(h.world.Calls()) > 0 {
+			h.Errorf("got %+v and calls %v, want none", p, h.world.Calls())
+		}
+	})
+}
+
 // TestRefreshSoonCutsASweepShort wants a refresh while a slow sweep is under way.
 func TestRefreshSoonCutsASweepShort(t *testing.T) {
 	inBubble(t, awsapi.SourceLive, awssim.Options{}, func(h *harness) {

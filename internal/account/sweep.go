@@ -31,6 +31,7 @@ type sweep struct {
 	accused map[string]inventory.GroupSet // what findings rest on, by user
 	asked   bool                          // a batch of the queue was read
 	shown   time.Time                     // when what is known was last shown
+	urgent  []string                      // names of users to read before all others
 }
 
 // mayRead reports whether it is certain enough whose users would be asked about.
@@ -84,6 +85,7 @@ func (s *sweep) checkNames(ctx context.Context, users int) error {
 // whether more is to be read: not if none is left, or the next refresh is due.
 // One batch is read even if the calls before took all the time.
 func (s *sweep) step(ctx context.Context, until time.Time) (learnt, more bool) {
+	s.moveUrgentUp()
 	if len(s.queue) == 0 || ctx.Err() != nil || s.limits.unreachable() || s.asked && !time.Now().Before(until) {
 		s.end(ctx)
 		return false, false
@@ -112,6 +114,52 @@ func (s *sweep) end(ctx context.Context) {
 // that matters for it.
 func (s *sweep) replan(until time.Time) {
 	s.queue = s.plan(until, s.accused).order(s.known.users)
+}
+
+// want has users read before all others.
+func (s *sweep) want(names []string) {
+	for _, name := range names {
+		if !slices.Contains(s.urgent, name) {
+			s.urgent = append(s.urgent, name)
+		}
+	}
+}
+
+// moveUrgentUp puts the users who are wanted soon before all others.
+func (s *sweep) moveUrgentUp() {
+	urgent := s.takeUrgent()
+	if len(urgent) == 0 {
+		return
+	}
+	rest := slices.DeleteFunc(s.queue, func(user *trackedUser) bool { return slices.Contains(urgent, user) })
+	s.queue = append(urgent, rest...)
+}
+
+// readUrgent reads between two rounds the users who are wanted soon, and
+// reports whether there was any.
+func (s *sweep) readUrgent(ctx context.Context) bool {
+	urgent := s.takeUrgent()
+	if len(urgent) == 0 || !s.mayRead() {
+		return false
+	}
+	if err := s.checkNames(ctx, len(urgent)); err != nil {
+		return false // the next sweep says so
+	}
+	for batch := range slices.Chunk(urgent, readers) {
+		s.readAll(ctx, batch, newBreaker()) // whatever is put back is due in the next sweep
+	}
+	return true
+}
+
+func (s *sweep) takeUrgent() []*trackedUser {
+	var users []*trackedUser
+	for _, name := range s.urgent {
+		if user := s.known.find(name); user != nil {
+			users = append(users, user)
+		}
+	}
+	s.urgent = nil
+	return users
 }
 
 // readAll reads the users at the same time and returns those that AWS was too

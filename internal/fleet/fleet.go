@@ -249,3 +249,12 @@ func (f *Fleet) refresh(watchers []*watcher) {
 		at = at.Add(f.pause)
 	}
 }
+
+// ReadSoon has users of an account read without waiting for their turn, because
+// something is known to have happened to them. It does nothing for an account
+// that is not watched.
+func (f *Fleet) ReadSoon(accountID string, users ...string) {
+	if w := f.watcher(accountID); w != nil {
+		w.tell(message{users: users})
+	}
+}

@@ -11,6 +11,7 @@ import (
 type message struct {
 	refresh   time.Time        // when to refresh, unless that was done by then; zero for not at all
 	described *account.Options // what is told of the account now; nil for nothing new
+	users     []string         // to be read soon
 }
 
 // mailbox holds what others want of a watcher until it has time.
@@ -25,6 +26,7 @@ func (b *mailbox) tell(m message) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	b.pending.refresh = sooner(b.pending.refresh, m.refresh)
+	b.pending.users = append(b.pending.users, m.users...)
 	if m.described != nil {
 		b.pending.described = m.described
 	}

@@ -248,6 +248,25 @@ func TestReadyOnceAllWereTried(t *testing.T) {
 	})
 }
 
+// TestReadSoon has something happen to a user just after the sweep.
+func TestReadSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		world := worldOf(t, first, "alice", "bob")
+		board := newBoard()
+		accounts := fleetOf(t, board, quiet(), targetOf(world, first, 1000))
+		defer run(t, accounts)()
+		time.Sleep(time.Second)
+		_, err := world.CreateKey("bob", time.Now())
+		check(t, err)
+		accounts.ReadSoon(first, "bob")
+		accounts.ReadSoon(second, "bob") // an account of nobody here
+		time.Sleep(time.Second)
+		if n, _ := board.View().Account(first).Snapshot.Users[1].CountKeys(inventory.Active); n != 1 {
+			t.Errorf("bob's keys a second later: got %d, want the new one", n)
+		}
+	})
+}
+
 // TestKnownByID looks at what is shown of an account before AWS has answered, and
 // while AWS refuses.
 func TestKnownByID(t *testing.T) {

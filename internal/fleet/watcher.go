@@ -125,6 +125,7 @@ func (w *watcher) heed(m message) {
 		w.account.RefreshSoon()
 		w.refresh = time.Time{}
 	}
+	w.account.ReadSoon(m.users...)
 	if m.described != nil {
 		w.account.Describe(*m.described)
 		w.show(w.account.Snapshot())
