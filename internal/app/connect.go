@@ -52,7 +52,7 @@ func connect(ctx context.Context, group *errgroup.Group, s *settings, logger *sl
 func connectAWS(ctx context.Context, logger *slog.Logger, more ...func(*config.LoadOptions) error) (awsSource, error) {
 	options := append([]func(*config.LoadOptions) error{
 		config.WithAppID(appID), config.WithLogger(sdkLogger(logger)), config.WithDefaultRegion(commercialRegion),
-		config.WithAPIOptions([]func(*middleware.Stack) error{awsapi.BoundAnswers}), // of whoever gives credentials, too
+		config.WithAPIOptions([]func(*middleware.Stack) error{awsapi.BoundAnswers, awsapi.PlainBodies}), // of whoever gives credentials, too
 	}, more...)
 	cfg, err := loadAWS(ctx, options)
 	if err != nil {
@@ -128,6 +128,7 @@ func connectDemo(ctx context.Context, group *errgroup.Group, s *settings) (awsSo
 		HTTPClient:   server.Client(),
 		Credentials:  credentials.NewStaticCredentialsProvider("AKIADEMODEMODEMODEMO", "demo", ""),
 		AppID:        appID,
+		APIOptions:   []func(*middleware.Stack) error{awsapi.PlainBodies},
 	}), nil
 }
 
