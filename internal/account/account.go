@@ -92,6 +92,7 @@ const (
 
 // Progress is what a step has brought.
 type Progress struct {
+	Began  bool // a refresh has begun
 	Learnt bool // Snapshot has news
 	Ended  bool // a refresh and its sweep have ended; Snapshot has news
 	// Restore tells that AWS has just said which account this is, and that it
@@ -215,12 +216,12 @@ func (a *Account) begin(ctx context.Context) Progress {
 	a.setTagSource(a.needs().Tags)
 	if err != nil {
 		a.phase = planning
-		return Progress{Learnt: true, Tried: true}
+		return Progress{Began: true, Learnt: true, Tried: true}
 	}
 	if a.needs().Source == awsapi.SourceReport { // which lists the users
 		a.phase = asking
 	}
-	return Progress{Restore: restore}
+	return Progress{Began: true, Restore: restore}
 }
 
 // ask asks the other few calls about the whole account. If the first report is

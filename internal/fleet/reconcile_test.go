@@ -3,6 +3,7 @@ package fleet_test
 import (
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -353,6 +354,43 @@ func TestAWantedRefreshStopsNoOther(t *testing.T) {
 		time.Sleep(4*time.Minute + 30*time.Second)
 		if s := board.View().Account(second).Snapshot; s.Health.Finished != before.Finished+1 {
 			t.Errorf("got %d refreshes after %d, want no other than the one that was due", s.Health.Finished, before.Finished)
+		}
+	})
+}
+
+// TestAWantedRefreshOutlivesTheOneUnderWay has a reload want tags while an account is
+// being refreshed without them: the refresh that is wanted comes in its turn.
+func TestAWantedRefreshOutlivesTheOneUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const pause = 30 * time.Second
+		board := newBoard()
+		accounts := fleet.New(board, fleet.Options{Logger: quiet(), Pause: pause})
+		world := worldOf(t, second, "bob")
+		targets := []fleet.Target{targetOf(worldOf(t, first, "alice"), first, 1000), targetOf(world, second, 1000)}
+		check(t, accounts.Reconcile(targets))
+		defer run(t, accounts)()
+		time.Sleep(interval + pause - time.Second) // the second's refresh is about to begin
+		world.SetFault(func(operation string, _ int) http.HandlerFunc {
+			if operation != "ListUsers" {
+				return nil
+			}
+			return func(rw http.ResponseWriter, r *http.Request) {
+				time.Sleep(5 * time.Second)
+				world.Lie(func(_ url.Values, answer string) string { return answer })(rw, r)
+			}
+		})
+		time.Sleep(2 * time.Second)
+		tags := policy.WithLimits(policy.DefaultLimits())
+		tags.OwnerTags = []string{"owner"}
+		for i := range targets {
+			targets[i].Client.SetTags(awsapi.TagsFromAuthorizationDetails)
+		}
+		check(t, accounts.Reload(targets, tags))
+		time.Sleep(pause + 10*time.Second)
+		for _, id := range []string{first, second} {
+			if !board.View().Account(id).Snapshot.Users[0].Tags.Known() {
+				t.Errorf("account %s: tags are not known, want them asked for within %s", id, pause)
+			}
 		}
 	})
 }

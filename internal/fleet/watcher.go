@@ -158,9 +158,11 @@ func (w *watcher) note(p account.Progress) {
 	case p.Learnt:
 		w.show(w.account.Snapshot())
 	}
+	if p.Began {
+		w.refresh = time.Time{} // whoever wanted one has it
+	}
 	if p.Tried {
 		w.tried.Store(true)
-		w.refresh = time.Time{} // whoever wanted one has it
 	}
 }
 
