@@ -63,11 +63,13 @@ func (s *session) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	return found, nil
 }
 
-// noteRefusal takes in that AWS lets nobody have the role, for the time being.
+// noteRefusal takes in that AWS lets nobody have the role, for the time being. That it
+// was busy or silent is another matter.
 func (s *session) noteRefusal(by *aws.CredentialsCache, failed *roleError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if by == s.cache && failed.reason() == inventory.ReasonRole {
+	reason := failed.reason()
+	if by == s.cache && (reason == inventory.ReasonRole || reason == inventory.ReasonOther) {
 		s.refusal, s.refusedAt = failed, time.Now()
 	}
 }
