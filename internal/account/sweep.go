@@ -116,8 +116,11 @@ func (s *sweep) replan(until time.Time) {
 	s.queue = s.plan(until, s.accused).order(s.known.users)
 }
 
-// want has users read before all others.
+// want has users read before all others, if users are read one by one.
 func (s *sweep) want(names []string) {
+	if !s.sweeps() {
+		return
+	}
 	for _, name := range names {
 		if !slices.Contains(s.urgent, name) {
 			s.urgent = append(s.urgent, name)
@@ -138,17 +141,14 @@ func (s *sweep) moveUrgentUp() {
 // readUrgent reads between two rounds the users who are wanted soon, and
 // reports whether there was any.
 func (s *sweep) readUrgent(ctx context.Context) bool {
-	urgent := s.takeUrgent()
-	if len(urgent) == 0 || !s.mayRead() {
+	if len(s.urgent) == 0 || !s.mayRead() || s.checkNames(ctx, len(s.urgent)) != nil { // of which the next sweep tells
 		return false
 	}
-	if err := s.checkNames(ctx, len(urgent)); err != nil {
-		return false // the next sweep says so
-	}
+	urgent := s.takeUrgent()
 	for batch := range slices.Chunk(urgent, readers) {
 		s.readAll(ctx, batch, newBreaker()) // whatever is put back is due in the next sweep
 	}
-	return true
+	return len(urgent) > 0
 }
 
 func (s *sweep) takeUrgent() []*trackedUser {

@@ -646,3 +646,28 @@ func TestDeniedThatItIsThere(t *testing.T) {
 		})
 	}
 }
+
+// TestReadSoonWaitsForAWS wants a user read while AWS does not tell whose the
+// credentials are: it is done as soon as AWS does.
+func TestReadSoonWaitsForAWS(t *testing.T) {
+	inBubble(t, awsapi.SourceReport, awssim.Options{}, func(h *harness) {
+		h.client.SetTags(awsapi.TagsFromListUserTags)
+		h.user("alice")
+		h.round(h.Context())
+		h.world.ResetCalls()
+		h.fail("GetCallerIdentity", denied())
+		h.account.ReadSoon("alice")
+		for range 2 {
+			if p := h.account.Step(h.Context(), nil); p.Learnt || h.world.Calls()["ListUserTags"] != 0 {
+				h.Errorf("not knowing whose the credentials are: got %+v, calls %v", p, h.world.Calls())
+			}
+		}
+		h.world.SetFault(nil)
+		for range 2 {
+			h.account.Step(h.Context(), nil)
+		}
+		if n := h.world.Calls()["ListUserTags"]; n != 1 {
+			h.Errorf("afterwards: asked about alice %d times, want once", n)
+		}
+	})
+}
