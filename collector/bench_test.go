@@ -31,7 +31,7 @@ func BenchmarkOneOfMany(b *testing.B) {
 // BenchmarkMinute renders what a minute changes of 1,000 accounts with 120,000 keys in
 // all.
 func BenchmarkMinute(b *testing.B) {
-	r := collector.NewRenderer(scene{}.options(nil))
+	r := collector.NewRenderer(scene{}.options())
 	v := many(1000).View().RenderedBy(r.Rendering())
 	keys := 0
 	for ev := range v.Rendered() {
@@ -61,7 +61,7 @@ func BenchmarkPageExemptions(b *testing.B) {
 		s.Account.ID = fmt.Sprintf("%012d", i)
 		accounts = append(accounts, s)
 	}
-	r := collector.NewRenderer(scene{}.options(nil))
+	r := collector.NewRenderer(scene{}.options())
 	v := scene{snapshots: accounts, policy: p}.view().RenderedBy(r.Rendering())
 	b.ReportAllocs()
 	for b.Loop() {
@@ -71,7 +71,7 @@ func BenchmarkPageExemptions(b *testing.B) {
 
 // many is a board of so many accounts, with 80 users and 120 keys each.
 func many(accounts int) *view.Board {
-	r := collector.NewRenderer(scene{}.options(nil))
+	r := collector.NewRenderer(scene{}.options())
 	board := view.New(defaults(), view.Reload{}, r.Rendering())
 	for i := range accounts {
 		s := crowd(80)

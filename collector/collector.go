@@ -19,22 +19,23 @@ import (
 	"github.com/aws-iam-exporter/aws_iam_exporter/internal/view"
 )
 
-// Options configure a Collector or a Renderer. The functions are required, and must
-// be safe for concurrent use.
+// Options configure a Collector or a Renderer.
 type Options struct {
-	// View returns what is served now. A Renderer is told instead, and may lack it.
-	View func() *view.View
-	// API returns the requests sent to AWS so far, each operation once. A Renderer
-	// may lack it.
-	API func() []inventory.Calls
-	// Now is this machine's clock. Only the ages of keys use it, corrected by how
-	// far it is from AWS's.
+	// Now is this machine's clock, and required; it must be safe for concurrent use.
+	// Only the ages of keys use it, corrected by how far it is from AWS's.
 	Now func() time.Time
 
 	AccessKeyIDs view.KeyIDFormat // how access_key_id shows the keys; full if empty
 	KeyAge       bool             // serve aws_iam_access_key_age_seconds
 	Users        bool             // serve series with the names of users; root's stay in any case
 	Share        bool             // others watch the rest of the organization
+}
+
+// Source is whom a Collector asks with each scrape. Both functions are required, and
+// must be safe for concurrent use.
+type Source struct {
+	View func() *view.View        // what is served now
+	API  func() []inventory.Calls // the requests sent to AWS so far, each operation once
 }
 
 // metrics are rows of the table, by scope.
@@ -59,23 +60,24 @@ func (all *metrics) areOf(scopes ...scope) bool {
 // Collector is a prometheus.Collector.
 type Collector struct {
 	options Options
+	source  Source
 	metrics metrics
 }
 
 // New returns a collector of everything known; nothing is read before the first
 // scrape.
-func New(o Options) *Collector {
-	return &Collector{options: o, metrics: o.served(WithFacts, EachMinute, EachScrape)}
+func New(o Options, from Source) *Collector {
+	return &Collector{options: o, source: from, metrics: o.served(WithFacts, EachMinute, EachScrape)}
 }
 
 // OfView returns a collector of what a Renderer renders.
-func OfView(o Options) *Collector {
-	return &Collector{options: o, metrics: o.served(WithFacts, EachMinute)}
+func OfView(o Options, from Source) *Collector {
+	return &Collector{options: o, source: from, metrics: o.served(WithFacts, EachMinute)}
 }
 
 // OfCounters returns a collector of what a Renderer does not render.
-func OfCounters(o Options) *Collector {
-	return &Collector{options: o, metrics: o.served(EachScrape)}
+func OfCounters(o Options, from Source) *Collector {
+	return &Collector{options: o, source: from, metrics: o.served(EachScrape)}
 }
 
 // Describe implements prometheus.Collector. It describes nothing, because
@@ -85,7 +87,8 @@ func (c *Collector) Describe(chan<- *prometheus.Desc) {}
 // Collect implements prometheus.Collector.
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	s := subject{
-		view:    c.options.View(),
+		view:    c.source.View(),
+		api:     c.source.API,
 		options: &c.options,
 		now:     c.options.Now(),
 	}
@@ -128,7 +131,8 @@ func (s ids) take(id string) bool {
 // What lies outside the metric's scope is nil.
 type subject struct {
 	*policy.Evaluation
-	view           *view.View // for metrics about the exporter alone
+	view           *view.View               // for metrics about the exporter alone
+	api            func() []inventory.Calls // for metrics that nobody renders
 	options        *Options
 	now            time.Time
 	user           *inventory.User

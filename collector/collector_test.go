@@ -252,11 +252,12 @@ func (sc scene) build() *collector.Collector {
 
 // over returns a collector of the view, with this scene's options.
 func (sc scene) over(current func() *view.View) *collector.Collector {
-	return collector.New(sc.options(current))
+	return collector.New(sc.options(), source(current))
 }
 
-func (sc scene) options(current func() *view.View) collector.Options {
-	return collector.Options{
+// source returns the view, and some calls.
+func source(current func() *view.View) collector.Source {
+	return collector.Source{
 		View: current,
 		API: func() []inventory.Calls {
 			return []inventory.Calls{
@@ -264,6 +265,11 @@ func (sc scene) options(current func() *view.View) collector.Options {
 				{Service: "sts", Operation: "GetCallerIdentity", Requests: 1},
 			}
 		},
+	}
+}
+
+func (sc scene) options() collector.Options {
+	return collector.Options{
 		Now:          func() time.Time { return now },
 		AccessKeyIDs: sc.ids,
 		KeyAge:       !sc.noAge,
@@ -275,11 +281,9 @@ func (sc scene) options(current func() *view.View) collector.Options {
 // render returns what is rendered of the scene, and the library's text of the same.
 func (sc scene) render(tb testing.TB) (rendered, library string) {
 	tb.Helper()
-	var v *view.View
-	o := sc.options(func() *view.View { return v })
-	r := collector.NewRenderer(o)
-	v = sc.view().RenderedBy(r.Rendering())
-	return served(tb, r.Page(v)), libraryText(tb, collector.OfView(o))
+	r := collector.NewRenderer(sc.options())
+	v := sc.view().RenderedBy(r.Rendering())
+	return served(tb, r.Page(v)), libraryText(tb, collector.OfView(sc.options(), source(func() *view.View { return v })))
 }
 
 func of(snapshots ...*inventory.Snapshot) []*inventory.Snapshot { return snapshots }

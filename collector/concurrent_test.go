@@ -25,7 +25,7 @@ import (
 // was at one time, under one policy.
 func TestScrapesWhileEverythingChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := collector.NewRenderer(collector.Options{API: func() []inventory.Calls { return nil }, Now: time.Now, KeyAge: true, Users: true})
+		r := collector.NewRenderer(collector.Options{Now: time.Now, KeyAge: true, Users: true})
 		board := view.New(branded("a"), view.Reload{}, r.Rendering())
 		h := &exposition.Handler{Page: func() *exposition.Page { return r.Page(board.View()) }, Tail: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), Failed: func(*http.Request, error) {}}
 

@@ -171,12 +171,11 @@ func TestRenderedStepByStep(t *testing.T) {
 			for i := range 3 {
 				w.snapshots = append(w.snapshots, w.account(i))
 			}
-			var v *view.View
-			r := collector.NewRenderer(w.options(&v))
+			r := collector.NewRenderer(w.options())
 			rendered := map[string]step{} // by the place of the account
 			var story []string
 			for range 10 {
-				v = view.Of(w.policy, view.Reload{}, w.byKey(), now)
+				v := view.Of(w.policy, view.Reload{}, w.byKey(), now)
 				v = v.RenderedBy(view.Rendering{Render: func(now, _ *policy.Evaluation, _ *exposition.Part) *exposition.Part {
 					key := w.keyOf(now)
 					before := rendered[key]
@@ -187,7 +186,7 @@ func TestRenderedStepByStep(t *testing.T) {
 					}
 					return rendered[key].part
 				}})
-				if diff := gocmp.Diff(libraryText(t, collector.OfView(w.options(&v))), served(t, r.Page(v))); diff != "" {
+				if diff := gocmp.Diff(libraryText(t, collector.OfView(w.options(), source(func() *view.View { return v }))), served(t, r.Page(v))); diff != "" {
 					t.Fatalf("after %q (-library +ours):\n%s", story, diff)
 				}
 				story = append(story, w.change())
@@ -202,9 +201,9 @@ type step struct {
 	part *exposition.Part
 }
 
-func (w *world) options(v **view.View) collector.Options {
+func (w *world) options() collector.Options {
 	return collector.Options{
-		View: func() *view.View { return *v }, API: func() []inventory.Calls { return nil }, Now: func() time.Time { return w.now },
+		Now:          func() time.Time { return w.now },
 		AccessKeyIDs: view.KeyIDSuffix, KeyAge: true, Users: true,
 	}
 }
@@ -266,15 +265,13 @@ func TestEveryChangeOfAUserShows(t *testing.T) {
 			change(&bob)
 			after := withTags(settled(account("111122223333", bob)))
 			p := everyPolicy()
-			var v *view.View
-			o := scene{}.options(func() *view.View { return v })
-			r := collector.NewRenderer(o)
+			r := collector.NewRenderer(scene{}.options())
 			old := view.Of(p, view.Reload{}, map[string]*inventory.Snapshot{"": before}, now).Accounts()[0]
-			v = view.Of(p, view.Reload{}, map[string]*inventory.Snapshot{"": after}, now)
+			v := view.Of(p, view.Reload{}, map[string]*inventory.Snapshot{"": after}, now)
 			v = v.RenderedBy(view.Rendering{Render: func(now, _ *policy.Evaluation, _ *exposition.Part) *exposition.Part {
 				return r.Render(now, old, r.Render(old, nil, nil))
 			}})
-			if diff := gocmp.Diff(libraryText(t, collector.OfView(o)), served(t, r.Page(v))); diff != "" {
+			if diff := gocmp.Diff(libraryText(t, collector.OfView(scene{}.options(), source(func() *view.View { return v }))), served(t, r.Page(v))); diff != "" {
 				t.Errorf("-library +ours:\n%s", diff)
 			}
 		})

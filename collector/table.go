@@ -602,7 +602,7 @@ func exporterMetrics() []metric {
 		return metric{
 			name: name, scope: perExporter, renew: EachScrape, kind: counter, labels: []string{"service", "operation"}, help: help,
 			series: func(s *subject, emit emit) {
-				for _, c := range s.options.API() {
+				for _, c := range s.api() {
 					emit(float64(of(c)), c.Service, c.Operation)
 				}
 			},

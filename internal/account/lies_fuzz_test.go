@@ -191,10 +191,10 @@ func judge(t *testing.T, s *inventory.Snapshot) []policy.Finding {
 	v := view.Of(strictPolicy(), view.Reload{}, map[string]*inventory.Snapshot{"": s}, time.Now())
 	for _, ids := range []view.KeyIDFormat{view.KeyIDFull, view.KeyIDSuffix} {
 		registry := prometheus.NewPedanticRegistry()
-		registry.MustRegister(collector.New(collector.Options{
-			View: func() *view.View { return v }, API: func() []inventory.Calls { return nil }, Now: time.Now,
-			AccessKeyIDs: ids, KeyAge: true, Users: true,
-		}))
+		registry.MustRegister(collector.New(
+			collector.Options{Now: time.Now, AccessKeyIDs: ids, KeyAge: true, Users: true},
+			collector.Source{View: func() *view.View { return v }, API: func() []inventory.Calls { return nil }},
+		))
 		if _, err := registry.Gather(); err != nil {
 			t.Errorf("gather: %v", err)
 		}

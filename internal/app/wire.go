@@ -85,7 +85,6 @@ func wire(from awsSource, s *settings, logger *slog.Logger) (*program, error) {
 	renderer := collector.NewRenderer(metrics)
 	board := view.New(c.Policy, view.Reload{Wanted: s.configFile != "", Successful: true, At: time.Now()}, renderer.Rendering())
 	w := newWatching(from, s, board, store, logger)
-	metrics.View, metrics.API = board.View, w.shared.Calls // of which a renderer knows nothing
 	if err := w.targets.begin(c); err != nil {
 		return nil, err
 	}
@@ -93,8 +92,9 @@ func wire(from awsSource, s *settings, logger *slog.Logger) (*program, error) {
 	if s.configFile != "" || from.credentials != nil {
 		p.reload = (&reloader{watching: w, file: s.configFile, defaults: s.defaults, logger: logger}).reload
 	}
-	rendered, own := prometheus.NewRegistry(), ownRegistry(metrics)
-	rendered.MustRegister(collector.OfView(metrics))
+	source := collector.Source{View: board.View, API: w.shared.Calls}
+	rendered, own := prometheus.NewRegistry(), ownRegistry(collector.OfCounters(metrics, source))
+	rendered.MustRegister(collector.OfView(metrics, source))
 	p.web = web.Options{
 		Page: renderer.Page, Rendered: rendered, Gatherer: own, Register: own,
 		View: board.View, Ready: w.ready, Source: w.source, Reload: p.reload, Now: time.Now,
@@ -119,13 +119,13 @@ func pauseBetweenStarts(rate float64) time.Duration {
 }
 
 // ownRegistry is of what the exporter tells of itself.
-func ownRegistry(of collector.Options) *prometheus.Registry {
+func ownRegistry(counters prometheus.Collector) *prometheus.Registry {
 	r := prometheus.NewRegistry()
 	r.MustRegister(
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		versioncollector.NewCollector("aws_iam_exporter"),
-		collector.OfCounters(of),
+		counters,
 	)
 	return r
 }

@@ -71,8 +71,8 @@ func (b *Board) judged(key string, s *inventory.Snapshot, p *policy.Policy, befo
 }
 
 // KeepTime does what the time of day asks for whenever a minute of the clock begins,
-// until the context ends: it renders what depends on the time, and judges accounts again
-// in which an exemption has ended. Exemptions end with a day.
+// until the context ends: it judges accounts again in which an exemption has ended, and
+// renders what depends on the time. Exemptions end with a day.
 func (b *Board) KeepTime(ctx context.Context) {
 	minute := time.NewTimer(untilNextMinute())
 	defer minute.Stop()
@@ -81,8 +81,8 @@ func (b *Board) KeepTime(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-minute.C:
-			b.renderClock()
 			b.judgeAgain(time.Now())
+			b.renderClock()
 			minute.Reset(untilNextMinute())
 		}
 	}

@@ -150,7 +150,7 @@ func TestExemptionEndsRendered(t *testing.T) {
 		p.check(t, b, "(alice)", "(bob)")
 		time.Sleep(time.Second)
 		synctest.Wait()
-		p.check(t, b, "(alice) at 00:00", "(bob after bob: (bob) at 00:00)")
+		p.check(t, b, "(alice) at 00:00", "(bob after bob: (bob)) at 00:00")
 	})
 }
 

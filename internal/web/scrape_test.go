@@ -133,12 +133,12 @@ func serving(accounts ...*inventory.Snapshot) web.Options {
 	o := options()
 	var v *view.View
 	o.View = func() *view.View { return v }
-	of := collector.Options{View: o.View, API: func() []inventory.Calls { return nil }, Now: o.Now, KeyAge: true, Users: true}
+	of, from := collector.Options{Now: o.Now, KeyAge: true, Users: true}, collector.Source{View: o.View, API: func() []inventory.Calls { return nil }}
 	rendered := collector.NewRenderer(of)
 	v = under(policy.WithLimits(policy.DefaultLimits()), accounts...)().RenderedBy(rendered.Rendering())
 	inView, own := prometheus.NewRegistry(), prometheus.NewRegistry()
-	inView.MustRegister(collector.OfView(of))
-	own.MustRegister(collector.OfCounters(of))
+	inView.MustRegister(collector.OfView(of, from))
+	own.MustRegister(collector.OfCounters(of, from))
 	o.Page, o.Rendered, o.Gatherer, o.Register = rendered.Page, inView, own, own
 	return o
 }
