@@ -38,9 +38,10 @@ func (a *answer) sendGzip(w http.ResponseWriter, onlyHeader bool) error {
 	out := a.page.families.buffered(w)
 	defer a.page.families.done(out)
 	_, _ = out.WriteString(gzipHeader) // Flush returns what fails
-	if err := a.blocks(&last, func(b *block) error { _, err := out.Write(b.deflated); return err }); err != nil {
+	if err := a.page.blocks(a.chosen, func(b *block) error { _, err := out.Write(b.deflated); return err }); err != nil {
 		return err
 	}
+	_, _ = out.Write(last.deflated)
 	_, _ = out.WriteString(endOfDeflate)
 	all := body.then(last.sum)
 	var end [8]byte
@@ -48,14 +49,6 @@ func (a *answer) sendGzip(w http.ResponseWriter, onlyHeader bool) error {
 	binary.LittleEndian.PutUint32(end[4:], uint32(all.size)) //nolint:gosec // the format wants it modulo 2^32
 	_, _ = out.Write(end[:])
 	return out.Flush()
-}
-
-// blocks hands over every block of the answer.
-func (a *answer) blocks(last *block, yield func(*block) error) error {
-	if err := a.page.blocks(a.chosen, yield); err != nil {
-		return err
-	}
-	return yield(last)
 }
 
 // sendText sends the answer uncompressed.

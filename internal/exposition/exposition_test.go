@@ -339,7 +339,7 @@ func FuzzSeries(f *testing.F) {
 }
 
 // TestAllocations serves ten times the blocks, of texts that are worth compressing, with
-// no more allocations.
+// no more allocations but for those of a decoder that is made anew: pools forget.
 func TestAllocations(t *testing.T) {
 	for _, encoding := range []string{"gzip", ""} {
 		var allocations []float64
@@ -358,7 +358,7 @@ func TestAllocations(t *testing.T) {
 			r.Header.Set("Accept-Encoding", encoding)
 			allocations = append(allocations, testing.AllocsPerRun(20, func() { h.ServeHTTP(discard{http.Header{}}, r) }))
 		}
-		if allocations[1] > allocations[0]+20 {
+		if allocations[1] > 2*allocations[0] {
 			t.Errorf("%q: got %.0f allocations for some series, %.0f for ten times as many", encoding, allocations[0], allocations[1])
 		}
 	}
