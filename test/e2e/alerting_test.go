@@ -172,7 +172,7 @@ scrape_configs:
 		"--web.listen-address="+address,
 		"--scrape.discovery-reload-interval=1s",
 		"--rules.alert.for-grace-period="+(10*time.Minute/speed).String(),
-		"--rules.alert.resend-delay=5s")
+		"--rules.alert.resend-delay=15s")
 }
 
 // testPage has a console user get a key and lose it again.
@@ -187,8 +187,12 @@ func (a *alerting) testPage(t *testing.T) {
 	a.deleteKey(t, id)
 	a.hook.await(t, mark, "resolved", consoleKeys, alice)
 	a.awaitGone(t, consoleKeys, setupKey, neverUsed)
-	wantNotices(t, a.hook.since(mark), "firing "+consoleKeys+" alice", "resolved "+consoleKeys+" alice")
+	wantNotices(t, without(a.hook.since(mark), ofSlowness...), "firing "+consoleKeys+" alice", "resolved "+consoleKeys+" alice")
 }
+
+// ofSlowness are alerts that a slow machine may raise where no test means to: facts are fresh for three seconds
+// here, and a scrape that takes longer than one has failed.
+var ofSlowness = []string{factsStale, refreshFailing, exporterFlapping}
 
 // checkPage checks that the page names the user and what it is about.
 func checkPage(t *testing.T, page notice, id string) {
@@ -282,13 +286,13 @@ func (a *alerting) testOutage(t *testing.T) {
 	a.hook.await(t, mark, "firing", factsStale, "")
 	a.awaitInhibited(t, consoleKeys, alice, factsStale)
 	a.awaitInhibited(t, consoleKeys, bob, factsStale)
-	wantNotices(t, without(a.hook.since(mark), factsStale, refreshFailing))
+	wantNotices(t, without(a.hook.since(mark), ofSlowness...))
 
 	a.gate.open(t)
 	a.hook.await(t, mark, "resolved", factsStale, "")
 	a.hook.await(t, mark, "resolved", consoleKeys, bob)
 	a.awaitActive(t, consoleKeys, alice)
-	wantNotices(t, without(a.hook.since(mark), factsStale, refreshFailing), "resolved "+consoleKeys+" bob")
+	wantNotices(t, without(a.hook.since(mark), ofSlowness...), "resolved "+consoleKeys+" bob")
 }
 
 // testRestarts restarts the exporter, then Prometheus, while there is a finding.
@@ -306,9 +310,9 @@ func (a *alerting) testRestarts(t *testing.T) {
 // before the restarts, which must have told nobody anything.
 func (a *alerting) testDeath(t *testing.T, mark int) {
 	a.exporter.kill()
-	a.hook.await(t, mark, "firing", exporterDown, "")
+	a.awaitInhibited(t, consoleKeys, alice, accountLost) // first, because it does not last
 	a.awaitInhibited(t, accountLost, "", exporterDown)
-	a.awaitInhibited(t, consoleKeys, alice, accountLost)
+	a.hook.await(t, mark, "firing", exporterDown, "")
 	a.awaitGone(t, consoleKeys)
 	a.hook.await(t, mark, "firing", exporterAbsent, "") // once nothing is fresh any more
 
@@ -317,12 +321,12 @@ func (a *alerting) testDeath(t *testing.T, mark int) {
 	a.hook.await(t, mark, "resolved", exporterDown, "")
 	a.hook.await(t, mark, "resolved", exporterAbsent, "")
 	outage := []string{"firing " + exporterDown, "resolved " + exporterDown, "firing " + exporterAbsent, "resolved " + exporterAbsent}
-	wantNotices(t, without(a.hook.since(mark), accountLost), outage...)
+	wantNotices(t, without(a.hook.since(mark), append(ofSlowness, accountLost)...), outage...)
 
 	user, _ := a.world.User(alice)
 	a.deleteKey(t, user.Keys[0].ID)
 	a.hook.await(t, mark, "resolved", consoleKeys, alice)
-	wantNotices(t, without(a.hook.since(mark), accountLost), append(outage, "resolved "+consoleKeys+" alice")...)
+	wantNotices(t, without(a.hook.since(mark), append(ofSlowness, accountLost)...), append(outage, "resolved "+consoleKeys+" alice")...)
 }
 
 // Alice's finding, and the alert about it.
@@ -389,7 +393,7 @@ func (a *alerting) alerts(ctx context.Context) ([]gettableAlert, error) {
 // as wanted.
 func (a *alerting) awaitAlert(t *testing.T, alert, user string, wanted func(gettableAlert, []gettableAlert) bool) {
 	t.Helper()
-	eventually(t, time.Minute, func(ctx context.Context) error {
+	eventually(t, 2*time.Minute, func(ctx context.Context) error {
 		all, err := a.alerts(ctx)
 		if err != nil {
 			return err

@@ -96,7 +96,7 @@ func (w *webhook) await(t *testing.T, n int, status, alert, user string) notice 
 	t.Helper()
 	began := time.Now()
 	var found notice
-	eventually(t, time.Minute, func(context.Context) error {
+	eventually(t, 2*time.Minute, func(context.Context) error {
 		all := w.since(n)
 		at := slices.IndexFunc(all, func(n notice) bool {
 			return n.Status == status && n.Labels["alertname"] == alert && n.Labels["user_name"] == user
