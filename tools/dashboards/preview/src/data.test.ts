@@ -4,8 +4,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { dateTime, TimeRange } from '@grafana/data';
+import { queryPanel } from './frames';
 import { Panel, reported, VariableModel } from './model';
-import { queryPanel } from './prometheus';
 import { prometheusFormat, Variables } from './variables';
 
 const from = dateTime('2026-01-01T00:00:00Z');

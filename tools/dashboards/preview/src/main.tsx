@@ -10,8 +10,8 @@ import { firstValueFrom } from 'rxjs';
 import { queryAnnotations } from './annotations';
 import { columnSpan, Page, rowSpan } from './dashboard';
 import { registerGrafana } from './fields';
+import { queryPanel } from './frames';
 import { checkPanel, Drawable, empty, fail, Job, note, Panel, panelName, Report, reported } from './model';
-import { queryPanel } from './prometheus';
 import { Variables } from './variables';
 
 declare global {
