@@ -132,7 +132,7 @@ type Client struct {
 // are needed, and only as fast as the account's token bucket and the shared one allow.
 func New(cfg aws.Config, shared *Shared, o Options) *Client {
 	cfg = cfg.Copy()
-	own := &credentials{load: o.LoadCredentials, current: cfg.Credentials}
+	own := newCredentials(cfg.Credentials, o.LoadCredentials)
 	c := &Client{shared: shared, pace: newPacer(o.Rate), timeout: o.Timeout, credentials: own, needs: o.Needs}
 	if a := o.Assume; a != nil {
 		c.hub = a.Hub

@@ -2,10 +2,13 @@ package awsapi
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"golang.org/x/sync/semaphore"
 )
 
 // LoadCredentials finds out anew where credentials come from, reading the SDK's
@@ -21,6 +24,8 @@ type credentials struct {
 	// pause is how long a failure to get others stands before that is tried again:
 	// long where many ask for them, else 0.
 	pause time.Duration
+	// loading is held while others are looked for: who waits is served by what that finds.
+	loading *semaphore.Weighted
 
 	mu      sync.Mutex
 	current aws.CredentialsProvider
@@ -30,6 +35,12 @@ type credentials struct {
 	failure error     // why, or why there are no others; nil if neither is so
 	wanted  bool      // to be loaded anew
 	key     string    // what KeyInUse returns
+}
+
+// newCredentials returns what the provider gives, or, once that is of no use, what is
+// loaded anew.
+func newCredentials(current aws.CredentialsProvider, load LoadCredentials) *credentials {
+	return &credentials{load: load, loading: semaphore.NewWeighted(1), current: current}
 }
 
 // lookupPause is how long nobody looks again for what all accounts need and none of
@@ -112,6 +123,10 @@ func (c *credentials) wasRefused() bool {
 // hand stay if that fails, and a later call tries again: the next one, or the first
 // after the pause.
 func (c *credentials) renew(ctx context.Context) (renewed bool, err error) {
+	if err := c.loading.Acquire(ctx, 1); err != nil {
+		return false, fmt.Errorf("wait for credentials that are being looked for: %w", err)
+	}
+	defer c.loading.Release(1)
 	c.mu.Lock()
 	wanted, failure := c.wanted, c.failure
 	early := !wanted && time.Since(c.tried) < c.pause
@@ -126,6 +141,10 @@ func (c *credentials) renew(ctx context.Context) (renewed bool, err error) {
 	provider, err := c.load(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if err != nil && errors.Is(ctx.Err(), context.Canceled) { // the caller was stopped, which tells nothing about them
+		c.wanted = c.wanted || wanted
+		return false, &credentialsError{err}
+	}
 	if c.tried = time.Now(); err != nil {
 		c.failure = &credentialsError{err}
 		return false, c.failure

@@ -42,8 +42,9 @@ func NewHub(cfg aws.Config, shared *Shared, o HubOptions) *Hub {
 	cfg = cfg.Copy()
 	h := &Hub{
 		shared: shared, pace: newPacer(shared.limiter.Limit()), o: o, partition: PartitionOf(cfg.Region),
-		credentials: &credentials{load: o.LoadCredentials, pause: lookupPause, current: cfg.Credentials}, roles: map[string]string{},
+		credentials: newCredentials(cfg.Credentials, o.LoadCredentials), roles: map[string]string{},
 	}
+	h.credentials.pause = lookupPause
 	shared.needRoles()
 	cfg.Credentials = h.credentials
 	h.own = h.client(cfg)

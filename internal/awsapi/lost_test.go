@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -143,6 +144,45 @@ func TestLostCredentialsAreLookedForOnce(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestSlowLookupServesAll has each lookup take three seconds, in which other accounts ask:
+// they wait for what it finds.
+func TestSlowLookupServesAll(t *testing.T) {
+	const asks, spacing, takes, pause = 200, 300 * time.Millisecond, 3 * time.Second, 5 * time.Second
+	synctest.Test(t, func(t *testing.T) {
+		l := &lost{members: newMembers(t, awsapi.Sessions{}), found: true}
+		var gone atomic.Bool
+		var lookups atomic.Int32
+		l.refuse(http.StatusForbidden, "ExpiredToken", false)
+		l.makeHub("", func(context.Context) (aws.CredentialsProvider, error) {
+			lookups.Add(1)
+			time.Sleep(takes)
+			if gone.Load() {
+				return nil, errors.New("the file is being written")
+			}
+			return l.realm.Config().Credentials, nil
+		})
+		if err := list(t.Context(), l.client(externalID)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Hour) // the session has ended
+		l.gone = true
+		gone.Store(true)
+		var all sync.WaitGroup
+		for range asks {
+			all.Go(func() {
+				if err := list(t.Context(), l.client(externalID)); err == nil {
+					t.Error("got no error without credentials")
+				}
+			})
+			time.Sleep(spacing)
+		}
+		all.Wait()
+		if got, most := int(lookups.Load()), int(asks*spacing/(takes+pause))+2; got > most {
+			t.Errorf("looked for %d times, want at most %d", got, most)
+		}
+	})
 }
 
 // TestRotatedCredentialsAreFoundAtOnce has AWS refuse those that have served for long,

@@ -54,13 +54,15 @@ func (h *Hub) discoverBy(discovery Discovery) *credentials {
 	if h.initial == nil {
 		return h.credentials
 	}
-	return &credentials{current: h.initial, remote: true, load: func(ctx context.Context) (aws.CredentialsProvider, error) {
+	c := newCredentials(h.initial, func(ctx context.Context) (aws.CredentialsProvider, error) {
 		if err := h.renew(ctx); err != nil {
 			return nil, err
 		}
 		h.initial.end()
 		return h.initial, nil
-	}}
+	})
+	c.remote = true
+	return c
 }
 
 // ForgetOrganization takes back what NewOrganization has allowed the session of the
