@@ -71,6 +71,28 @@ func TestOneCauseIsRepeatedOnce(t *testing.T) {
 	}
 }
 
+// TestOthersCausesHideNone has two accounts meet the same, and one of them a problem of its
+// own later: each is repeated once an hour.
+func TestOthersCausesHideNone(t *testing.T) {
+	s := newSeveral(2)
+	shared, own := problem(inventory.ReasonReport, "shared"), problem(inventory.ReasonDenied, "own")
+	refreshed := func(after time.Duration) []string {
+		s.now = s.now.Add(after)
+		for i, problems := range [][]inventory.Problem{{shared}, {shared, own}} {
+			health := inventory.Health{State: inventory.StateDown, Problems: problems}
+			s.logs[i].write(s.now, &policy.Evaluation{Snapshot: &inventory.Snapshot{Account: inventory.Account{ID: idOf(i)}, Health: health}})
+		}
+		return s.lines()
+	}
+	refreshed(0)
+	for hour := range 3 {
+		mustLog(t, fmt.Sprintf("hour %d", hour+1), []string{
+			fmt.Sprintf(`msg="Refresh still incomplete" reason=report for=%dh0m0s others=0 accounts=2 problem=shared`, hour+1),
+			fmt.Sprintf(still, "denied", fmt.Sprintf("%dh0m0s", hour+1), 1, "own"),
+		}, refreshed(time.Hour))
+	}
+}
+
 // TestFullDiskIsRepeatedOnce has the facts of three accounts not be saved.
 func TestFullDiskIsRepeatedOnce(t *testing.T) {
 	const failed = `msg="Saving facts failed; a restart would begin without them"`

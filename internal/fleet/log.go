@@ -93,8 +93,8 @@ func (l *refreshLog) writeProblems(logger *slog.Logger, now time.Time, s *invent
 	l.repeat(logger, now, s.Account.ID)
 }
 
-// repeat tells once in a while of the oldest problem that is still met, for all
-// accounts that have it.
+// repeat tells once in a while of a problem that is still met, for all accounts that have
+// it: of the oldest that no other account has told of meanwhile.
 func (l *refreshLog) repeat(logger *slog.Logger, now time.Time, accountID string) {
 	met := slices.DeleteFunc(slices.Collect(maps.Values(l.problems)), func(p ongoing) bool { return p.unasked })
 	all := make(map[cause]bool, len(met))
@@ -104,14 +104,17 @@ func (l *refreshLog) repeat(logger *slog.Logger, now time.Time, accountID string
 	if l.common.reading.set(l.account, all); len(met) == 0 || now.Sub(l.told) < repeatAfter {
 		return
 	}
-	oldest := slices.MinFunc(met, compareOngoing)
-	accounts, due := l.common.reading.repeat(causeOf(oldest.Problem, accountID), now)
-	if !due {
+	slices.SortFunc(met, compareOngoing)
+	for _, p := range met {
+		accounts, due := l.common.reading.repeat(causeOf(p.Problem, accountID), now)
+		if !due {
+			continue
+		}
+		l.told = now
+		details := []any{"reason", p.Reason, "for", now.Sub(p.since).Round(time.Second), "others", len(l.problems) - 1}
+		logger.Warn("Refresh still incomplete", append(withAccounts(details, accounts), "problem", p.Text)...)
 		return
 	}
-	l.told = now
-	details := []any{"reason", oldest.Reason, "for", now.Sub(oldest.since).Round(time.Second), "others", len(l.problems) - 1}
-	logger.Warn("Refresh still incomplete", append(withAccounts(details, accounts), "problem", oldest.Text)...)
 }
 
 // keepUnasked keeps the problems of before while AWS cannot be asked at all: nobody
