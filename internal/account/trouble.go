@@ -94,15 +94,20 @@ func (t *trouble) count(failures ...error) {
 // counts returns a copy of the counters.
 func (t *trouble) counts() map[inventory.Reason]uint64 { return maps.Clone(t.errors) }
 
-// wrongAccount reports whether one of the steps has shown that the credentials
+// wrongAccount reports whether one of the steps has shown that the credentials may
 // reach another account, in which a user of the same name would be somebody else.
 func (t *trouble) wrongAccount(steps ...string) bool {
-	return slices.ContainsFunc(steps, func(step string) bool { return errors.Is(t.failed[step], errWrongAccount) })
+	return slices.ContainsFunc(steps, func(step string) bool {
+		return errors.Is(t.failed[step], errWrongAccount) || errors.Is(t.failed[step], errPerhapsWrongAccount)
+	})
 }
 
 // errWrongAccount says that the credentials are not those of the account that
 // they were, or ought to be.
 var errWrongAccount = errors.New("the credentials are another account's now; restart the exporter")
+
+// errPerhapsWrongAccount says that this may be so, and that AWS did not tell.
+var errPerhapsWrongAccount = errors.New("AWS did not say whether the credentials are another account's now; the next refresh asks again")
 
 // refuseAccount is the failure of a call that another account has answered than
 // the one that was expected from the start.
@@ -152,10 +157,22 @@ func (m *memory) checkOwners(ctx context.Context, action string, owners iter.Seq
 	if wrong.What == "" {
 		return nil
 	}
-	if !own || m.checkCredentials(ctx, action, "the answer is") != nil {
-		wrong.Err = errWrongAccount
+	if wrong.Err = errWrongAccount; own {
+		wrong.Err = m.whose(ctx, action)
 	}
 	return awsapi.Wrap(action, "account "+m.known.account.ID, &awsiam.UserError{Name: stranger, Err: wrong})
+}
+
+// whose asks AWS whose the credentials are, and returns nil if they are the account's.
+func (m *memory) whose(ctx context.Context, action string) error {
+	err := m.checkCredentials(ctx, action, "the answer is")
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, errWrongAccount):
+		return errWrongAccount
+	}
+	return errPerhapsWrongAccount
 }
 
 // namesOf yields the names and ARNs of users.

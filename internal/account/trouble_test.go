@@ -175,12 +175,14 @@ func TestRightCredentialsHeal(t *testing.T) {
 
 // TestOneStrangerStopsNoSweep has AWS tell of one user of another account among its
 // own. The answer is refused whole, and the users are read all the same, as long as AWS
-// says that the credentials are this account's.
+// says that the credentials are this account's, and does not fail to say whose.
 func TestOneStrangerStopsNoSweep(t *testing.T) {
 	const own, foreign = "123456789012:user/bob", "999999999999:user/bob"
+	const whose = "AWS did not say whether the credentials are another account's now"
 	stranger := strings.NewReplacer(own, foreign)
 	for _, operation := range []string{"GetCredentialReport", "ListUsers", "GetAccountAuthorizationDetails"} {
-		for account, sweeps := range map[string]bool{"123456789012": true, "999999999999": false} {
+		for account, why := range map[string]string{"123456789012": "", "999999999999": "restart the exporter", "nobody knows": whose} {
+			sweeps := why == ""
 			t.Run(operation+" by "+account, func(t *testing.T) {
 				inBubble(t, awsapi.SourceAuto, awssim.Options{}, func(h *harness) {
 					h.client.SetTags(awsapi.TagsFromAuthorizationDetails)
@@ -191,10 +193,12 @@ func TestOneStrangerStopsNoSweep(t *testing.T) {
 						h.world.EditReports(stranger.Replace)
 					}
 					h.world.SetFault(func(called string, _ int) http.HandlerFunc {
-						switch called {
-						case "GetCallerIdentity":
+						switch {
+						case called == "GetCallerIdentity" && why == whose:
+							return awssim.Error(http.StatusForbidden, "Throttling", "no")
+						case called == "GetCallerIdentity":
 							return awssim.New(awssim.Options{AccountID: account}).ServeHTTP
-						case operation:
+						case called == operation:
 							return h.world.Lie(func(_ url.Values, answer string) string { return stranger.Replace(answer) })
 						}
 						return nil
@@ -206,7 +210,7 @@ func TestOneStrangerStopsNoSweep(t *testing.T) {
 					h.world.ResetCalls()
 					s := h.refreshFor(2 * keysInterval)
 					want := "call iam:" + operation + ` for account 123456789012: user "bob" has the ARN "arn:aws:iam::` + foreign + `": expected one in account 123456789012`
-					if p := s.Health.Problems; s.Health.State != inventory.StateDown || len(p) != 1 || !strings.HasPrefix(p[0].Text, want) || strings.Contains(p[0].Text, "restart") == sweeps {
+					if p := s.Health.Problems; s.Health.State != inventory.StateDown || len(p) != 1 || !strings.HasPrefix(p[0].Text, want) || !strings.Contains(p[0].Text, why) || sweeps && strings.Contains(p[0].Text, "credentials are") {
 						h.Errorf("got %s, %v; want down, because %s", s.Health.State, p, want)
 					}
 					keys := h.find(s, "alice").Keys
