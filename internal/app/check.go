@@ -151,7 +151,7 @@ func (s *settings) scan(ctx context.Context, stderr io.Writer) ([]report.Scan, *
 func (s *settings) question() (report.Question, error) {
 	f := &s.check
 	q := report.Question{
-		Ahead: f.expiring, KeyIDs: s.metrics.accessKeyIDs, Version: cmp.Or(version.Version, "unknown"),
+		Ahead: f.expiring, KeyIDs: s.metrics.accessKeyIDs, NoUsers: !s.metrics.users, Version: cmp.Or(version.Version, "unknown"),
 	}
 	var err error
 	if q.Rules, err = rulesOf("rules", f.rules, policy.Rules(), policy.Rules()); err != nil {

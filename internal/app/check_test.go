@@ -208,6 +208,18 @@ func TestCheckOutput(t *testing.T) {
 	}
 }
 
+// TestCheckNamesNobody has a textfile collector given no series of users, as the flag says.
+func TestCheckNamesNobody(t *testing.T) {
+	setEnvironment(t, nil)
+	in := writeReport(t, "a.csv", badRows)
+	for flag, named := range map[string]bool{"--metrics.users": true, "--no-metrics.users": false} {
+		stdout, stderr, code := runArgs(t, "check", "--report", in, "--report-time="+rowDay, "--format=openmetrics", flag)
+		if got := strings.Contains(stdout, "user_name="); got != named || code != 1 || stderr != "" || !strings.Contains(stdout, `verdict="violation"} 1`) {
+			t.Errorf("%s: got exit code %d, stderr %q and stdout, want users named %t:\n%s", flag, code, stderr, named, stdout)
+		}
+	}
+}
+
 // TestCheckOutputMode leaves a file private that was.
 func TestCheckOutputMode(t *testing.T) {
 	setEnvironment(t, nil)

@@ -105,7 +105,7 @@ func (j *judge) result(f policy.Finding, v policy.Verdict) Result {
 	if user, classification := j.told.Find(f.UserName); user != nil {
 		keys, _ := user.Keys.Get()
 		r.AccessKeyID = j.KeyIDs.Show(f.KeyID, keys)
-		r.Class, r.Owner, r.hidden = classification.ClassName(), classification.Owner, classification.Hidden
+		r.Class, r.Owner, r.hidden = classification.ClassName(), classification.Owner, classification.Hidden || j.NoUsers
 	}
 	if line := j.scan.Lines[f.UserName]; line > 0 {
 		r.Location = &Location{j.scan.File, line}

@@ -45,6 +45,7 @@ type Question struct {
 	Ahead    time.Duration // judge as if nothing happens for so long
 	Baseline *Baseline     // nil for none
 	KeyIDs   view.KeyIDFormat
+	NoUsers  bool // no user has series
 	Version  string
 	Config   string // the configuration file; empty without one
 }
@@ -139,7 +140,7 @@ type Result struct {
 	Location  *Location       `json:"location,omitempty"`
 	Controls  []Control       `json:"controls"`
 
-	hidden bool // the policy says that the user has no series
+	hidden bool // it is about a user who has no series
 }
 
 // Identity says what a result is about. It does not change as time passes.
