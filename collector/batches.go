@@ -15,8 +15,8 @@ const batchSize = 40
 
 // split yields n of something in batches: the index of the first, and that after the
 // last. Where a batch can begin is a matter of the first one's user alone, so that who
-// comes or goes changes few other batches, and mostly none. None is less than half the
-// average, because most users are in large ones.
+// comes or goes changes few other batches, and mostly none. None but the last is less than
+// half the average, because most users are in large ones.
 func split(n int, user func(i int) string) iter.Seq2[int, int] {
 	return func(yield func(int, int) bool) {
 		from := 0
